@@ -1,0 +1,1 @@
+"""Use cases: what the shop can do, and the ports it needs for it."""

@@ -1,0 +1,60 @@
+"""Use cases: what to do when the transaction of a batch fails; no command is lost or done twice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from app.application.commands import CreateOrder
+from app.application.errors import StorageConflictError, StorageRefusedError, StorageUnavailableError
+from app.domain.errors import OrderError
+from app.domain.order import Order
+from kits.observability.logs import get_logger
+from kits.resilience.retry import Backoff
+
+log = get_logger(__name__)
+
+Outcome = Order | OrderError | StorageRefusedError
+Attempt = Callable[[Sequence[CreateOrder], bool], Awaitable[list[Outcome]]]
+_CONFLICTS = 3
+_BACKOFF = Backoff(base_seconds=0.02, cap_seconds=0.2)
+
+
+async def attempt_batch(commands: Sequence[CreateOrder], attempt: Attempt) -> list[Outcome]:
+    """Run `attempt(commands, resumed)` until its outcome is certain.
+
+    A conflict runs the batch again, with jitter, at most 3 times. A lost connection or an unknown COMMIT runs
+    it once more with `resumed` = True: the attempt must first look which of its orders exist. Data that the
+    database refuses runs the commands one by one, so that one bad command fails alone.
+
+    Raises:
+        StorageUnavailableError: the database is not back; what was committed is unknown.
+        StorageConflictError: still in conflict after the last try; nothing was committed.
+    """
+    resumed = False
+    conflicts = 0
+    while True:
+        try:
+            return await attempt(commands, resumed)
+        except StorageConflictError:
+            conflicts += 1
+            if conflicts > _CONFLICTS:
+                raise
+            await asyncio.sleep(_BACKOFF.wait_seconds(conflicts))
+        except StorageUnavailableError:
+            if resumed:
+                raise
+            log.warning("batch_resumed", orders=len(commands), action="none if it stays at one; see /readyz")
+            resumed = True
+        except StorageRefusedError as refused:
+            log.warning("batch_refused", orders=len(commands), reason=str(refused), action="report a bug")
+            return await _one_by_one(commands, attempt, refused)
+
+
+async def _one_by_one(
+    commands: Sequence[CreateOrder], attempt: Attempt, refused: StorageRefusedError
+) -> list[Outcome]:
+    if len(commands) == 1:
+        return [refused]
+    outcomes: list[Outcome] = []
+    for command in commands:
+        outcomes += await attempt_batch([command], attempt)
+    return outcomes

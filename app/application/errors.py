@@ -1,0 +1,53 @@
+"""Use case errors: what stands between a caller and an answer, beside the refusals of the domain."""
+
+
+class ApplicationError(Exception):
+    """Root of the use case errors; `code` is stable, `facts` are shown to the caller."""
+
+    code = "application_error"
+
+    def __init__(self, reason: str, **facts: str | int) -> None:
+        self.facts = facts
+        super().__init__(reason)
+
+
+class OrderNotFoundError(ApplicationError):
+    """There is no such order, or it is another customer's."""
+
+    code = "order_not_found"
+
+
+class ProductNotFoundError(ApplicationError):
+    """There is no such product."""
+
+    code = "product_not_found"
+
+
+class StorageError(ApplicationError):
+    """A transaction did not come to its end; the subclass tells what that means for the caller."""
+
+    code = "storage_error"
+
+
+class StorageUnavailableError(StorageError):
+    """The database is away or too slow. Whether the transaction was committed is unknown."""
+
+    code = "storage_unavailable"
+
+
+class StorageConflictError(StorageError):
+    """Serialisation failure or deadlock: nothing was committed, the same work may run again."""
+
+    code = "storage_conflict"
+
+
+class StorageRefusedError(StorageError):
+    """The database refused the data (SQLSTATE class 22 or 23): nothing was committed."""
+
+    code = "storage_refused"
+
+
+class EventTooLargeError(StorageRefusedError):
+    """An event is larger than the topic takes: nothing was committed."""
+
+    code = "event_too_large"

@@ -1,0 +1,39 @@
+"""Use cases: reads."""
+
+from app.application.errors import OrderNotFoundError, ProductNotFoundError
+from app.application.ports import OrderReader
+from app.domain.order import Order
+from app.domain.product import Product
+
+
+class OrderQueries:
+    """What a customer may look at."""
+
+    def __init__(self, reader: OrderReader) -> None:
+        self._reader = reader
+
+    async def order(self, order_id: str, *, customer_id: str) -> Order:
+        """One of the customer's own orders.
+
+        Raises:
+            OrderNotFoundError: there is none with this id, or it is another customer's.
+        """
+        order = await self._reader.order(order_id)
+        if order is None or order.customer_id != customer_id:
+            raise OrderNotFoundError("There is no such order.")
+        return order
+
+    async def product(self, product_id: str) -> Product:
+        """One product.
+
+        Raises:
+            ProductNotFoundError: the shop does not sell it.
+        """
+        product = await self._reader.product(product_id)
+        if product is None:
+            raise ProductNotFoundError("There is no such product.")
+        return product
+
+    async def products(self, *, after: str | None, limit: int) -> list[Product]:
+        """Up to `limit` products with an id above `after`, in id order."""
+        return await self._reader.products(after=after, limit=limit)

@@ -1,0 +1,125 @@
+"""Ports: what the use cases need from the world; adapters implement them by shape."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from app.domain.coupon import Coupon
+from app.domain.events import OrderEvent
+from app.domain.order import Order
+from app.domain.product import Product
+from contracts.envelope import EventMessage
+
+
+class NewId(Protocol):
+    """Makes unique ids that sort by their time of birth (UUIDv7, RFC 9562), as text."""
+
+    def __call__(self) -> str:
+        """A fresh id."""
+        ...
+
+
+class OrderRepository(Protocol):
+    """The orders."""
+
+    async def add(self, orders: Sequence[Order]) -> None:
+        """Insert orders, in one statement."""
+        ...
+
+    async def find(self, order_ids: Iterable[str]) -> Mapping[str, Order]:
+        """Those of the orders that exist, by id."""
+        ...
+
+
+class ProductRepository(Protocol):
+    """The products, locked while an order takes from their stock."""
+
+    async def lock(self, product_ids: Iterable[str]) -> Mapping[str, Product]:
+        """Those of the products that exist, by id; their rows locked in ascending id order."""
+        ...
+
+    async def take(self, pieces: Mapping[str, int]) -> None:
+        """Take pieces out of the stock of locked products."""
+        ...
+
+
+class CouponRepository(Protocol):
+    """The coupons and their uses, locked while an order uses one."""
+
+    async def lock(self, asked: Iterable[tuple[str, str]]) -> Mapping[str, Coupon]:
+        """Coupons by code for (code, customer) pairs, with those customers' uses; locked in code order."""
+        ...
+
+    async def use(self, orders: Sequence[Order]) -> None:
+        """Record one use for each of these orders, which all have a coupon."""
+        ...
+
+
+class Outbox(Protocol):
+    """Events recorded in the transaction of what they tell about."""
+
+    async def add(self, messages: Sequence[EventMessage], *, claimed: bool) -> None:
+        """Record messages; `claimed` ones belong to this process for the length of a lease."""
+        ...
+
+    def claimed(self) -> Sequence[Any]:
+        """The claims made by `add`, for the publisher; opaque here."""
+        ...
+
+
+class EventPublisher(Protocol):
+    """Brings claimed events to Kafka, after the commit, without ever failing its caller."""
+
+    def accepts(self) -> bool:
+        """Whether new events may be claimed for it now; if not, the relay takes them later."""
+        ...
+
+    def publish(self, claims: Sequence[Any]) -> None:
+        """Send these in the background. What can't be sent stays in the outbox."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction and what belongs to it."""
+
+    orders: OrderRepository
+    products: ProductRepository
+    coupons: CouponRepository
+    outbox: Outbox
+
+    async def now(self) -> datetime:
+        """The database's clock, read once per transaction, so that all API hosts agree."""
+        ...
+
+    def publish(self, event: OrderEvent, *, traceparent: str) -> None:
+        """Raise a domain event; listeners hear it before the commit and after it, never after a rollback."""
+        ...
+
+
+class Transactions(Protocol):
+    """Opens units of work."""
+
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Leaving the block commits, an exception rolls everything back.
+
+        Raises:
+            StorageUnavailableError, StorageConflictError, StorageRefusedError: it could not be committed.
+        """
+        ...
+
+
+class OrderReader(Protocol):
+    """Reads for the shop's pages, outside of any transaction of a use case."""
+
+    async def order(self, order_id: str) -> Order | None:
+        """One order."""
+        ...
+
+    async def product(self, product_id: str) -> Product | None:
+        """One product."""
+        ...
+
+    async def products(self, *, after: str | None, limit: int) -> list[Product]:
+        """Up to `limit` products with an id above `after`, in id order."""
+        ...

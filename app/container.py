@@ -1,0 +1,159 @@
+"""The one place where the objects of the order service are built."""
+
+from datetime import timedelta
+
+from dependency_injector import containers, providers
+from uuid_utils.compat import uuid7
+
+from app.application.order_contracts import OrderContracts
+from app.application.order_facade import OrderFacade
+from app.application.order_listeners import DataPlatformEventListener
+from app.application.order_queries import OrderQueries
+from app.application.transactional_events import EventBus
+from app.metrics import AppMetrics
+from app.outbox.breaker import PublishBreaker
+from app.outbox.health import BacklogMeter, OutboxHealth
+from app.outbox.lifecycle import OutboxLifecycle
+from app.outbox.publisher import OutboxPublisher
+from app.outbox.recorder import SqlOutbox
+from app.outbox.relay import OutboxRelay
+from app.outbox.retention import OutboxRetention
+from app.outbox.store import OutboxStore
+from app.outbox.write_back import WriteBack
+from app.persistence.catalogue import SqlCatalogue
+from app.persistence.queries import SqlOrderReader
+from app.persistence.unit_of_work import SqlTransactions
+from app.settings import AppSettings, DatabaseSettings
+from kits.kafka.admin import TopicAdmin
+from kits.kafka.producer import RecordProducer
+from kits.observability.health import Health
+from kits.observability.metrics import Metrics
+from kits.postgres.engine import create_engine
+from kits.postgres.migrations import History
+from kits.postgres.readiness import DatabaseHealth
+from kits.resilience.background import Supervisor
+from kits.web.tokens import TokenVerifier
+
+_CLIENT_ID = "order-api"
+_MAX_EVENT_BYTES = 900_000
+_MAX_HELD = 10_000
+_MAX_PENDING = 8_000
+_STALLED_SECONDS = 2.0
+
+
+def _new_id() -> str:
+    return str(uuid7())
+
+
+class DatabaseContainer(containers.DeclarativeContainer):
+    """What the commands need that only touch the database."""
+
+    settings = providers.Dependency(instance_of=DatabaseSettings)
+    engine = providers.Singleton(
+        create_engine,
+        settings.provided.database_url,
+        application_name=_CLIENT_ID,
+        pool_size=settings.provided.database_pool_size,
+    )
+    history = providers.Singleton(History, "app")
+    catalogue = providers.Singleton(SqlCatalogue, engine)
+
+
+class Container(containers.DeclarativeContainer):
+    """Everything that serving needs; nothing is contacted until `lifecycle().start()`."""
+
+    settings = providers.Dependency(instance_of=AppSettings)
+    engine = providers.Singleton(
+        create_engine,
+        settings.provided.database_url,
+        application_name=_CLIENT_ID,
+        pool_size=settings.provided.database_pool_size,
+    )
+    history = providers.Singleton(History, "app")
+    metrics = providers.Singleton(Metrics)
+    app_metrics = providers.Singleton(AppMetrics, metrics)
+    new_id = providers.Object(_new_id)
+
+    # Kafka
+    producer = providers.Singleton(
+        RecordProducer,
+        bootstrap_servers=settings.provided.kafka_bootstrap_servers,
+        security=settings.provided.kafka_security,
+        client_id=_CLIENT_ID,
+    )
+    topic_admin = providers.Singleton(
+        TopicAdmin,
+        bootstrap_servers=settings.provided.kafka_bootstrap_servers,
+        security=settings.provided.kafka_security,
+        client_id=_CLIENT_ID,
+    )
+
+    # Outbox
+    outbox_store = providers.Singleton(
+        OutboxStore, engine, lease_seconds=settings.provided.outbox_lease_seconds
+    )
+    outbox = providers.Factory(SqlOutbox, lease_seconds=settings.provided.outbox_lease_seconds)
+    write_back = providers.Singleton(
+        WriteBack, outbox_store, app_metrics, lease_seconds=settings.provided.outbox_lease_seconds
+    )
+    publisher = providers.Singleton(
+        OutboxPublisher,
+        write_back,
+        producer,
+        providers.Factory(PublishBreaker, stalled_seconds=_STALLED_SECONDS, max_pending=_MAX_PENDING),
+        max_held=_MAX_HELD,
+    )
+    relay = providers.Singleton(OutboxRelay, outbox_store, publisher)
+    lifecycle = providers.Singleton(
+        OutboxLifecycle,
+        supervisor=providers.Factory(Supervisor),
+        producer=producer,
+        admin=topic_admin,
+        write_back=write_back,
+        relay=relay,
+        meter=providers.Factory(BacklogMeter, outbox_store, app_metrics),
+        retention=providers.Factory(
+            OutboxRetention, outbox_store, days=settings.provided.outbox_retention_days
+        ),
+    )
+
+    # Use cases
+    event_bus = providers.Singleton(
+        EventBus,
+        providers.List(
+            providers.Factory(
+                DataPlatformEventListener,
+                providers.Factory(OrderContracts, new_id),
+                publisher,
+                max_event_bytes=_MAX_EVENT_BYTES,
+            )
+        ),
+    )
+    transactions = providers.Singleton(SqlTransactions, engine, event_bus, outbox.provider)
+    order_facade = providers.Singleton(
+        OrderFacade,
+        transactions,
+        time_to_live=providers.Factory(timedelta, seconds=settings.provided.order_ttl_seconds),
+    )
+    order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, engine))
+
+    # Doors
+    token_verifier = providers.Singleton(
+        TokenVerifier,
+        issuer=settings.provided.jwt_issuer,
+        audience=settings.provided.jwt_audience,
+        secret=settings.provided.jwt_secret,
+        jwks_file=settings.provided.jwt_jwks_file,
+    )
+    health = providers.Singleton(
+        Health,
+        providers.List(
+            providers.Factory(
+                DatabaseHealth,
+                engine,
+                history,
+                migrate_command="python -m app migrate",
+            ),
+            providers.Factory(OutboxHealth, publisher),
+        ),
+    )

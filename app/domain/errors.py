@@ -1,0 +1,67 @@
+"""Domain errors: why the shop refuses a command; each has a stable code and the facts behind it."""
+
+
+class OrderError(Exception):
+    """A refused command. Nothing of it happened, and trying again unchanged would be refused again."""
+
+    code = "order_refused"
+
+    def __init__(self, reason: str, **facts: str | int) -> None:
+        self.facts = facts
+        super().__init__(reason)
+
+
+class InvalidRequestError(OrderError):
+    """The command breaks a rule that no state of the shop could change."""
+
+    code = "invalid_request"
+
+
+class UnknownProductError(OrderError):
+    """The shop does not sell this product."""
+
+    code = "unknown_product"
+
+    def __init__(self, product_id: str) -> None:
+        super().__init__(f"There is no product {product_id}.", product=product_id)
+
+
+class OutOfStockError(OrderError):
+    """Fewer pieces are left than were ordered; `available` is what is left now."""
+
+    code = "out_of_stock"
+
+    def __init__(self, product_id: str, available: int) -> None:
+        super().__init__(
+            f"Product {product_id} has only {available} left.", product=product_id, available=available
+        )
+
+
+class MixedCurrenciesError(OrderError):
+    """The products of one order are priced in different currencies."""
+
+    code = "mixed_currencies"
+
+
+class CouponNotFoundError(OrderError):
+    """No coupon has this code."""
+
+    code = "coupon_not_found"
+
+
+class CouponExpiredError(OrderError):
+    """The coupon is not valid yet, or no longer."""
+
+    code = "coupon_expired"
+
+
+class CouponNotApplicableError(OrderError):
+    """The coupon exists, but not for this order: another currency, or the order is too small."""
+
+    code = "coupon_not_applicable"
+
+
+class CouponExhaustedError(OrderError):
+    """The coupon was used as often as it may be, in all or by this customer."""
+
+    code = "coupon_exhausted"

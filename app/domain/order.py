@@ -1,0 +1,104 @@
+"""Domain: an order, as it is placed and as it goes on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from app.domain.coupon import Coupon
+from app.domain.errors import InvalidRequestError, MixedCurrenciesError
+from app.domain.product import Product
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands."""
+
+    PENDING = "PENDING"
+    PAID = "PAID"
+    FULFILLED = "FULFILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One product of an order, with name and unit price (minor units) as they were when it was placed."""
+
+    product_id: str
+    name: str
+    unit_price: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order at one version; discount + total = subtotal, all in minor units of `currency`."""
+
+    id: str
+    customer_id: str
+    status: OrderStatus
+    version: int
+    currency: str
+    subtotal: int
+    discount: int
+    total: int
+    coupon_code: str | None
+    lines: tuple[OrderLine, ...]
+    created_at: datetime
+    expires_at: datetime
+
+    @staticmethod
+    def place(
+        *,
+        order_id: str,
+        customer_id: str,
+        selection: Sequence[tuple[Product, int]],
+        now: datetime,
+        time_to_live: timedelta,
+    ) -> "Order":
+        """A PENDING order (version 1) over these products and quantities, which must be in stock.
+
+        Raises:
+            OutOfStockError: a product has too few pieces left.
+            MixedCurrenciesError, InvalidRequestError: these products do not make one order.
+        """
+        if not selection or any(quantity < 1 for _, quantity in selection):
+            raise InvalidRequestError("An order needs at least one line, and each line at least one piece.")
+        if len({product.id for product, _ in selection}) < len(selection):
+            raise InvalidRequestError("An order names each product once.")
+        for product, quantity in selection:
+            product.require(quantity)
+        currencies = sorted({product.currency for product, _ in selection})
+        if len(currencies) > 1:
+            raise MixedCurrenciesError(
+                f"One order, one currency; these are priced in {', '.join(currencies)}."
+            )
+        lines = tuple(
+            OrderLine(product.id, product.name, product.price, quantity) for product, quantity in selection
+        )
+        subtotal = sum(line.unit_price * line.quantity for line in lines)
+        return Order(
+            id=order_id,
+            customer_id=customer_id,
+            status=OrderStatus.PENDING,
+            version=1,
+            currency=currencies[0],
+            subtotal=subtotal,
+            discount=0,
+            total=subtotal,
+            coupon_code=None,
+            lines=lines,
+            created_at=now,
+            expires_at=now + time_to_live,
+        )
+
+    def discounted_by(self, coupon: Coupon) -> "Order":
+        """The same order with the coupon's discount taken off.
+
+        Raises:
+            OrderError: the coupon does not apply to this order.
+        """
+        discount = coupon.discount_on(
+            self.subtotal, self.currency, customer_id=self.customer_id, now=self.created_at
+        )
+        return replace(self, discount=discount, total=self.subtotal - discount, coupon_code=coupon.code)

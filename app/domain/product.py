@@ -1,0 +1,30 @@
+"""Domain: a product and its stock."""
+
+from dataclasses import dataclass
+
+from app.domain.errors import OutOfStockError
+
+
+@dataclass(slots=True)
+class Product:
+    """What the shop sells: `price` in minor units of `currency`, `stock` in pieces, never below zero."""
+
+    id: str
+    name: str
+    price: int
+    currency: str
+    stock: int
+
+    def require(self, quantity: int) -> None:
+        """Raises OutOfStockError unless `quantity` pieces are left."""
+        if quantity > self.stock:
+            raise OutOfStockError(self.id, self.stock)
+
+    def take(self, quantity: int) -> None:
+        """Take pieces out of the stock.
+
+        Raises:
+            OutOfStockError: fewer are left; nothing was taken.
+        """
+        self.require(quantity)
+        self.stock -= quantity

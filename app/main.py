@@ -1,0 +1,59 @@
+"""Entrance: the HTTP application of the order service, made from its container."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from app.api.docs import docs_routes
+from app.api.orders import order_routes
+from app.api.problems import shop_problems
+from app.api.products import product_routes
+from app.application.errors import ApplicationError
+from app.container import Container
+from app.domain.errors import OrderError
+from kits.web.bearer import bearer_auth
+from kits.web.entrance import build_entrance
+from kits.web.limits import MAX_BODY_BYTES
+from kits.web.probes import probe_routes
+from kits.web.problem_handlers import problem_handlers
+
+
+def create_app(container: Container) -> Litestar:
+    """The application; its lifespan starts and stops the container's background parts.
+
+    Raises:
+        TokenKeysError: the configured keys cannot verify any token.
+    """
+    problems = shop_problems()
+
+    @asynccontextmanager
+    async def background(_app: Litestar) -> AsyncIterator[None]:
+        lifecycle = container.lifecycle()
+        try:
+            await lifecycle.start()
+            yield
+        finally:
+            # Also after a start that failed or was given up half-way.
+            await lifecycle.stop()
+
+    app = Litestar(
+        route_handlers=[
+            order_routes(bearer_auth(container.token_verifier())),
+            product_routes(),
+            docs_routes(problems),
+            *probe_routes(container.health(), container.metrics()),
+        ],
+        dependencies={
+            "order_facade": Provide(lambda: container.order_facade(), sync_to_thread=False),
+            "order_queries": Provide(lambda: container.order_queries(), sync_to_thread=False),
+            "new_id": Provide(lambda: container.new_id(), sync_to_thread=False),
+        },
+        exception_handlers=problem_handlers(problems, coded=(OrderError, ApplicationError)),
+        lifespan=[background],
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=None,
+        logging_config=None,
+    )
+    return build_entrance(app, problems=problems, metrics=container.metrics())

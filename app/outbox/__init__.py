@@ -1,0 +1,1 @@
+"""From commit to Kafka: recorded events, the publisher and the relay."""

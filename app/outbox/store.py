@@ -1,0 +1,198 @@
+"""Outbox: its SQL after a row's birth; every write to a claimed row is fenced by the claim's token."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Double,
+    Float,
+    Integer,
+    Row,
+    Text,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.outbox.claim import Claim, send_until
+from app.outbox.table import EVENT_ID, UNPUBLISHED, earlier_unpublished, lease_end, outbox_event
+from contracts.envelope import EventMessage
+from kits.kafka.records import Acknowledgement, Deadline
+from kits.postgres.schema import as_arrays, rows_from_arrays
+
+_row = outbox_event.c
+_FREE = {"lease_token": null(), "lease_until": null()}
+
+_heads = (
+    select(_row.event_id)
+    .where(
+        UNPUBLISHED,
+        _row.dead_at.is_(None),
+        or_(_row.lease_until.is_(None), _row.lease_until < func.clock_timestamp()),
+        or_(_row.next_attempt_at.is_(None), _row.next_attempt_at <= func.clock_timestamp()),
+        ~earlier_unpublished(_row.aggregate_type, _row.aggregate_id, _row.seq),
+    )
+    .order_by(_row.event_id)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("heads")
+)
+_CLAIM = (
+    update(outbox_event)
+    .where(_row.event_id == _heads.c.event_id)
+    .values(lease_token=bindparam("token", type_=EVENT_ID), lease_until=lease_end, attempts=_row.attempts + 1)
+    .returning(outbox_event)
+)
+
+_claimed = rows_from_arrays("claimed", event_id=EVENT_ID, token=EVENT_ID)
+_RENEW = (
+    update(outbox_event)
+    .where(_row.event_id == _claimed.c.event_id, _row.lease_token == _claimed.c.token)
+    .values(lease_until=lease_end)
+    .returning(_row.event_id)
+)
+
+_sent = rows_from_arrays("sent", event_id=EVENT_ID, token=EVENT_ID, partition=Integer(), offset=BigInteger())
+_PUBLISHED = (
+    update(outbox_event)
+    .where(_row.event_id == _sent.c.event_id, _row.lease_token == _sent.c.token)
+    .values(
+        published_at=func.clock_timestamp(),
+        partition=_sent.c.partition,
+        offset=_sent.c.offset,
+        last_error=null(),
+        **_FREE,
+    )
+    .returning(_row.event_id)
+)
+
+_failed = rows_from_arrays(
+    "failed", event_id=EVENT_ID, token=EVENT_ID, error=Text(), wait_seconds=Double(), dead=Boolean()
+)
+_FAILED = (
+    update(outbox_event)
+    .where(_row.event_id == _failed.c.event_id, _row.lease_token == _failed.c.token)
+    .values(
+        last_error=_failed.c.error,
+        next_attempt_at=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, _failed.c.wait_seconds),
+        dead_at=case((_failed.c.dead, func.clock_timestamp())),
+        **_FREE,
+    )
+    .returning(_row.event_id)
+)
+
+_expired = (
+    select(_row.event_id)
+    .where(
+        _row.published_at
+        < func.clock_timestamp() - func.make_interval(0, 0, 0, bindparam("days", type_=Integer))
+    )
+    .order_by(_row.event_id)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_DELETE = delete(outbox_event).where(_row.event_id.in_(_expired))
+_BACKLOG = select(
+    func.count(),
+    func.count(_row.dead_at),
+    func.coalesce(
+        cast(func.extract("epoch", func.clock_timestamp() - func.min(_row.occurred_at)), Float), 0.0
+    ),
+).where(UNPUBLISHED)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedSend:
+    """A claim whose send failed: why, how long to wait before the next try, and whether there is none."""
+
+    claim: Claim
+    error: str
+    wait_seconds: float = 0.0
+    dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is not published: rows in all, dead ones among them, and the age of the oldest in seconds."""
+
+    rows: int
+    dead: int
+    oldest_seconds: float
+
+
+class OutboxStore:
+    """The outbox between transactions: each method is one short transaction of its own."""
+
+    def __init__(self, engine: AsyncEngine, *, lease_seconds: float) -> None:
+        self._engine = engine
+        self._lease_seconds = lease_seconds
+
+    async def claim_heads(self, limit: int) -> list[Claim]:
+        """Claim up to `limit` heads, oldest first: unpublished rows with none of their order before them."""
+        token, until = str(uuid4()), send_until(time.monotonic(), self._lease_seconds)
+        values = {"token": token, "limit": limit, "lease_seconds": self._lease_seconds}
+        async with self._engine.begin() as connection:
+            rows = (await connection.execute(_CLAIM, values)).all()
+        messages = sorted(map(_message_of, rows), key=lambda message: message.event_id)
+        return [Claim(message, token, Deadline(until), relayed=True) for message in messages]
+
+    async def renew(self, claims: Sequence[Claim]) -> set[str]:
+        """Prolong these leases; returns the event ids that are still ours."""
+        values = as_arrays(("event_id", "token"), sorted((c.message.event_id, c.token) for c in claims))
+        return await self._write(_RENEW, {**values, "lease_seconds": self._lease_seconds})
+
+    async def mark_published(self, sent: Sequence[tuple[Claim, Acknowledgement]]) -> set[str]:
+        """Write acknowledgements back; returns the event ids that were still ours."""
+        rows = sorted((c.message.event_id, c.token, ack.partition, ack.offset) for c, ack in sent)
+        return await self._write(_PUBLISHED, as_arrays(("event_id", "token", "partition", "offset"), rows))
+
+    async def mark_failed(self, failed: Sequence[FailedSend]) -> set[str]:
+        """Write errors back and give the rows free, or declare them dead."""
+        rows = sorted(
+            (f.claim.message.event_id, f.claim.token, f.error, f.wait_seconds, f.dead) for f in failed
+        )
+        return await self._write(
+            _FAILED, as_arrays(("event_id", "token", "error", "wait_seconds", "dead"), rows)
+        )
+
+    async def delete_published(self, *, older_than_days: int, limit: int) -> int:
+        """Delete up to `limit` rows that were published that long ago; returns how many."""
+        async with self._engine.begin() as connection:
+            return (await connection.execute(_DELETE, {"days": older_than_days, "limit": limit})).rowcount
+
+    async def backlog(self) -> Backlog:
+        """What is not published now."""
+        async with self._engine.begin() as connection:
+            rows, dead, oldest_seconds = (await connection.execute(_BACKLOG)).one()
+        return Backlog(rows, dead, oldest_seconds)
+
+    async def _write(self, statement: Any, values: dict[str, Any]) -> set[str]:
+        async with self._engine.begin() as connection:
+            return {str(row.event_id) for row in await connection.execute(statement, values)}
+
+
+def _message_of(row: Row[Any]) -> EventMessage:
+    return EventMessage(
+        event_id=str(row.event_id),
+        aggregate_type=row.aggregate_type,
+        aggregate_id=row.aggregate_id,
+        seq=row.seq,
+        event_type=row.event_type,
+        event_version=row.event_version,
+        occurred_at=row.occurred_at,
+        topic=row.topic,
+        payload=bytes(row.payload),
+        traceparent=row.headers.get("traceparent", ""),
+    )

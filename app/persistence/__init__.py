@@ -1,0 +1,1 @@
+"""The shop's tables, behind the ports of the use cases."""

@@ -1,0 +1,76 @@
+"""Persistence: the shop's tables. CHECK constraints are the last net behind the rules of the domain."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from kits.postgres.schema import metadata
+
+shop = metadata()
+
+products = Table(
+    "products",
+    shop,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("price", BigInteger, CheckConstraint("price BETWEEN 0 AND 10000000000", "price"), nullable=False),
+    Column("currency", Text, CheckConstraint("currency ~ '^[A-Z]{3}$'", "currency"), nullable=False),
+    Column("stock", Integer, CheckConstraint("stock >= 0", "stock"), nullable=False),
+)
+
+coupons = Table(
+    "coupons",
+    shop,
+    Column("code", Text, primary_key=True),
+    Column("kind", Text, CheckConstraint("kind IN ('percent', 'fixed')", "kind"), nullable=False),
+    Column("value", BigInteger, nullable=False),
+    Column("currency", Text),
+    Column("minimum_subtotal", BigInteger, nullable=False, server_default="0"),
+    Column("valid_from", DateTime(timezone=True)),
+    Column("valid_until", DateTime(timezone=True)),
+    Column("total_limit", Integer),
+    Column("customer_limit", Integer),
+    Column("used", Integer, nullable=False, server_default="0"),
+    CheckConstraint("value > 0 AND (kind = 'fixed' OR value <= 100)", "value"),
+    CheckConstraint("kind = 'percent' AND minimum_subtotal = 0 OR currency IS NOT NULL", "currency"),
+    CheckConstraint("used >= 0 AND used <= coalesce(total_limit, used)", "used"),
+)
+
+orders = Table(
+    "orders",
+    shop,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("customer_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", Integer, CheckConstraint("version >= 1", "version"), nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("subtotal", BigInteger, nullable=False),
+    Column("discount", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("coupon_code", Text),
+    Column("lines", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("status IN ('PENDING', 'PAID', 'FULFILLED', 'CANCELLED', 'EXPIRED')", "status"),
+    CheckConstraint("discount BETWEEN 0 AND subtotal AND total = subtotal - discount", "amounts"),
+    Index("ix_orders_customer_id_id", "customer_id", "id"),
+)
+
+coupon_uses = Table(
+    "coupon_uses",
+    shop,
+    Column("order_id", ForeignKey("orders.id"), primary_key=True),
+    Column("coupon_code", ForeignKey("coupons.code"), nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Index("ix_coupon_uses_coupon_code_customer_id", "coupon_code", "customer_id"),
+)

@@ -1,0 +1,65 @@
+"""Persistence: one transaction, its repositories, its events; the only place of the shop that commits."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.application.ports import CouponRepository, OrderRepository, Outbox, ProductRepository
+from app.application.transactional_events import EventBus, RaisedEvent
+from app.domain.events import OrderEvent
+from app.persistence.coupons import SqlCouponRepository
+from app.persistence.orders import SqlOrderRepository
+from app.persistence.products import SqlProductRepository
+from app.persistence.storage_errors import storage_errors
+
+_NOW = select(func.clock_timestamp())
+
+
+class SqlUnitOfWork:
+    """What one transaction works with. It does not commit itself: leaving its block does."""
+
+    def __init__(self, connection: AsyncConnection, outbox: Outbox) -> None:
+        self.orders: OrderRepository = SqlOrderRepository(connection)
+        self.products: ProductRepository = SqlProductRepository(connection)
+        self.coupons: CouponRepository = SqlCouponRepository(connection)
+        self.outbox = outbox
+        self.events: list[RaisedEvent] = []
+        self._connection = connection
+
+    async def now(self) -> datetime:
+        """The database's clock, to the millisecond that the events carry."""
+        moment: datetime = (await self._connection.execute(_NOW)).scalar_one()
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+    def publish(self, event: OrderEvent, *, traceparent: str) -> None:
+        """Raise a domain event for the listeners of this transaction."""
+        self.events.append(RaisedEvent(event, traceparent))
+
+
+class SqlTransactions:
+    """Opens units of work: READ COMMITTED, committed by leaving the block, rolled back by any exception."""
+
+    def __init__(
+        self, engine: AsyncEngine, bus: EventBus, outbox: Callable[[AsyncConnection], Outbox]
+    ) -> None:
+        self._engine = engine
+        self._bus = bus
+        self._outbox = outbox
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[SqlUnitOfWork]:
+        """One transaction; listeners hear its events before the commit, and after it outside of any lock.
+
+        Raises:
+            StorageUnavailableError: no connection, or the outcome of the commit is unknown.
+            StorageConflictError, StorageRefusedError: rolled back.
+        """
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                uow = SqlUnitOfWork(connection, self._outbox(connection))
+                yield uow
+                await self._bus.before_commit(uow.events, uow)
+        await self._bus.after_commit(uow.events, uow)

@@ -1,0 +1,101 @@
+"""Contract: what every event has, as a message for Kafka and as CloudEvents headers (binary mode)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+SOURCE = "/order-pipeline/orders"
+MAJOR_VERSIONS = frozenset({1})
+"""The versions that readers of this build understand; any other is a dead letter."""
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[!-~]+$(?!\n)")]
+Seq = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The fields that every event carries; readers ignore what they do not know."""
+
+    event_id: Id
+    event_type: Id
+    event_version: int
+    order_id: Id
+    seq: Seq
+    occurred_at: str
+
+
+class EventMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in its final form: what the outbox stores and what goes to Kafka, byte for byte."""
+
+    event_id: str
+    aggregate_type: str
+    aggregate_id: str
+    seq: int
+    event_type: str
+    event_version: int
+    occurred_at: datetime
+    topic: str
+    payload: bytes
+    traceparent: str
+
+    @property
+    def key(self) -> bytes:
+        """The Kafka key: one aggregate, one partition."""
+        return self.aggregate_id.encode()
+
+
+class UnreadableEventError(Exception):
+    """The record cannot be understood, now or later: it is a dead letter, not a fault of the moment."""
+
+    code = "unreadable_event"
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code = code
+        super().__init__(reason)
+
+
+def wire_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, as in `2026-11-21T07:00:00.000Z`."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def headers_of(message: EventMessage) -> tuple[tuple[str, bytes], ...]:
+    """The Kafka headers of a message: CloudEvents 1.0 Kafka binding, plus `order_seq` and `traceparent`."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": message.event_id,
+        "ce_source": SOURCE,
+        "ce_type": f"{message.event_type}.v{message.event_version}",
+        "ce_time": wire_time(message.occurred_at),
+        "ce_subject": message.aggregate_id,
+        "content-type": "application/json",
+        "order_seq": str(message.seq),
+        "traceparent": message.traceparent,
+    }
+    return tuple((name, value.encode()) for name, value in headers.items() if value)
+
+
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+def read_envelope(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Envelope:
+    """Read the envelope of a record; an unknown event type of a known version is fine.
+
+    Raises:
+        UnreadableEventError: its code is `empty_value`, `undecodable_value`, `unknown_version` or
+            `contradicting_headers`.
+    """
+    if value is None:
+        raise UnreadableEventError("empty_value", "The record has no value.")
+    try:
+        envelope = _decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableEventError("undecodable_value", f"Not an event: {error}") from error
+    if envelope.event_version not in MAJOR_VERSIONS:
+        raise UnreadableEventError("unknown_version", f"Event version {envelope.event_version} is not known.")
+    expected = {"ce_id": envelope.event_id, "ce_subject": envelope.order_id, "order_seq": str(envelope.seq)}
+    for name, content in headers:
+        if name in expected and content != expected[name].encode():
+            raise UnreadableEventError("contradicting_headers", f"Header {name} contradicts the body.")
+    return envelope

@@ -1,0 +1,15 @@
+"""Contract: the topics, their keys and who reads them."""
+
+ORDER_EVENTS = "order-events"
+"""Every event of every order; key = order id as text, so one order stays in one partition, in order."""
+
+ORDER_EVENTS_PARTITIONS = 3
+
+DATA_PLATFORM_GROUP = "data-platform"
+"""The consumer group that forwards to the data platform."""
+
+DATA_PLATFORM_DLQ = "order-events.data-platform.dlq"
+"""Dead letters of that group: same key, bytes and headers, plus `dlq_*` headers."""
+
+RETENTION_MS = 30 * 24 * 60 * 60 * 1000
+"""30 days: the time within which an outage must be mended."""

@@ -1,0 +1,94 @@
+"""Logs: structured events to stderr, and as JSON lines to a file if one is named."""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal, cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+LogFormat = Literal["console", "json"]
+_SECRET_WORDS = ("password", "secret", "token", "authorization")
+_THIRD_PARTY = logging.WARNING
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """The logger of one module; give it `__name__`. Safe to call at import: nothing is configured by it."""
+    return cast(FilteringBoundLogger, structlog.get_logger(name))
+
+
+def configure_logging(
+    *,
+    process: str,
+    level: str = "info",
+    log_format: LogFormat = "console",
+    log_file: str = "",
+    levels: Mapping[str, int] | None = None,
+) -> None:
+    """Send every log of this process, third-party ones too, to stderr and to `log_file` (JSON lines).
+
+    Args:
+        process: the name that every line carries in the field `process`.
+        level: the lowest level of our own lines; libraries are heard from `warning` on.
+        levels: other levels for single libraries, for one that shouts during a known outage.
+
+    Raises:
+        OSError: `log_file` cannot be opened.
+    """
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _name_process(process),
+        mask_secrets,
+    ]
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(_formatter(log_format, shared))
+    handlers: list[logging.Handler] = [stream]
+    if log_file:
+        sink = logging.FileHandler(log_file, encoding="utf-8")
+        sink.setFormatter(_formatter("json", shared))
+        handlers.append(sink)
+    logging.basicConfig(level=_THIRD_PARTY, handlers=handlers, force=True)
+    for name in ("app", "worker", "contracts", "kits"):
+        logging.getLogger(name).setLevel(threshold)
+    for name, own_level in (levels or {}).items():
+        logging.getLogger(name).setLevel(own_level)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        cache_logger_on_first_use=True,
+    )
+
+
+def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace the value of any field whose name speaks of a secret."""
+    for key in event:
+        if any(word in key.lower() for word in _SECRET_WORDS):
+            event[key] = "***"
+    return event
+
+
+def _name_process(process: str) -> Processor:
+    def add(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["process"] = process
+        return event
+
+    return add
+
+
+def _formatter(log_format: LogFormat, shared: list[Processor]) -> logging.Formatter:
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(default=str)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    traces: list[Processor] = [structlog.processors.format_exc_info] if log_format == "json" else []
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *traces, renderer],
+    )

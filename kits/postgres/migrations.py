@@ -1,0 +1,69 @@
+"""PostgreSQL migrations: brings one history to its head, one migrator at a time."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kits.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_INI = Path(__file__).resolve().parents[2] / "alembic.ini"
+
+
+class History:
+    """One history of migrations: a section of alembic.ini, and the schema that holds its version table."""
+
+    def __init__(self, section: str, *, schema: str = "public") -> None:
+        self._config = Config(str(_INI), ini_section=section)
+        self._script = ScriptDirectory.from_config(self._config)
+        self._section = section
+        self._schema = schema
+
+    async def migrate(self, engine: AsyncEngine) -> str:
+        """Bring the database to this build's head in one transaction and return that revision.
+
+        Two migrators wait for each other (advisory lock). A migration that fails changes nothing.
+        """
+        async with engine.begin() as connection:
+            # Migrating may wait longer than a request may: each migration sets bounds of its own.
+            await connection.execute(text("SET LOCAL statement_timeout = '60s'"))
+            await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('migrations'))"))
+            await self._create_schema(connection)
+            await connection.run_sync(self._upgrade)
+        head = self.head()
+        log.info("database_migrated", history=self._section, revision=head)
+        return head
+
+    def head(self) -> str:
+        """The newest revision that this build knows."""
+        return self._script.get_current_head() or ""
+
+    async def current(self, connection: AsyncConnection) -> str:
+        """The revision of the database, empty if it was never migrated."""
+        return await connection.run_sync(self._current)
+
+    def is_current(self, revision: str) -> bool:
+        """Whether this build runs on a database at `revision`: its head, or newer (not known here)."""
+        known = {script.revision for script in self._script.walk_revisions()}
+        return bool(revision) and (revision == self.head() or revision not in known)
+
+    async def _create_schema(self, connection: AsyncConnection) -> None:
+        # Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create even if there is nothing to do.
+        exists = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
+        if (await connection.execute(exists, {"schema": self._schema})).first() is None:
+            await connection.execute(text(f'CREATE SCHEMA "{self._schema}"'))
+
+    def _upgrade(self, connection: Connection) -> None:
+        self._config.attributes.update(connection=connection, schema=self._schema)
+        command.upgrade(self._config, "head")
+
+    def _current(self, connection: Connection) -> str:
+        context = MigrationContext.configure(connection, opts={"version_table_schema": self._schema})
+        return context.get_current_revision() or ""

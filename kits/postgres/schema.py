@@ -1,0 +1,72 @@
+"""PostgreSQL schema conventions: names of constraints, and rows as arrays: one statement per table."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    MetaData,
+    Table,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    cast,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
+from sqlalchemy.sql.type_api import TypeEngine
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# SQLAlchemy keeps a table's plain column names to itself in UPDATE … FROM.
+_PREFIX = "all_"
+
+
+def metadata(schema: str | None = None) -> MetaData:
+    """A MetaData whose constraints get stable names, so that a migration can name what it drops."""
+    return MetaData(schema=schema, naming_convention=_NAMES)
+
+
+def rows_from_arrays(name: str, **columns: TypeEngine[Any]) -> TableValuedAlias:
+    """`unnest(:all_a, :all_b, …) AS name (a, b, …)`: any number of rows in one bind parameter per column."""
+    arrays = [bindparam(_PREFIX + column, type_=ARRAY(kind)) for column, kind in columns.items()]
+    return func.unnest(*arrays).table_valued(*columns).render_derived(name=name)
+
+
+def rows_for(table: Table, *columns: str, **more: TypeEngine[Any]) -> TableValuedAlias:
+    """Rows for these columns of a table, and `more` beside them; documents travel as JSON text."""
+    kinds = {column: _sent_as(table.c[column].type) for column in columns}
+    return rows_from_arrays("new_row", **kinds, **more)
+
+
+def values_for(table: Table, rows: TableValuedAlias, *columns: str) -> list[ColumnElement[Any]]:
+    """What to select from `rows_for` for an INSERT into these columns."""
+    return [
+        cast(rows.c[column], JSONB) if isinstance(table.c[column].type, JSONB) else rows.c[column]
+        for column in columns
+    ]
+
+
+def insert_from_arrays(table: Table, *columns: str) -> Insert:
+    """INSERT of any number of rows in one statement; bind one array per column (see `as_arrays`)."""
+    rows = rows_for(table, *columns)
+    return insert(table).from_select(list(columns), select(*values_for(table, rows, *columns)))
+
+
+def as_arrays(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
+    """Turn rows into one list per column, as the statements above want them bound."""
+    turned = list(zip(*rows, strict=True))
+    return {_PREFIX + column: list(turned[place]) if turned else [] for place, column in enumerate(columns)}
+
+
+def _sent_as(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    # An array of documents would take a document that is a list for one more dimension of the array.
+    return Text() if isinstance(kind, JSONB) else kind

@@ -1,0 +1,1 @@
+"""Waiting, trying again and background work, always bounded."""

@@ -1,0 +1,72 @@
+"""The shop on a real database, with a publisher that keeps what it was given."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
+
+from app.application.order_contracts import OrderContracts
+from app.application.order_facade import OrderFacade
+from app.application.order_listeners import DataPlatformEventListener
+from app.application.transactional_events import EventBus
+from app.domain.coupon import Coupon
+from app.domain.product import Product
+from app.outbox.recorder import SqlOutbox
+from app.persistence.catalogue import SqlCatalogue
+from app.persistence.unit_of_work import SqlTransactions
+from kits.postgres.engine import create_engine
+from tests.fakes import FakePublisher
+
+LEASE_SECONDS = 10.0
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine as the service makes it."""
+    engine = create_engine(database_url, application_name="test", pool_size=10)
+    yield engine
+    await engine.dispose()
+
+
+@dataclass
+class Shop:
+    """The facade with everything behind it, and a look at its tables."""
+
+    engine: AsyncEngine
+    publisher: FakePublisher
+    transactions: SqlTransactions
+    facade: OrderFacade
+
+    async def stock(self, products: Sequence[Product], coupons: Sequence[Coupon] = ()) -> None:
+        """Fill the shelves."""
+        await SqlCatalogue(self.engine).add(products, coupons or [Coupon("NONE", kind="percent", value=1)])  # type: ignore[arg-type]
+
+    async def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        async with self.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text(query), values)]
+
+
+@pytest.fixture
+def publisher() -> FakePublisher:
+    """Accepts everything."""
+    return FakePublisher()
+
+
+@pytest.fixture
+def shop(engine: AsyncEngine, publisher: FakePublisher) -> Shop:
+    """An empty shop."""
+    contracts = OrderContracts(lambda: str(uuid7()))
+    listener = DataPlatformEventListener(contracts, publisher, max_event_bytes=900_000)
+    transactions = SqlTransactions(
+        engine, EventBus([listener]), partial(SqlOutbox, lease_seconds=LEASE_SECONDS)
+    )
+    return Shop(
+        engine, publisher, transactions, OrderFacade(transactions, time_to_live=timedelta(minutes=15))
+    )
