@@ -1,0 +1,1 @@
+"""Faults on purpose, and the checker that compares everything afterwards."""

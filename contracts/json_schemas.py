@@ -1,0 +1,30 @@
+"""Contract: the JSON Schema (2020-12) of every event, made from its struct."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from contracts.order_events import SCHEMAS
+
+FOLDER = Path(__file__).with_name("schemas")
+
+
+def json_schema(ce_type: str) -> dict[str, Any]:
+    """The schema of one event, by its `ce_type`. It allows unknown fields: readers must ignore them.
+
+    Raises:
+        KeyError: no such event.
+    """
+    schema = msgspec.json.schema(SCHEMAS[ce_type])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": ce_type, **schema}
+
+
+def schema_file(ce_type: str) -> Path:
+    """Where the committed schema of an event lies."""
+    return FOLDER / f"{ce_type}.json"
+
+
+def schema_text(ce_type: str) -> str:
+    """The schema as it is committed."""
+    return msgspec.json.format(msgspec.json.encode(json_schema(ce_type)), indent=2).decode() + "\n"

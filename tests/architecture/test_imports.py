@@ -1,0 +1,127 @@
+"""The import rules hold, and each of them reports an import that breaks it."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import PACKAGES, ROOT
+
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+NAMES = {contract["id"]: contract["name"] for contract in CONTRACTS}
+
+# Rule -> imports that break it: (the module that gets the line, the module that it must not import).
+WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
+    "house": [("app.cli", "worker.cli"), ("worker.cli", "app.cli"), ("kits.settings", "contracts.topics")],
+    "app-layers": [
+        ("app.domain.order", "app.application.commands"),
+        ("app.application.commands", "app.persistence.tables"),
+        ("app.api.orders", "app.persistence.orders"),
+        ("app.persistence.orders", "app.outbox.table"),
+        ("app.outbox.table", "app.container"),
+    ],
+    "worker-layers": [
+        ("worker.ledger.tables", "worker.runner"),
+        ("worker.data_platform_client", "worker.ledger.tables"),
+        ("worker.delivery.lanes", "worker.ledger.tables"),
+    ],
+    "kit-layers": [
+        ("kits.kafka.records", "kits.postgres.schema"),
+        ("kits.web.probes", "kits.kafka.records"),
+        ("kits.resilience.retry", "kits.web.tokens"),
+    ],
+    "no-circles": [("app.domain.money", "app.domain.order")],
+    "use-cases": [
+        ("app.application.order_queries", "kits.postgres.engine"),
+        ("app.application.commands", "app.settings"),
+    ],
+    "pure-domain": [("app.domain.product", "msgspec"), ("app.domain.coupon", "kits.settings")],
+    "api-kits": [("app.api.products", "kits.kafka.records"), ("app.api.orders", "kits.postgres.errors")],
+    "persistence-kits": [("app.persistence.tables", "kits.kafka.records")],
+    "outbox-kits": [("app.outbox.claim", "app.domain.money"), ("app.outbox.table", "kits.web.tokens")],
+    "contract-seam": [
+        ("app.api.schemas", "contracts.topics"),
+        ("app.application.order_facade", "contracts.topics"),
+        ("app.persistence.orders", "contracts.envelope"),
+    ],
+    "pure-delivery": [("worker.delivery.offsets", "aiokafka"), ("worker.delivery.lanes", "sqlalchemy")],
+    "consumer-groups": [("worker.consumers.planted", "worker.consumers.data_platform")],
+    "product-alone": [("kits.resilience.retry", "devservices.ports"), ("app.main", "chaos.checker")],
+    "devservices-outside": [("devservices.ports", "contracts.topics")],
+    "door-litestar": [("app.application.order_queries", "litestar")],
+    "door-sqlalchemy": [("app.outbox.relay", "sqlalchemy"), ("worker.runner", "sqlalchemy")],
+    "door-alembic": [("app.persistence.tables", "alembic")],
+    "door-aiokafka": [("app.outbox.publisher", "aiokafka"), ("worker.runner", "aiokafka")],
+    "door-di": [("app.main", "dependency_injector")],
+    "door-aiohttp": [("worker.runner", "aiohttp")],
+    "door-jwt": [("app.api.orders", "jwt")],
+    "door-metrics": [("app.metrics", "prometheus_client")],
+    "door-uvicorn": [("app.main", "uvicorn")],
+}
+
+
+def lint(folder: Path) -> str:
+    """What import-linter says about the packages in `folder`, as one line of words."""
+    program = Path(sys.executable).with_name("lint-imports")
+    command = [str(program), "--config", str(folder / "pyproject.toml"), "--no-cache"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    return " ".join((done.stdout + done.stderr).split())
+
+
+def verdict(report: str, rule: str) -> str:
+    """KEPT or BROKEN."""
+    _, found, after = report.partition(f"{NAMES[rule]} ")
+    assert found, f"the rule {rule} is not in the report:\n{report}"
+    return after.split()[0]
+
+
+def test_every_rule_is_kept() -> None:
+    """By the code as it stands."""
+    report = lint(ROOT)
+    assert {rule: verdict(report, rule) for rule in NAMES} == dict.fromkeys(NAMES, "KEPT")
+
+
+def test_every_rule_has_a_planted_import() -> None:
+    """A new rule comes with proof that it can be broken."""
+    assert set(WRONG_IMPORTS) == set(NAMES)
+
+
+@pytest.fixture(scope="module")
+def report_on_planted_imports(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report on a copy of the packages in which every wrong import was planted."""
+    copy = tmp_path_factory.mktemp("planted")
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for wrong_imports in WRONG_IMPORTS.values():
+        for importer, imported in wrong_imports:
+            plant(copy, importer, imported)
+    return lint(copy)
+
+
+def plant(folder: Path, importer: str, imported: str) -> None:
+    """Append the import to its module, which must be there unless the plan is to add it."""
+    path = folder.joinpath(*importer.split(".")).with_suffix(".py")
+    assert path.exists() or path.stem == "planted", f"{importer} is gone: plant elsewhere"
+    with path.open("a") as file:
+        file.write(f"\nimport {imported}\n")
+
+
+@pytest.mark.parametrize("rule", WRONG_IMPORTS)
+def test_a_planted_import_breaks_its_rule_and_is_named(report_on_planted_imports: str, rule: str) -> None:
+    """The report names the importer and the imported, so that the author knows which line to mend."""
+    assert verdict(report_on_planted_imports, rule) == "BROKEN"
+    section = report_on_planted_imports.split("Broken contracts")[1].split(NAMES[rule])[1]
+    for importer, imported in WRONG_IMPORTS[rule]:
+        assert names(section, importer, imported), (
+            f"{importer} -> {imported} is not in {section[:3000]}"
+        )
+
+
+def names(section: str, importer: str, imported: str) -> bool:
+    """Whether the report speaks of this import; a circle is named by its neighbours."""
+    arrows = (f"{importer} -> {imported}", f"{importer} imports {imported}", f"{importer} is not allowed")
+    return any(arrow in section for arrow in arrows)

@@ -1,0 +1,209 @@
+"""The whole pipeline as an operator has it: real processes on real servers, to be killed at will."""
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from chaos.checker import Evidence, violations
+from chaos.evidence import collect
+from devservices.instance import ROOT
+from devservices.kafka import KafkaServer
+from devservices.ports import choose_free
+from devservices.processes import ManagedProcess, spawn
+from kits.web.tokens import issue_token
+from tests.waiting import eventually
+
+STOCK = 100_000
+PRODUCTS = 5
+START_SECONDS = 30.0
+ARRIVAL_SECONDS = 45.0
+
+
+@dataclass
+class Pipeline:
+    """Starts, kills and questions the processes; keeps what was answered 202."""
+
+    directory: Path
+    database_url: str
+    kafka: KafkaServer
+    ports: list[int] = field(default_factory=lambda: choose_free(3))
+    secret: str = field(default_factory=lambda: secrets.token_hex(32))
+    accepted: set[str] = field(default_factory=set)
+    processes: dict[str, ManagedProcess] = field(default_factory=dict)
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def platform_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[2]}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What both processes read, with bounds as short as a test likes them."""
+        return {
+            **os.environ,
+            "DATABASE_URL": self.database_url,
+            "WORKER_DATABASE_URL": self.database_url,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "JWT_SECRET": self.secret,
+            "API_PORT": str(self.ports[0]),
+            "WORKER_PORT": str(self.ports[1]),
+            "DATA_PLATFORM_URL": self.platform_url,
+            "OUTBOX_LEASE_SECONDS": "5",
+            "LOG_LEVEL": "debug",
+            "LOG_FORMAT": "json",
+            "PYTHONWARNINGS": "default",
+        }
+
+    def start(self, name: str, *command: str) -> ManagedProcess:
+        """Start `python -m <command>` under a name; its log goes on where it was."""
+        process = spawn(
+            name,
+            [sys.executable, "-m", *command],
+            log_path=self.directory / f"{name}.log",
+            env=self.environment,
+            cwd=ROOT,
+        )
+        self.processes[name] = process
+        return process
+
+    async def run(self, *command: str) -> None:
+        """Run a command to its end."""
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *command, cwd=ROOT, env=self.environment,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        output, _ = await asyncio.wait_for(done.communicate(), 60)
+        assert done.returncode == 0, output.decode()
+
+    async def seed(self) -> None:
+        """Fill the shop."""
+        await self.run("app", "seed", "--products", str(PRODUCTS), "--stock", str(STOCK))
+
+    async def start_api(self, *, crash: tuple[str, str] | None = None) -> None:
+        """Start the API, deadly if told so, and wait until it answers."""
+        self.start("api", *(("tests.e2e.crashing", *crash, "app") if crash else ("app",)))
+        await self.answers(f"{self.api_url}/readyz")
+
+    def start_worker(self, *, crash: tuple[str, str] | None = None) -> None:
+        """Start the worker, deadly if told so."""
+        self.start("worker", *(("tests.e2e.crashing", *crash, "worker") if crash else ("worker",)))
+
+    async def start_platform(self) -> None:
+        """Start the reference data platform and wait until it answers."""
+        self.start("platform", "devservices", "platform", "--port", str(self.ports[2]))
+        await self.answers(f"{self.platform_url}/livez")
+
+    async def start_all(self) -> None:
+        """Everything, seeded and ready for orders."""
+        await self.seed()
+        await self.start_platform()
+        await self.start_api()
+        self.start_worker()
+
+    async def answers(self, url: str) -> None:
+        """Wait until an address answers 200."""
+        async with aiohttp.ClientSession() as session:
+
+            async def ok() -> bool:
+                try:
+                    async with session.get(url) as answer:
+                        return answer.status == 200
+                except aiohttp.ClientError:
+                    return False
+
+            await eventually(ok, within_seconds=START_SECONDS, poll_seconds=0.05)
+
+    async def ended(self, name: str, *, within_seconds: float = 20.0) -> None:
+        """Wait for the end of a process."""
+        await eventually(lambda: not self.processes[name].alive, within_seconds=within_seconds)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL."""
+        self.processes[name].send_signal(signal.SIGKILL)
+        self.processes[name].kill()
+
+    async def order(self, number: int, session: aiohttp.ClientSession) -> str | None:
+        """Place an order for product `number`; its id if it was answered 202, None if nobody answered."""
+        body: dict[str, Any] = {
+            "items": [{"productId": f"p-{number % PRODUCTS + 1}", "quantity": 1 + number % 3}]
+        }
+        if number % 4 == 0:
+            body["couponCode"] = "WELCOME10"
+        token = issue_token(self.secret, f"c-{number % 7}", issuer="order-pipeline", audience="orders")
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            async with session.post(f"{self.api_url}/orders", json=body, headers=headers) as answer:
+                if answer.status != 202:
+                    return None
+                order_id = str((await answer.json())["orderId"])
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+        self.accepted.add(order_id)
+        return order_id
+
+    async def orders(self, count: int, *, pause_seconds: float = 0.0) -> list[str | None]:
+        """Place so many orders one after the other."""
+        timeout = aiohttp.ClientTimeout(total=15)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            placed = []
+            for number in range(count):
+                placed.append(await self.order(number, session))
+                await asyncio.sleep(pause_seconds)
+            return placed
+
+    async def received(self) -> dict[str, Any]:
+        """The platform's own summary."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.platform_url}/received") as answer:
+            summary: dict[str, Any] = await answer.json()
+            return summary
+
+    async def faults(self, **switches: Any) -> None:
+        """Tell the platform how to misbehave; nothing means well."""
+        address = f"{self.platform_url}/faults"
+        async with aiohttp.ClientSession() as session, session.post(address, json=switches) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def everything_arrived(self, *, within_seconds: float = ARRIVAL_SECONDS) -> None:
+        """Wait until the platform has every accepted order."""
+
+        async def all_orders_arrived() -> bool:
+            return int((await self.received())["orders"]) >= len(self.accepted)
+
+        await eventually(all_orders_arrived, within_seconds=within_seconds, poll_seconds=0.1)
+
+    async def evidence(self) -> Evidence:
+        """All that is left."""
+        return await collect(
+            database_url=self.database_url,
+            kafka_bootstrap_servers=self.kafka.bootstrap_servers,
+            data_platform_url=self.platform_url,
+            accepted=self.accepted,
+            initial_stock={f"p-{number}": STOCK for number in range(1, PRODUCTS + 1)},
+        )
+
+    async def promises_are_kept(self) -> None:
+        """Wait until the pipeline is at rest, then let the checker look at everything."""
+
+        async def nothing_to_tell() -> bool:
+            told = violations(await self.evidence())
+            assert told == [], f"{len(told)} violations: {told[:5]}"
+            return True
+
+        # Write-backs and offsets trail the arrivals by moments: a violation that stays is a violation.
+        await eventually(nothing_to_tell, within_seconds=15, poll_seconds=0.3)
+
+    async def stop(self) -> None:
+        """End what is left of the processes."""
+        for name in ("worker", "api", "platform"):
+            if name in self.processes:
+                self.processes[name].kill()
