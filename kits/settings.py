@@ -30,14 +30,15 @@ class SettingsError(Exception):
 def read_settings(kind: type[T], environment: Mapping[str, str]) -> T:
     """Build `kind` from the environment: field `database_url` reads `DATABASE_URL`, empty means unset.
 
-    A struct may define `problems() -> list[str]` for rules between its fields.
+    A struct may define `problems() -> list[str]` for rules between its fields; a sentence that begins with a
+    variable's name is left out when that variable has a problem of its own. Required fields are texts.
 
     Raises:
         SettingsError: with every missing, malformed and contradictory value, secrets not printed.
     """
     hints = get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     for field in msgspec.structs.fields(kind):
         name = field.name.upper()
         text = environment.get(name, "").strip()
@@ -45,15 +46,24 @@ def read_settings(kind: type[T], environment: Mapping[str, str]) -> T:
             try:
                 values[field.name] = _convert(text, hints[field.name])
             except (msgspec.ValidationError, ValueError) as error:
-                problems.append(f"{name}: {_reason(error)}")
+                problems[name] = f"{name}: {_reason(error)}"
         elif field.required:
-            problems.append(f"{name} is missing: set it in the environment (see .env.example).")
-    if not problems:
-        settings = kind(**values)
-        problems = list(getattr(settings, "problems", list)())
-        if not problems:
-            return settings
-    raise SettingsError(problems)
+            problems[name] = f"{name} is missing: set it in the environment (see .env.example)."
+    settings = kind(**_stand_ins(kind, problems), **values)
+    between: list[str] = getattr(settings, "problems", list)()
+    found = [*problems.values(), *(each for each in between if not each.startswith(tuple(problems)))]
+    if found:
+        raise SettingsError(found)
+    return settings
+
+
+def _stand_ins(kind: type[msgspec.Struct], problems: Mapping[str, str]) -> dict[str, Any]:
+    # So that the rules between fields are checked too, although a required field is missing or wrong.
+    return {
+        field.name: Secret("")
+        for field in msgspec.structs.fields(kind)
+        if field.required and field.name.upper() in problems
+    }
 
 
 def _convert(text: str, hint: Any) -> Any:

@@ -56,3 +56,29 @@ async def test_a_platform_outage_is_waited_out(pipeline: Pipeline) -> None:
     await pipeline.faults()
     await pipeline.everything_arrived()
     await pipeline.promises_are_kept()
+
+
+WORKER_CRASHES = {
+    "between the platform's answer and the ledger": (
+        "after",
+        "worker.data_platform_client:HttpDataPlatformClient.send_batch",
+    ),
+    "between the ledger and the offset commit": ("after", "worker.ledger.deliveries:SqlLedger.record"),
+}
+
+
+@pytest.mark.parametrize("point", WORKER_CRASHES)
+async def test_a_worker_killed_at_the_worst_moment_repeats_at_most_and_loses_nothing(
+    pipeline: Pipeline, point: str
+) -> None:
+    """What the ledger knows is not sent again; what only the platform knows comes again under its key."""
+    await pipeline.seed()
+    await pipeline.start_platform()
+    await pipeline.start_api()
+    pipeline.start_worker(crash=WORKER_CRASHES[point])
+    await pipeline.orders(20)
+    await pipeline.ended("worker", within_seconds=30)
+    pipeline.start_worker()
+    await pipeline.orders(5)
+    await pipeline.everything_arrived()
+    await pipeline.promises_are_kept()

@@ -1,0 +1,59 @@
+"""Settings from the environment: all problems at once, no secret shown."""
+
+from typing import Annotated, Literal
+
+import msgspec
+import pytest
+
+from kits.settings import Secret, SettingsError, read_settings
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of each kind."""
+
+    database_url: Secret
+    bootstrap_servers: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8000
+    mode: Literal["a", "b"] = "a"
+    careful: bool = False
+    password: Secret = Secret("")
+
+    def problems(self) -> list[str]:
+        """Rules between fields."""
+        found = [] if self.database_url.startswith("postgresql://") else ["DATABASE_URL: must be PostgreSQL."]
+        return found + ([] if self.password else ["PASSWORD: must not be empty."])
+
+
+VALID = {"DATABASE_URL": "postgresql://h/d", "BOOTSTRAP_SERVERS": "h:9092", "PASSWORD": "hunter2"}
+
+
+def test_values_are_converted_and_unset_ones_have_their_default() -> None:
+    """An empty or blank variable counts as unset, as Compose files write it."""
+    settings = read_settings(Example, VALID | {"PORT": " 9000 ", "CAREFUL": "True", "MODE": " "})
+    assert (settings.port, settings.careful, settings.mode) == (9000, True, "a")
+
+
+def test_every_problem_is_told_at_once_in_a_sentence_with_its_name() -> None:
+    """Also the rules between fields, when other fields are wrong."""
+    with pytest.raises(SettingsError) as error:
+        read_settings(
+            Example, {"PORT": "99999", "MODE": "c", "CAREFUL": "perhaps", "DATABASE_URL": "mysql://x"}
+        )
+    names = [problem.split(":")[0].split(" ")[0] for problem in error.value.problems]
+    assert names == ["BOOTSTRAP_SERVERS", "PORT", "MODE", "CAREFUL", "DATABASE_URL", "PASSWORD"]
+
+
+def test_a_missing_value_is_told_once() -> None:
+    """Not again by the rules that look at it."""
+    with pytest.raises(SettingsError) as error:
+        read_settings(Example, {"BOOTSTRAP_SERVERS": "h", "PASSWORD": "x"})
+    assert len(error.value.problems) == 1
+    assert "DATABASE_URL is missing" in error.value.problems[0]
+
+
+def test_a_secret_never_shows_itself() -> None:
+    """Not in a repr, and not in the message about a wrong value."""
+    assert "hunter2" not in repr(read_settings(Example, VALID))
+    with pytest.raises(SettingsError) as error:
+        read_settings(Example, VALID | {"PORT": "hunter2"})
+    assert "hunter2" not in str(error.value)
