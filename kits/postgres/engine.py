@@ -30,7 +30,7 @@ def sqlalchemy_url(url: str) -> str:
         raise ValueError("must look like postgresql://user:password@host:5432/database")
     try:
         return make_url(f"postgresql+asyncpg://{rest}").render_as_string(hide_password=False)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ValueError("must look like postgresql://user:password@host:5432/database") from None
 
 

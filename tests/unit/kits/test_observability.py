@@ -1,0 +1,134 @@
+"""Logs, health and trace context."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from kits.observability import health
+from kits.observability.health import CheckResult, Health, HealthCheck, Status
+from kits.observability.logs import configure_logging, get_logger
+from kits.observability.metrics import Metrics
+from kits.observability.traces import continue_trace, trace_id
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Iterator[Path]:
+    """A configured log; the machinery is put back afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield tmp_path / "log.jsonl"
+    for handler in root.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
+    logging.basicConfig(handlers=handlers, level=level, force=True)
+    structlog.reset_defaults()
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    """What was written."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_line_says_who_wrote_it_and_hides_secrets(log_file: Path) -> None:
+    """Whatever a caller passes by mistake."""
+    configure_logging(process="api", level="info", log_format="json", log_file=str(log_file))
+    get_logger("app.somewhere").info(
+        "thing_happened", order_id="o-1", jwt_token="abc", Authorization="Bearer x"
+    )
+    (line,) = lines(log_file)
+    assert (line["event"], line["process"], line["logger"]) == ("thing_happened", "api", "app.somewhere")
+    assert (line["order_id"], line["jwt_token"], line["Authorization"]) == ("o-1", "***", "***")
+    assert str(line["timestamp"]).endswith("Z")
+
+
+def test_the_level_is_ours_and_libraries_are_heard_from_warning_on(log_file: Path) -> None:
+    """Debug of the product is not debug of everything."""
+    configure_logging(process="api", level="debug", log_format="json", log_file=str(log_file))
+    get_logger("app.somewhere").debug("detail")
+    logging.getLogger("some.library").info("chatter")
+    logging.getLogger("some.library").warning("trouble %s", "here")
+    assert [line["event"] for line in lines(log_file)] == ["detail", "trouble here"]
+
+
+def test_an_exception_is_logged_with_its_trace(log_file: Path) -> None:
+    """The reader of the log needs it more than the caller."""
+    configure_logging(process="api", log_format="json", log_file=str(log_file))
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        get_logger("app.somewhere").exception("failed")
+    assert "ZeroDivisionError" in str(lines(log_file)[0]["exception"])
+
+
+class Check(HealthCheck):
+    """A check that finds what it is told."""
+
+    def __init__(self, name: str, status: Status) -> None:
+        self.name = name
+        self.status = status
+
+    async def check(self) -> CheckResult:
+        return CheckResult(self.status)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "worst"),
+    [
+        ([Status.OK, Status.OK], Status.OK),
+        ([Status.OK, Status.DEGRADED], Status.DEGRADED),
+        ([Status.UNREADY, Status.DEGRADED], Status.UNREADY),
+    ],
+)
+async def test_a_process_is_as_well_as_its_worst_check(statuses: list[Status], worst: Status) -> None:
+    """And each check is told by name."""
+    report = await Health([Check(str(number), status) for number, status in enumerate(statuses)]).report()
+    assert report.status is worst
+    assert [result.status for result in report.checks.values()] == statuses
+
+
+async def test_a_draining_process_is_unready() -> None:
+    """So that nothing new is sent to it."""
+    checks = Health([Check("database", Status.OK)])
+    checks.drain()
+    assert (await checks.report()).status is Status.UNREADY
+
+
+async def test_a_check_that_hangs_is_unready_within_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe must answer."""
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.01)
+
+    class Stuck(Check):
+        async def check(self) -> CheckResult:
+            await asyncio.Event().wait()
+            return CheckResult(Status.OK)
+
+    report = await Health([Stuck("stuck", Status.OK)]).report()
+    assert report.checks["stuck"].status is Status.UNREADY
+
+
+def test_a_trace_is_continued_with_a_span_of_our_own() -> None:
+    """W3C Trace Context: same trace id, new parent id."""
+    received = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    ours = continue_trace(received)
+    assert trace_id(ours) == "0af7651916cd43dd8448eb211c80319c"
+    assert ours != received
+
+
+@pytest.mark.parametrize(
+    "received", [None, "", "rubbish", "00-" + "0" * 32 + "-b7ad6b7169203331-01", "00-x\n"]
+)
+def test_a_missing_or_malformed_trace_begins_a_new_one(received: str | None) -> None:
+    """It is never passed on."""
+    assert len(trace_id(continue_trace(received))) == 32
+
+
+def test_metrics_render_in_the_prometheus_format() -> None:
+    """With their meaning."""
+    metrics = Metrics()
+    metrics.counter("orders_total", "Orders.").inc()
+    assert b"# HELP orders_total Orders.\n# TYPE orders_total counter\norders_total 1.0" in metrics.render()

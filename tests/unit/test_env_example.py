@@ -1,0 +1,50 @@
+"""`.env.example` lists exactly the settings that the processes read, with their defaults."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.settings import AppSettings, DatabaseSettings, TokenSettings
+from kits.settings import read_settings
+from worker.settings import LedgerSettings, WorkerSettings
+
+EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
+STRUCTS = (AppSettings, DatabaseSettings, TokenSettings, LedgerSettings, WorkerSettings)
+SHOWN_FILLED = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_URL"}
+
+
+def example() -> dict[str, str]:
+    """The file as an environment."""
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def fields() -> dict[str, msgspec.structs.FieldInfo]:
+    """Every setting of every struct, by its variable."""
+    return {field.name.upper(): field for kind in STRUCTS for field in msgspec.structs.fields(kind)}
+
+
+def test_the_file_names_every_setting_and_no_other() -> None:
+    """A setting that nobody can find is none."""
+    assert sorted(example()) == sorted(fields())
+
+
+@pytest.mark.parametrize("name", sorted(set(fields()) - SHOWN_FILLED))
+def test_a_setting_is_shown_with_its_default(name: str) -> None:
+    """So that copying the file changes nothing."""
+    field = fields()[name]
+    default = "" if field.required else field.default
+    shown = example()[name]
+    if isinstance(default, bool):
+        assert shown == str(default).lower()
+    elif isinstance(default, int | float):
+        assert float(shown) == default
+    else:
+        assert shown == str(default)
+
+
+@pytest.mark.parametrize("kind", [AppSettings, WorkerSettings])
+def test_a_copy_of_the_file_with_a_secret_is_valid(kind: type[msgspec.Struct]) -> None:
+    """The newcomer's first step works."""
+    read_settings(kind, example() | {"JWT_SECRET": "x" * 32})
