@@ -1,0 +1,1 @@
+"""Kit: Kafka, and what its client gets wrong by default."""

@@ -1,0 +1,194 @@
+"""Kafka kit, administration: topics are made if they are missing, and what differs is told, never changed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import errors as client
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from kits.kafka.ending import bounded
+from kits.kafka.errors import KafkaConfigurationError
+from kits.kafka.failures import translated
+from kits.kafka.security import KafkaSecurity, client_options
+from kits.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_BROKER_DEFAULT = -1
+_MANY_REPLICAS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as it should be. Without a replication factor the broker's default counts.
+
+    Where there are three replicas or more, min.insync.replicas is 2 unless `config` says otherwise.
+    """
+
+    name: str
+    partitions: int
+    replication_factor: int | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+
+    def config_for(self, replicas: int) -> dict[str, str]:
+        """The settings that the topic should have with that many replicas."""
+        safe = {"min.insync.replicas": "2"} if replicas >= _MANY_REPLICAS else {}
+        return safe | dict(self.config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    partitions: int
+    replicas: int
+
+
+class TopicAdmin:
+    """Every call opens a connection of its own and ends within `within_seconds` (and some seconds to close).
+
+    Raises, from every call:
+        KafkaUnavailableError: no broker answered in time.
+        KafkaConfigurationError: a right is missing, or the broker finds the request impossible.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap_servers: str,
+        security: KafkaSecurity,
+        client_id: str,
+        within_seconds: float = 10.0,
+    ) -> None:
+        self._options = client_options(security) | {
+            "bootstrap_servers": bootstrap_servers,
+            "client_id": client_id,
+            "request_timeout_ms": int(within_seconds * 1000),
+        }
+        self._within_seconds = within_seconds
+
+    async def ensure_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
+        """Create what is missing. Returns a sentence for everything that differs from its spec."""
+        async with self._connected("making sure of the topics") as admin:
+            found = await _describe(admin, [spec.name for spec in specs])
+            for spec in specs:
+                if spec.name not in found:
+                    await _create(admin, spec)
+            differences: list[str] = []
+            for spec in specs:
+                if spec.name in found:
+                    differences += await _differences(admin, spec, found[spec.name])
+            return differences
+
+    async def topic_limit(self, topic: str) -> int:
+        """The topic's max.message.bytes: the largest record batch that it takes."""
+        async with self._connected(f"reading the settings of {topic}") as admin:
+            settings = await _settings(admin, ConfigResourceType.TOPIC, topic, ["max.message.bytes"])
+            return int(settings["max.message.bytes"])
+
+    async def offsets_retention_minutes(self) -> int:
+        """For how long the brokers remember the offsets of an idle group (offsets.retention.minutes)."""
+        async with self._connected("reading the settings of a broker") as admin:
+            name = "offsets.retention.minutes"
+            return int(
+                (await _settings(admin, ConfigResourceType.BROKER, await _a_broker(admin), [name]))[name]
+            )
+
+    async def delete_topics(self, topics: Iterable[str]) -> None:
+        """Delete topics; one that does not exist is fine."""
+        async with self._connected("deleting topics") as admin:
+            answer = await admin.delete_topics(list(topics))
+            for topic, code in answer.topic_error_codes:
+                _check(code, f"deleting topic {topic}", accepted=(client.UnknownTopicOrPartitionError,))
+
+    @asynccontextmanager
+    async def _connected(self, doing: str) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(**self._options)
+        try:
+            async with asyncio.timeout(self._within_seconds):
+                await admin.start()
+                yield admin
+        except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
+            raise translated(error, doing) from error
+        finally:
+            await bounded(admin.close(), within_seconds=2.0)
+
+
+async def _describe(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, _Found]:
+    found: dict[str, _Found] = {}
+    for topic in await admin.describe_topics(topics):
+        absent = (client.UnknownTopicOrPartitionError,)
+        _check(topic["error_code"], f"looking at topic {topic['topic']}", accepted=absent)
+        if partitions := topic["partitions"]:
+            found[topic["topic"]] = _Found(len(partitions), min(len(p["replicas"]) for p in partitions))
+    return found
+
+
+async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec) -> None:
+    replicas = spec.replication_factor or await _default_replicas(admin)
+    new = NewTopic(spec.name, spec.partitions, replicas, topic_configs=spec.config_for(replicas))
+    answer = await admin.create_topics([new])
+    for topic, code, message in answer.topic_errors:
+        # Another process may have been faster.
+        doing = f"creating topic {topic} ({message})" if message else f"creating topic {topic}"
+        _check(code, doing, accepted=(client.TopicAlreadyExistsError,))
+    log.info("kafka_topic_created", topic=spec.name, partitions=spec.partitions, replicas=replicas)
+
+
+async def _default_replicas(admin: AIOKafkaAdminClient) -> int:
+    name = "default.replication.factor"
+    try:
+        settings = await _settings(admin, ConfigResourceType.BROKER, await _a_broker(admin), [name])
+    except KafkaConfigurationError:
+        # No right to read it; the broker applies it by itself.
+        return _BROKER_DEFAULT
+    return int(settings[name])
+
+
+async def _a_broker(admin: AIOKafkaAdminClient) -> str:
+    return str((await admin.describe_cluster())["brokers"][0]["node_id"])
+
+
+async def _differences(admin: AIOKafkaAdminClient, spec: TopicSpec, found: _Found) -> list[str]:
+    told: list[str] = []
+    if found.partitions != spec.partitions:
+        told.append(f"Topic {spec.name} has {found.partitions} partitions, expected {spec.partitions}.")
+    if spec.replication_factor and found.replicas != spec.replication_factor:
+        expected = spec.replication_factor
+        told.append(f"Topic {spec.name} has {found.replicas} replicas, expected {expected}.")
+    wanted = spec.config_for(found.replicas)
+    try:
+        settings = await _settings(admin, ConfigResourceType.TOPIC, spec.name, list(wanted))
+    except KafkaConfigurationError as error:
+        return [*told, f"The settings of topic {spec.name} cannot be compared: {error}."]
+    for name, expected_value in wanted.items():
+        if settings.get(name) != expected_value:
+            actual = settings.get(name, "not known to the broker")
+            told.append(f"Topic {spec.name} has {name}={actual}, expected {expected_value}.")
+    return told
+
+
+async def _settings(
+    admin: AIOKafkaAdminClient, kind: ConfigResourceType, resource: str, names: list[str]
+) -> dict[str, str]:
+    if not names:
+        return {}
+    # The names must be keys of a dict; a list fails inside the client.
+    answers: list[Any] = await admin.describe_configs(
+        [ConfigResource(kind, resource, configs=dict.fromkeys(names))]
+    )
+    found: dict[str, str] = {}
+    for answer in answers:
+        for code, message, _kind, _resource, entries in answer.resources:
+            _check(code, f"reading the settings of {resource} ({message})")
+            found |= {entry[0]: entry[1] for entry in entries}
+    return found
+
+
+def _check(code: int, doing: str, *, accepted: tuple[type[Exception], ...] = ()) -> None:
+    # The client raises nothing for what the broker refused: the codes in the answers have to be read.
+    kind = client.for_code(code)
+    if code and not issubclass(kind, accepted):
+        raise translated(kind(), doing)

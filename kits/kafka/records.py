@@ -1,0 +1,62 @@
+"""Kafka kit: the records that go out and come in, as plain values."""
+
+from dataclasses import dataclass
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TopicPartition:
+    """One partition of one topic; ordered by topic, then by number."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRecord:
+    """A record to be written. Records of one key keep their order; a record without a key has none."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingRecord:
+    """A record as it stands in the log. `timestamp_ms` is wall time, set by its writer or by the broker."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+    @property
+    def topic_partition(self) -> TopicPartition:
+        return TopicPartition(self.topic, self.partition)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Where the broker put a record. `offset` is -1 for a repeat whose offset it has forgotten."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(slots=True)
+class Deadline:
+    """Until when a record may be handed to Kafka, on the monotonic clock; its owner may push it forward.
+
+    One deadline may be shared by many records, so that one assignment renews all of them.
+    """
+
+    not_after: float
+
+    def passed(self, now: float) -> bool:
+        return now >= self.not_after

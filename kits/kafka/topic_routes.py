@@ -1,0 +1,98 @@
+"""Kafka kit, sending: which queue a record belongs to; topics not known yet have a lobby."""
+
+from collections.abc import Callable, Iterator, Sequence
+from random import choice
+
+from aiokafka.partitioner import murmur2
+
+from kits.kafka.records import TopicPartition
+from kits.kafka.send_queue import Pending, SendQueue
+
+
+def partition_for(key: bytes | None, partitions: Sequence[int]) -> int:
+    """The partition of a key, as the Java client chooses it (murmur2); any one for no key.
+
+    `partitions` must be sorted.
+    """
+    if key is None:
+        return choice(partitions)  # noqa: S311 - spreads load, guards nothing
+    digest: int = murmur2(key)
+    return partitions[(digest & 0x7FFFFFFF) % len(partitions)]
+
+
+class TopicRoutes:
+    """The queues of all partitions, and one lobby per topic whose partitions are not known.
+
+    Order per key holds through the lobby: it is emptied into the queues before anything newer gets there.
+    """
+
+    def __init__(self, on_new_queue: Callable[[TopicPartition, SendQueue], None]) -> None:
+        self._on_new_queue = on_new_queue
+        self._partitions: dict[str, list[int]] = {}
+        self._lobbies: dict[str, SendQueue] = {}
+        self._queues: dict[TopicPartition, SendQueue] = {}
+
+    @property
+    def topics(self) -> set[str]:
+        """Every topic that anybody ever asked for."""
+        return {*self._partitions, *self._lobbies}
+
+    @property
+    def unknown_topics(self) -> set[str]:
+        """Topics whose partitions are not known yet."""
+        return set(self._lobbies)
+
+    def everywhere(self) -> Iterator[SendQueue]:
+        """All queues and lobbies."""
+        yield from self._queues.values()
+        yield from self._lobbies.values()
+
+    def expect(self, topic: str) -> None:
+        """Make a topic one whose partitions are to be found out, unless they are known."""
+        if topic not in self._partitions and topic not in self._lobbies:
+            self._lobbies[topic] = SendQueue()
+
+    def add(self, pending: Pending) -> None:
+        """Put a new record behind all older ones of its key."""
+        topic = pending.record.topic
+        self.expect(topic)
+        lobby = self._lobbies.get(topic)
+        if lobby is not None:
+            lobby.append(pending)
+        else:
+            self._queue_of(pending).append(pending)
+
+    def settle(self, topic: str, partitions: Sequence[int]) -> None:
+        """The topic's partitions are these: its lobby moves into the queues."""
+        self._partitions[topic] = sorted(partitions)
+        lobby = self._lobbies.pop(topic, None)
+        for pending in lobby.drain() if lobby else []:
+            self._queue_of(pending).append(pending)
+
+    def unsettle(self, topic: str) -> None:
+        """The topic's partitions are not known any more: what waits goes back to the lobby."""
+        self._partitions.pop(topic, None)
+        self.expect(topic)
+        for at, queue in self._queues.items():
+            if at.topic == topic:
+                self._lobbies[topic].put_back(queue.drain())
+
+    def forget(self, topic: str) -> list[Pending]:
+        """Give up on a topic that cannot be found: returns what waited for it. The next record asks anew."""
+        lobby = self._lobbies.pop(topic, None)
+        return lobby.drain() if lobby else []
+
+    def clear(self, topic: str) -> list[Pending]:
+        """Remove all that waits for a topic, wherever it waits."""
+        found = [p for at, queue in self._queues.items() if at.topic == topic for p in queue.drain()]
+        lobby = self._lobbies.get(topic)
+        return found + (lobby.drain() if lobby else [])
+
+    def _queue_of(self, pending: Pending) -> SendQueue:
+        topic = pending.record.topic
+        at = TopicPartition(topic, partition_for(pending.record.key, self._partitions[topic]))
+        queue = self._queues.get(at)
+        if queue is None:
+            queue = self._queues[at] = SendQueue()
+            self._on_new_queue(at, queue)
+        return queue

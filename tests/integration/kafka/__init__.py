@@ -1,0 +1,1 @@
+"""Integration: the Kafka kit against a real broker."""

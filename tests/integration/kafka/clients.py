@@ -1,0 +1,141 @@
+"""Clients for the tests: producers and consumers that are stopped for sure, and the whole log of a topic."""
+
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as ClientPartition
+
+from kits.kafka.admin import TopicAdmin
+from kits.kafka.consumer import GroupConsumer
+from kits.kafka.producer import RecordProducer
+from kits.kafka.records import IncomingRecord, OutgoingRecord, TopicPartition
+from kits.kafka.security import KafkaSecurity
+from tests.waiting import eventually
+
+PLAIN = KafkaSecurity()
+
+
+def soon(seconds: float = 60.0) -> float:
+    """A deadline that a test never reaches."""
+    return time.monotonic() + seconds
+
+
+def record(topic: str, key: str, number: int, *, padding: int = 0) -> OutgoingRecord:
+    """A record whose value is its number within its key."""
+    return OutgoingRecord(topic, key.encode(), str(number).encode() + b" " * padding)
+
+
+def topic_admin(servers: str) -> TopicAdmin:
+    return TopicAdmin(bootstrap_servers=servers, security=PLAIN, client_id="test-admin")
+
+
+@asynccontextmanager
+async def producing(servers: str, **options: Any) -> AsyncIterator[RecordProducer]:
+    """A started producer, stopped at the end."""
+    producer = RecordProducer(bootstrap_servers=servers, security=PLAIN, client_id="test-producer", **options)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop(within_seconds=2.0)
+
+
+class Diary:
+    """A listener that begins what has no offset at the log's start, and notes what it hears."""
+
+    def __init__(self, *, begin: bool = True) -> None:
+        self.begin = begin
+        self.consumer: GroupConsumer | None = None
+        self.events: list[tuple[str, frozenset[TopicPartition]]] = []
+        self.when_revoked: Callable[[], Any] | None = None
+
+    async def on_assigned(self, epoch: int, partitions: frozenset[TopicPartition]) -> None:
+        self.events.append((f"assigned {epoch}", partitions))
+        if self.begin and self.consumer is not None:
+            committed = await self.consumer.committed(partitions)
+            for partition, offset in (await self.consumer.log_start(partitions)).items():
+                if committed[partition] is None:
+                    self.consumer.seek(partition, offset)
+
+    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        self.events.append(("revoked", partitions))
+        if self.when_revoked is not None:
+            await self.when_revoked()
+
+
+def new_group() -> str:
+    return f"group-{uuid.uuid4().hex[:8]}"
+
+
+@asynccontextmanager
+async def consuming(
+    servers: str, topic: str, group: str, diary: Diary, **options: Any
+) -> AsyncIterator[GroupConsumer]:
+    """A started member of the group, stopped at the end."""
+    consumer = GroupConsumer(
+        bootstrap_servers=servers,
+        security=PLAIN,
+        group=group,
+        topics=[topic],
+        client_id="test-consumer",
+        listener=diary,
+        **options,
+    )
+    diary.consumer = consumer
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop(within_seconds=3.0)
+
+
+async def polled(consumer: GroupConsumer, count: int, within_seconds: float = 15.0) -> list[IncomingRecord]:
+    """Poll until `count` records have come."""
+    found: list[IncomingRecord] = []
+
+    async def enough() -> bool:
+        batches = await consumer.poll(timeout_ms=100, max_records=500)
+        found.extend(record for records in batches.values() for record in records)
+        return len(found) >= count
+
+    await eventually(enough, within_seconds=within_seconds)
+    return found
+
+
+async def whole_log(servers: str, topic: str) -> list[tuple[str, int]]:
+    """(key, number) of every record of the topic, in log order per partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="none", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        await consumer._client._wait_on_metadata(topic)
+        partitions = [ClientPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(partitions)
+        starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        found: list[tuple[str, int]] = []
+        for partition in partitions:
+            consumer.seek(partition, starts[partition])
+        for partition in partitions:
+            while await consumer.position(partition) < ends[partition]:
+                for records in (await consumer.getmany(partition, timeout_ms=500)).values():
+                    found += [((r.key or b"").decode(), int(r.value)) for r in records]
+        return found
+    finally:
+        await consumer.stop()
+
+
+def by_key(log: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    """The numbers of each key, in log order."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for key, number in log:
+        found[key].append(number)
+    return dict(found)
+
+
+def repeats(log: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """What stands in the log more than once."""
+    return [entry for entry, count in Counter(log).items() if count > 1]

@@ -1,0 +1,180 @@
+"""A broker that is killed, away or comes back: nothing lost, nothing repeated, nothing waits for ever."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from devservices import throwaway
+from devservices.kafka import KafkaServer
+from kits.kafka.admin import TopicSpec
+from kits.kafka.errors import KafkaUnavailableError, SendNotDoneError
+from kits.kafka.records import Acknowledgement, Deadline
+from tests.integration.kafka.clients import (
+    Diary,
+    by_key,
+    consuming,
+    new_group,
+    polled,
+    producing,
+    record,
+    repeats,
+    soon,
+    topic_admin,
+    whole_log,
+)
+from tests.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def own_broker() -> Iterator[KafkaServer]:
+    """A broker that only the tests of this file use, since they kill it."""
+    stack = throwaway.claim("kafka-outage")
+    # A killed broker's successor is let in after one second instead of two.
+    yield KafkaServer(stack.instance.directory / "kafka", session_timeout_ms=1_000)
+    throwaway.release(stack)
+
+
+@pytest.fixture
+async def broker(own_broker: KafkaServer) -> KafkaServer:
+    """That broker, up."""
+    await asyncio.to_thread(own_broker.start)
+    return own_broker
+
+
+@pytest.fixture
+async def topic(broker: KafkaServer) -> str:
+    """A topic of this test alone on that broker."""
+    name = f"outage-{uuid.uuid4().hex[:8]}"
+    await topic_admin(broker.bootstrap_servers).ensure_topics([TopicSpec(name, 3)])
+    return name
+
+
+async def kill(broker: KafkaServer) -> None:
+    await asyncio.to_thread(broker.kill)
+
+
+async def start(broker: KafkaServer) -> None:
+    await asyncio.to_thread(broker.start)
+
+
+async def test_a_broker_killed_under_load_costs_no_record_and_repeats_none(
+    broker: KafkaServer, topic: str
+) -> None:
+    sends: list[asyncio.Future[Acknowledgement]] = []
+
+    async def keep_sending(running: asyncio.Event) -> None:
+        while running.is_set():
+            for _ in range(50 if producer.pending < 5_000 else 0):
+                number = len(sends)
+                sends.append(producer.send(record(topic, f"key-{number % 12}", number), not_after=soon()))
+            await asyncio.sleep(0.02)
+
+    async with producing(broker.bootstrap_servers, stalled_after_seconds=0.5) as producer:
+        running = asyncio.Event()
+        running.set()
+        sending = asyncio.create_task(keep_sending(running))
+        await eventually(lambda: any(send.done() for send in sends))
+        await kill(broker)
+        await eventually(lambda: not producer.ready)
+        assert not await producer.broker_answers(within_seconds=0.5)
+        await start(broker)
+        await eventually(lambda: producer.ready and producer.oldest_pending_seconds < 0.5, within_seconds=20)
+        running.clear()
+        await sending
+        await asyncio.gather(*sends)
+    log = await whole_log(broker.bootstrap_servers, topic)
+    assert sorted(number for _, number in log) == list(range(len(sends)))
+    assert not repeats(log)
+    assert all(found == sorted(found) for found in by_key(log).values())
+
+
+async def test_records_taken_before_a_broker_was_ever_there_arrive_in_order_when_it_comes(
+    broker: KafkaServer, topic: str
+) -> None:
+    servers = broker.bootstrap_servers
+    await kill(broker)
+    async with producing(servers) as producer:
+        assert not producer.ready
+        kept = [producer.send(record(topic, f"key-{n % 3}", n), not_after=soon()) for n in range(30)]
+        renewed = Deadline(time.monotonic())
+        # Its owner renews this one before it is looked at; the other two pass their deadline in the outage.
+        late = producer.send(record(topic, "late", 100), not_after=time.monotonic() + 0.3)
+        follower = producer.send(record(topic, "late", 101), not_after=soon())
+        renewed.not_after = soon()
+        lively = producer.send(record(topic, "lively", 102), not_after=renewed)
+        for lost in (late, follower):
+            with pytest.raises(SendNotDoneError):
+                await asyncio.wait_for(lost, 5.0)
+        assert producer.pending == 31
+        await start(broker)
+        await asyncio.gather(*kept, lively)
+    log = await whole_log(servers, topic)
+    assert sorted(number for _, number in log) == [*range(30), 102]
+    assert all(found == sorted(found) for found in by_key(log).values())
+
+
+async def test_a_producer_stopped_in_an_outage_ends_in_time_and_delivers_nothing_later(
+    broker: KafkaServer, topic: str
+) -> None:
+    servers = broker.bootstrap_servers
+    async with producing(servers) as producer:
+        await producer.send(record(topic, "before", 0), not_after=soon())
+        await kill(broker)
+        sends = [producer.send(record(topic, f"key-{n}", n), not_after=soon()) for n in range(20)]
+        await asyncio.sleep(0.3)
+        await asyncio.wait_for(producer.stop(within_seconds=0.5), 9.0)
+        outcomes = await asyncio.gather(*sends, return_exceptions=True)
+    assert all(isinstance(outcome, SendNotDoneError) for outcome in outcomes)
+    assert [task.get_name() for task in asyncio.all_tasks() if "kafka" in task.get_name()] == []
+    await start(broker)
+    async with producing(servers) as successor:
+        await successor.send(record(topic, "after", 0), not_after=soon())
+    assert {key for key, _ in await whole_log(servers, topic)} == {"before", "after"}
+
+
+async def test_a_consumer_waits_an_outage_out_without_a_rebalance(broker: KafkaServer, topic: str) -> None:
+    servers, diary = broker.bootstrap_servers, Diary()
+    async with producing(servers) as producer, consuming(servers, topic, new_group(), diary) as consumer:
+        await producer.send(record(topic, "key", 1), not_after=soon())
+        (first,) = await polled(consumer, 1)
+        await kill(broker)
+        assert await consumer.poll(timeout_ms=200, max_records=10) == {}
+        assert not await consumer.broker_answers(within_seconds=0.5)
+        with pytest.raises(KafkaUnavailableError):
+            await consumer.commit({first.topic_partition: 1}, epoch=1, within_seconds=0.5)
+        with pytest.raises(KafkaUnavailableError):
+            await consumer.committed([first.topic_partition], within_seconds=0.3)
+        second = producer.send(record(topic, "key", 2), not_after=soon())
+        await start(broker)
+        await second
+        (found,) = await polled(consumer, 1)
+        assert found.value == b"2"
+        await consumer.commit({found.topic_partition: found.offset + 1}, epoch=1, within_seconds=10.0)
+        assert await consumer.committed([found.topic_partition]) == {found.topic_partition: 2}
+        assert [name for name, _ in diary.events] == ["assigned 1"]
+
+
+async def test_a_consumer_stopped_in_an_outage_ends_in_time_and_leaves_nothing_running(
+    broker: KafkaServer, topic: str
+) -> None:
+    before = asyncio.all_tasks()
+    async with consuming(broker.bootstrap_servers, topic, new_group(), Diary()) as consumer:
+        await eventually(lambda: consumer.epoch == 1)
+        await kill(broker)
+        assert await consumer.poll(timeout_ms=100, max_records=10) == {}
+        await asyncio.wait_for(consumer.stop(within_seconds=2.0), 8.0)
+        with pytest.raises(KafkaUnavailableError):
+            await consumer.poll(timeout_ms=10, max_records=10)
+    await eventually(lambda: asyncio.all_tasks() <= before)
+
+
+async def test_a_consumer_started_in_an_outage_says_so_at_once_and_names_the_causes(
+    broker: KafkaServer, topic: str
+) -> None:
+    await kill(broker)
+    with pytest.raises(KafkaUnavailableError, match="wrong credentials"):
+        async with consuming(broker.bootstrap_servers, topic, new_group(), Diary()):
+            pass

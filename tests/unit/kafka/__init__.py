@@ -1,0 +1,1 @@
+"""Unit: the rules of the Kafka kit, without a broker."""
