@@ -1,0 +1,25 @@
+# One image for the API (`python -m app`), the worker (`python -m worker`), their migrations and the
+# reference data platform (`python -m devservices.data_platform`).
+FROM python:3.13-slim AS packages
+COPY requirements.lock .
+RUN python -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
+        -r requirements.lock
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pipeline
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /srv
+COPY alembic.ini pyproject.toml ./
+COPY app app
+COPY worker worker
+COPY contracts contracts
+COPY kits kits
+COPY migrations migrations
+COPY devservices devservices
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER 10001
+STOPSIGNAL SIGTERM
+CMD ["python", "-m", "app"]

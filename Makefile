@@ -1,0 +1,54 @@
+# Everything a newcomer needs: `make run` to see it work, `make test` to check it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check up down status reset lock
+MAKEFLAGS += --no-print-directory
+
+PYTHON := .venv/bin/python
+SERVICES := $(PYTHON) -m devservices
+# The checks never touch a database or a broker that the shell happens to name; TEST_... names are meant for them.
+ISOLATED := env -u DATABASE_URL -u WORKER_DATABASE_URL -u KAFKA_BOOTSTRAP_SERVERS
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup:  ## make .venv from the lock files (every other target does it too)
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+		if $$python -c "" 2>/dev/null; then exec $$python -I devservices/bootstrap.py; fi; \
+	done; \
+	echo "python3 is missing: install CPython 3.11 to 3.14 and put it on the PATH." >&2; exit 1
+
+run: setup  ## start everything, place a few orders, show their journey, serve until Ctrl-C
+	@$(SERVICES) run
+
+demo: setup  ## the same, and end by itself: exit 0 when the orders have arrived
+	@$(SERVICES) run --until-arrived
+
+test: check  ## all checks and all tests, on real servers
+	$(ISOLATED) $(PYTHON) -m pytest --ignore=tests/architecture
+
+check: setup  ## style, types, import rules, budgets
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	$(ISOLATED) $(PYTHON) -m pytest -q tests/architecture
+
+up: setup  ## start PostgreSQL and Kafka (they stay when the shell is closed)
+	@$(SERVICES) up
+
+down: setup  ## stop what `make up` or `make run` started; keeps the data
+	@$(SERVICES) down
+
+status: setup  ## what runs, and where
+	@$(SERVICES) status
+
+reset: setup  ## stop PostgreSQL and Kafka and delete their data
+	@$(SERVICES) reset
+
+lock: setup  ## write the lock files anew from pyproject.toml
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group dev -c requirements.lock pyproject.toml -o requirements-dev.lock

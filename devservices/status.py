@@ -1,0 +1,57 @@
+"""What runs and where, for people and for programs."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from devservices import leftovers
+from devservices.stack import Server, Stack
+
+
+def describe(stack: Stack) -> dict[str, Any]:
+    """State of an instance as plain values; no password in it.
+
+    `state` of a server is running, stopped, silent (its process lives and does not answer) or external.
+    """
+    run = leftovers.active_run(stack.instance)
+    return {
+        "instance": stack.instance.name,
+        "directory": str(stack.instance.directory),
+        "run": {"pid": run.pid} if run is not None else None,
+        "servers": [
+            _describe_server(stack.postgres, stack.external_database),
+            _describe_server(stack.kafka, stack.external_kafka),
+        ],
+    }
+
+
+def _describe_server(server: Server, external: str | None) -> dict[str, Any]:
+    if external is not None:
+        return {"name": server.name, "state": "external", "address": _without_secret(external)}
+    process = server.process
+    state = "stopped" if process is None else "running" if server.is_running() else "silent"
+    return {
+        "name": server.name,
+        "state": state,
+        "address": f"127.0.0.1:{server.port}" if server.port else None,
+        "pid": process.pid if process is not None else None,
+        "log": str(server.log_path),
+    }
+
+
+def _without_secret(address: str) -> str:
+    return urlsplit(address)._replace(query="").netloc.rpartition("@")[2] if "://" in address else address
+
+
+def as_table(description: Mapping[str, Any]) -> str:
+    """The same for a terminal."""
+    rows = [("SERVER", "STATE", "ADDRESS", "PID", "LOG")]
+    for server in description["servers"]:
+        values = (server.get(key) for key in ("name", "state", "address", "pid", "log"))
+        name, state, address, pid, log = ("-" if value is None else str(value) for value in values)
+        rows.append((name, state, address, pid, log))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    run = description["run"]
+    lines.append(f"`run` is active (process {run['pid']})." if run else "No `run` is active.")
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,84 @@
+"""The files for Docker users and for make, as far as they can be checked without an engine."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from devservices.instance import ROOT
+
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "Dockerfile"
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    """The services, merge keys resolved."""
+    loaded: dict[str, Any] = YAML(typ="safe").load(COMPOSE.read_text())["services"]
+    return loaded
+
+
+def built_here(services: dict[str, Any]) -> dict[str, Any]:
+    return {name: service for name, service in services.items() if "build" in service}
+
+
+def test_the_compose_file_follows_the_compose_specification() -> None:
+    check = Path(sys.executable).with_name("check-jsonschema")
+    command = [str(check), "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_environment_name_is_documented(services: dict[str, Any]) -> None:
+    documented = set(
+        re.findall(r"^#?\s*([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    )
+    used = {name for service in built_here(services).values() for name in service.get("environment", {})}
+    used |= set(re.findall(r"\$\{([A-Z0-9_]+)", COMPOSE.read_text()))
+    assert used <= documented
+
+
+def test_every_command_names_a_module_that_can_be_run(services: dict[str, Any]) -> None:
+    for service in built_here(services).values():
+        python, option, module = service["command"][:3]
+        assert (python, option) == ("python", "-m")
+        assert importlib.util.find_spec(f"{module}.__main__") is not None
+
+
+def test_every_dependency_is_a_service_and_waits_for_a_condition(services: dict[str, Any]) -> None:
+    for service in services.values():
+        for name, how in service.get("depends_on", {}).items():
+            assert how["condition"] in {"service_healthy", "service_completed_successfully"}
+            assert how["condition"] != "service_healthy" or "healthcheck" in services[name]
+
+
+def test_nothing_listens_beyond_this_machine(services: dict[str, Any]) -> None:
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_image_runs_as_an_ordinary_user_with_hashed_packages_and_copies_what_exists() -> None:
+    text = DOCKERFILE.read_text()
+    assert int(re.findall(r"^USER (\d+)$", text, re.MULTILINE)[-1]) > 0
+    assert "--require-hashes" in text
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
+        for source in line.split():
+            assert (ROOT / source).exists()
+            assert source in allowed
+
+
+def test_make_offers_at_most_twelve_targets_and_explains_each() -> None:
+    listed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True
+    )
+    explained = {line.split()[1] for line in listed.stdout.splitlines()}
+    offered = set(re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split())
+    assert explained == offered
+    assert len(offered) <= 12

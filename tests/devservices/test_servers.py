@@ -1,0 +1,20 @@
+"""The fixtures that every other test stands on."""
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+
+async def test_an_empty_database_is_there_and_has_no_tables(empty_database_url: str) -> None:
+    connection = await asyncpg.connect(empty_database_url)
+    try:
+        assert await connection.fetchval("SHOW fsync") == "on"
+        assert await connection.fetchval("SHOW server_version_num") >= "180000"
+        assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    finally:
+        await connection.close()
+
+
+async def test_a_topic_takes_a_record_that_all_replicas_acknowledge(kafka_servers: str, topic: str) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka_servers, acks="all", linger_ms=0) as producer:
+        stored = await producer.send_and_wait(topic, b"value", key=b"key")
+    assert stored.offset == 0
