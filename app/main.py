@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 from litestar.di import Provide
 
+from app.api.dependencies import Checkout
 from app.api.docs import docs_routes
 from app.api.orders import order_routes
 from app.api.problems import shop_problems
 from app.api.products import product_routes
 from app.application.errors import ApplicationError
+from app.application.order_queries import OrderQueries
 from app.container import Container
 from app.domain.errors import OrderError
 from kits.web.bearer import bearer_auth
@@ -38,6 +40,12 @@ def create_app(container: Container) -> Litestar:
             # Also after a start that failed or was given up half-way.
             await lifecycle.stop()
 
+    def checkout() -> Checkout:
+        return Checkout(container.order_facade(), container.new_id())
+
+    def order_queries() -> OrderQueries:
+        return container.order_queries()
+
     app = Litestar(
         route_handlers=[
             order_routes(bearer_auth(container.token_verifier())),
@@ -46,9 +54,8 @@ def create_app(container: Container) -> Litestar:
             *probe_routes(container.health(), container.metrics()),
         ],
         dependencies={
-            "order_facade": Provide(lambda: container.order_facade(), sync_to_thread=False),
-            "order_queries": Provide(lambda: container.order_queries(), sync_to_thread=False),
-            "new_id": Provide(lambda: container.new_id(), sync_to_thread=False),
+            "checkout": Provide(checkout, sync_to_thread=False),
+            "order_queries": Provide(order_queries, sync_to_thread=False),
         },
         exception_handlers=problem_handlers(problems, coded=(OrderError, ApplicationError)),
         lifespan=[background],

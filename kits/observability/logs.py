@@ -85,7 +85,11 @@ def _formatter(log_format: LogFormat, shared: list[Processor]) -> logging.Format
     renderer: Processor = (
         structlog.processors.JSONRenderer(default=str)
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # The pretty one prints local variables, and with them tokens and payloads.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     traces: list[Processor] = [structlog.processors.format_exc_info] if log_format == "json" else []
     return structlog.stdlib.ProcessorFormatter(

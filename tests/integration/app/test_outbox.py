@@ -1,7 +1,6 @@
 """The outbox on a real database: claims, fences, order, and a Kafka that answers when the test says so."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -56,7 +55,7 @@ class Pipeline:
 
 
 @pytest.fixture
-async def pipeline(engine: AsyncEngine) -> AsyncIterator[Pipeline]:
+def pipeline(engine: AsyncEngine) -> Pipeline:
     """One process."""
     return Pipeline(engine)
 

@@ -65,6 +65,21 @@ def test_an_exception_is_logged_with_its_trace(log_file: Path) -> None:
     assert "ZeroDivisionError" in str(lines(log_file)[0]["exception"])
 
 
+def test_the_console_shows_a_trace_without_local_variables(
+    log_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They may hold a token or a customer's order."""
+    token = "hunter2"
+    configure_logging(process="api", log_format="console", log_file=str(log_file))
+    try:
+        _ = token[99]
+    except IndexError:
+        get_logger("app.somewhere.else").exception("failed")
+    shown = capsys.readouterr().err
+    assert "IndexError" in shown
+    assert "hunter2" not in shown
+
+
 class Check(HealthCheck):
     """A check that finds what it is told."""
 

@@ -1,0 +1,1 @@
+"""The shop's doors: HTTP in, HTTP out."""

@@ -1,0 +1,26 @@
+"""What the doors ask for by name; the application hands it in from its container.
+
+A handler asks for one thing: the framework would resolve two of them in a task group, for every request.
+"""
+
+from dataclasses import dataclass
+
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from app.application.order_facade import OrderFacade
+from app.application.order_queries import OrderQueries
+from app.application.ports import NewId
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What placing an order takes."""
+
+    order_facade: OrderFacade
+    new_id: NewId
+
+
+# The container is typed; checking its objects again on every request would cost without finding anything.
+GivenCheckout = NamedDependency[SkipValidation[Checkout]]
+GivenQueries = NamedDependency[SkipValidation[OrderQueries]]

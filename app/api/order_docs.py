@@ -1,0 +1,56 @@
+"""What the documentation says about the doors for orders."""
+
+from app.api.examples import ACCEPTED_ORDER, ORDER, ORDER_REQUEST
+from app.api.schemas import AcceptedOrder, OrderBody, OrderRequest
+from kits.web.openapi import Answer, Operation
+
+_ALWAYS = ("unauthenticated", "invalid_token", "internal_error", "storage_unavailable", "storage_conflict")
+
+CREATE_ORDER = Operation(
+    summary="Place an order",
+    description=(
+        "Checks the stock, takes it, applies the coupon and stores a PENDING order, in one transaction. "
+        "The answer is 202: the order is stored, and its event reaches the data platform at least once. "
+        "A refused order changes nothing."
+    ),
+    tag="orders",
+    secured=True,
+    body=OrderRequest,
+    body_example=ORDER_REQUEST,
+    answers=(
+        Answer(
+            202,
+            "The order is stored.",
+            AcceptedOrder,
+            ACCEPTED_ORDER,
+            {"Location": "The order's address.", "Retry-After": "Seconds after which a look is worth while."},
+        ),
+    ),
+    problems=(
+        "malformed_body",
+        "payload_too_large",
+        "unsupported_media_type",
+        "invalid_request",
+        "unknown_product",
+        "out_of_stock",
+        "mixed_currencies",
+        "coupon_not_found",
+        "coupon_expired",
+        "coupon_not_applicable",
+        "coupon_exhausted",
+        "order_refused",
+        "storage_refused",
+        "event_too_large",
+        *_ALWAYS,
+    ),
+)
+
+GET_ORDER = Operation(
+    summary="Look at an order",
+    description="One of the caller's own orders, as it stands. Another customer's order is not found.",
+    tag="orders",
+    secured=True,
+    path={"order_id": {"type": "string", "format": "uuid", "examples": [ORDER.order_id]}},
+    answers=(Answer(200, "The order.", OrderBody, ORDER, {"ETag": "The order's version, in quotes."}),),
+    problems=("order_not_found", *_ALWAYS),
+)

@@ -1,0 +1,85 @@
+"""Every error code of the shop: its status, and what it means for the caller."""
+
+from kits.web.http_problems import HTTP_PROBLEMS
+from kits.web.problems import ProblemKind, Problems
+
+
+def _kind(status: int, code: str, title: str, meaning: str, retry: int | None = None) -> ProblemKind:
+    return ProblemKind(code=code, status=status, title=title, meaning=meaning, retry_after_seconds=retry)
+
+
+SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
+    _kind(
+        404,
+        "order_not_found",
+        "There is no such order",
+        "No order has this id, or it is another customer's.",
+    ),
+    _kind(404, "product_not_found", "There is no such product", "The shop does not sell it."),
+    _kind(
+        409,
+        "out_of_stock",
+        "Too few pieces are left",
+        "`product` has only `available` pieces left. Nothing was ordered: order fewer.",
+    ),
+    _kind(
+        409,
+        "coupon_exhausted",
+        "The coupon is used up",
+        "It was used as often as it may be, in all or by this customer. Order without it.",
+    ),
+    _kind(422, "unknown_product", "A product does not exist", "The shop does not sell `product`."),
+    _kind(
+        422,
+        "mixed_currencies",
+        "The products have different currencies",
+        "One order has one currency. Place an order for each.",
+    ),
+    _kind(422, "coupon_not_found", "The coupon does not exist", "No coupon has the code `couponCode`."),
+    _kind(
+        422,
+        "coupon_expired",
+        "The coupon is not valid now",
+        "It is not valid yet, or no longer. Order without it.",
+    ),
+    _kind(
+        422,
+        "coupon_not_applicable",
+        "The coupon does not apply to this order",
+        "The order is too small for it, or has another currency.",
+    ),
+    _kind(
+        422, "order_refused", "The order is refused", "`detail` says why. The same order is refused again."
+    ),
+    _kind(
+        422,
+        "storage_refused",
+        "The order cannot be stored",
+        "The database refuses a value of it. Nothing was stored, and the same order is refused again.",
+    ),
+    _kind(
+        422,
+        "event_too_large",
+        "The order is too large",
+        "Its event is larger than the data platform's topic takes. Split the order.",
+    ),
+    _kind(
+        503,
+        "storage_unavailable",
+        "The database is away",
+        "Whether the order was stored is unknown. Look it up, or place it again after `Retry-After` seconds.",
+        1,
+    ),
+    _kind(
+        503,
+        "storage_conflict",
+        "The database is busy",
+        "Nothing was stored. Send the same request again after `Retry-After` seconds.",
+        1,
+    ),
+)
+
+
+def shop_problems() -> Problems:
+    """All problem kinds of the order service."""
+    return Problems(HTTP_PROBLEMS, SHOP_PROBLEMS)

@@ -1,0 +1,25 @@
+"""What the documentation says about the doors for products."""
+
+from app.api.examples import PRODUCT, PRODUCT_PAGE
+from app.api.schemas import ProductBody, ProductPage, ProductQuery
+from kits.web.openapi import Answer, Operation
+
+_ALWAYS = ("internal_error", "storage_unavailable")
+
+LIST_PRODUCTS = Operation(
+    summary="List the products",
+    description="Page by page in the order of their ids. Follow `next` until it is null.",
+    tag="products",
+    query=ProductQuery,
+    answers=(Answer(200, "One page.", ProductPage, PRODUCT_PAGE),),
+    problems=("invalid_request", *_ALWAYS),
+)
+
+GET_PRODUCT = Operation(
+    summary="Look at a product",
+    description="What it costs, and how many pieces are left now.",
+    tag="products",
+    path={"product_id": {"type": "string", "maxLength": 64, "examples": [PRODUCT.id]}},
+    answers=(Answer(200, "The product.", ProductBody, PRODUCT),),
+    problems=("product_not_found", *_ALWAYS),
+)

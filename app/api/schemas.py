@@ -1,0 +1,108 @@
+"""The shapes of the shop's HTTP bodies; amounts are integers in the currency's minor unit."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+# A `$` would let a trailing newline through; "no character follows" means the same in every regex dialect.
+_END = r"(?![\s\S])"
+MAX_QUANTITY = 1000
+
+ProductId = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}{_END}", description="A product's id.", examples=["p-1"]
+    ),
+]
+CouponCode = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[A-Za-z0-9][A-Za-z0-9_-]{{0,31}}{_END}",
+        description="A coupon's code.",
+        examples=["WELCOME10"],
+    ),
+]
+Amount = Annotated[int, Meta(description="In minor units of the currency.")]
+Limit = Annotated[int, Meta(ge=1, le=100, description="How many products a page has at most.")]
+Cursor = Annotated[
+    str, Meta(max_length=200, description="`next` of the page before; without it, the first page.")
+]
+
+
+class OrderItemRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """So many pieces of one product. The same product may be named again; the quantities are added."""
+
+    product_id: ProductId
+    quantity: Annotated[
+        int, Meta(ge=1, le=MAX_QUANTITY, description="Pieces; at most 1,000 of one product in all.")
+    ]
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The order to place. The customer is the token's subject."""
+
+    items: Annotated[list[OrderItemRequest], Meta(min_length=1, max_length=100)]
+    coupon_code: CouponCode | None = None
+
+
+class OrderLinks(msgspec.Struct, frozen=True, rename={"self_": "self"}):
+    """Where to go on."""
+
+    self_: str
+
+
+class AcceptedOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An order that is stored. Its event is on the way to the data platform."""
+
+    order_id: str
+    status: str
+    currency: str
+    subtotal: Amount
+    discount: Amount
+    total: Amount
+    coupon_code: str | None
+    created_at: datetime
+    expires_at: Annotated[datetime, Meta(description="Until when it can be paid.")]
+    links: OrderLinks
+
+
+class OrderLineBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One product of an order, with name and price as they were when it was placed."""
+
+    product_id: str
+    name: str
+    unit_price: Amount
+    quantity: int
+
+
+class OrderBody(AcceptedOrder, frozen=True, kw_only=True, rename="camel"):
+    """An order as it stands; `version` grows with every change and is the ETag."""
+
+    version: int
+    items: list[OrderLineBody]
+
+
+class ProductBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What the shop sells; `stock` is what is left now."""
+
+    id: str
+    name: str
+    price: Amount
+    currency: str
+    stock: int
+
+
+class ProductPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Products in the order of their ids."""
+
+    items: list[ProductBody]
+    next: Annotated[str | None, Meta(description="The cursor of the next page, null on the last.")]
+
+
+class ProductQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page of the products."""
+
+    limit: Limit = 20
+    cursor: Cursor | None = None

@@ -1,0 +1,1 @@
+"""HTTP: problems, tokens, limits, probes, the server."""

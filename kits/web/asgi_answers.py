@@ -1,0 +1,45 @@
+"""Answers whose bytes are ready: sent straight over ASGI, by handlers and by the layers outside of them."""
+
+from collections.abc import Mapping
+
+from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
+
+from kits.web.problems import ProblemAnswer
+
+_JSON = (b"content-type", b"application/json")
+
+
+class BytesAnswer:
+    """An ASGI application that sends one body: what a handler returns, for less than a framework response."""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        """JSON unless `headers`, named in lower case, say otherwise."""
+        named = headers or {}
+        self._status = status
+        self._body = body
+        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
+        if "content-type" not in named:
+            self._headers.append(_JSON)
+        self._headers.append((b"content-length", b"%d" % len(body)))
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Start and finish the answer."""
+        await self.send(send)
+
+    async def send(self, send: Send) -> None:
+        """Start and finish the answer."""
+        start: HTTPResponseStartEvent = {
+            "type": "http.response.start",
+            "status": self._status,
+            "headers": self._headers,
+        }
+        body: HTTPResponseBodyEvent = {"type": "http.response.body", "body": self._body, "more_body": False}
+        await send(start)
+        await send(body)
+
+
+async def send_problem(send: Send, answer: ProblemAnswer) -> None:
+    """Answer one request with a problem."""
+    await BytesAnswer(answer.body, status=answer.status, headers=answer.headers).send(send)

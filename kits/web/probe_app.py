@@ -1,0 +1,23 @@
+"""A whole application of probes alone, for a process that serves nothing else."""
+
+from litestar import Litestar
+
+from kits.observability.health import Health
+from kits.observability.metrics import Metrics
+from kits.web.entrance import build_entrance
+from kits.web.http_problems import HTTP_PROBLEMS
+from kits.web.probes import probe_routes
+from kits.web.problem_handlers import problem_handlers
+from kits.web.problems import Problems
+
+
+def create_probe_app(health: Health, metrics: Metrics) -> Litestar:
+    """`/livez`, `/readyz` and `/metrics`; every other answer is a problem detail."""
+    problems = Problems(HTTP_PROBLEMS)
+    app = Litestar(
+        route_handlers=probe_routes(health, metrics),
+        exception_handlers=problem_handlers(problems),
+        openapi_config=None,
+        logging_config=None,
+    )
+    return build_entrance(app, problems=problems, metrics=metrics)

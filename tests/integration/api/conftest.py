@@ -1,0 +1,63 @@
+"""The real application on a real socket, one server per module; behind it a shop in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+import pytest_asyncio
+
+from app.main import create_app
+from kits.web.server import serve
+from tests.integration.api.raw import Reply, exchange, message
+from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
+
+
+@dataclass(slots=True)
+class Shop:
+    """A running shop and how to talk to it."""
+
+    port: int
+    behind: InMemoryShop
+    token: str = field(default_factory=a_token)
+
+    async def send(self, sent: bytes) -> Reply:
+        """The answer to these bytes."""
+        return await exchange(self.port, sent)
+
+    async def get(self, path: str, **headers: str) -> Reply:
+        """GET with the customer's token."""
+        named = {"authorization": f"Bearer {self.token}", **headers}
+        return await self.send(message("GET", path, b"", **named))
+
+    def order_message(self, body: bytes, **headers: str) -> bytes:
+        """The bytes of POST /orders with the customer's token."""
+        named = {"content_type": "application/json", "authorization": f"Bearer {self.token}", **headers}
+        return message("POST", "/orders", body, **named)
+
+    async def order(self, body: bytes, **headers: str) -> Reply:
+        """POST /orders."""
+        return await self.send(self.order_message(body, **headers))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served() -> AsyncIterator[Shop]:
+    """The shop on a free port, for one module."""
+    behind = InMemoryShop()
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    app = create_app(container_of(behind))
+    serving = asyncio.create_task(
+        serve(app, host="127.0.0.1", port=0, stop=stop, ready=port.set_result, receive_seconds=1.0)
+    )
+    yield Shop(await asyncio.wait_for(port, 10), behind)
+    stop.set()
+    await asyncio.wait_for(serving, 30)
+
+
+@pytest.fixture
+def shop(served: Shop) -> Shop:
+    """The running shop, as if new."""
+    served.behind.__init__()  # type: ignore[misc]
+    served.behind.running = True
+    return served

@@ -1,0 +1,78 @@
+"""The doors with the real use cases and a real database behind them, while Kafka is away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.application.demo_catalogue import demo_coupons, demo_products
+from app.container import Container, DatabaseContainer
+from app.main import create_app
+from app.settings import AppSettings, DatabaseSettings
+from kits.settings import Secret
+from kits.web.server import serve
+from tests.integration.api.raw import Reply, exchange, message
+from tests.unit.api.in_memory_shop import SECRET, a_token
+
+
+@pytest.fixture
+async def port(database_url: str) -> AsyncIterator[int]:
+    """The port of a shop with two products of five pieces each."""
+    commands = DatabaseContainer(settings=DatabaseSettings(database_url=Secret(database_url)))
+    await commands.catalogue().add(demo_products(2, 5), demo_coupons())
+    await commands.engine().dispose()
+    settings = AppSettings(
+        database_url=Secret(database_url), kafka_bootstrap_servers="127.0.0.1:1", jwt_secret=SECRET
+    )
+    container = Container(settings=settings)
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    app = create_app(container)
+    serving = asyncio.create_task(
+        serve(app, host="127.0.0.1", port=0, stop=stop, ready=listening.set_result, drain_seconds=1)
+    )
+    yield await asyncio.wait_for(listening, 30)
+    stop.set()
+    await asyncio.wait_for(serving, 60)
+    await container.engine().dispose()
+
+
+async def order(port: int, body: str, sub: str = "c-1") -> Reply:
+    token = {"authorization": f"Bearer {a_token(sub)}"}
+    return await exchange(
+        port, message("POST", "/orders", body.encode(), content_type="application/json", **token)
+    )
+
+
+async def test_an_order_is_placed_shown_and_refused_by_the_real_shop(port: int) -> None:
+    accepted = await order(port, '{"items":[{"productId":"p-1","quantity":2}],"couponCode":"WELCOME10"}')
+    assert accepted.status == 202
+    assert accepted.json["discount"] * 10 == accepted.json["subtotal"]
+
+    token = {"authorization": f"Bearer {a_token()}"}
+    shown = await exchange(port, message("GET", accepted.headers["location"], b"", **token))
+    assert (shown.status, shown.headers["etag"]) == (200, '"1"')
+    assert shown.json.items() >= accepted.json.items()
+
+    stranger = {"authorization": f"Bearer {a_token('c-2')}"}
+    hidden = await exchange(port, message("GET", accepted.headers["location"], b"", **stranger))
+    assert (hidden.status, hidden.problem()["code"]) == (404, "order_not_found")
+
+    product = await exchange(port, message("GET", "/products/p-1"))
+    assert product.json["stock"] == 3
+
+    refused = await order(port, '{"items":[{"productId":"p-1","quantity":4}]}')
+    assert (refused.status, refused.problem()["available"]) == (409, 3)
+
+    unknown = await order(port, '{"items":[{"productId":"p-1","quantity":1}],"couponCode":"NONE"}')
+    assert (unknown.status, unknown.problem()["code"]) == (422, "coupon_not_found")
+
+    page = await exchange(port, message("GET", "/products?limit=1"))
+    assert [product["id"] for product in page.json["items"]] == ["p-1"]
+    rest = await exchange(port, message("GET", f"/products?limit=5&cursor={page.json['next']}"))
+    assert ([product["id"] for product in rest.json["items"]], rest.json["next"]) == (["p-2"], None)
+
+
+async def test_without_kafka_the_shop_is_degraded_and_ready(port: int) -> None:
+    reply = await exchange(port, message("GET", "/readyz"))
+    assert (reply.status, reply.json["checks"]["database"]["status"]) == (200, "ok")

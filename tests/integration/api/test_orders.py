@@ -1,0 +1,178 @@
+"""POST /orders and GET /orders/{id} over a real socket."""
+
+import json
+
+import pytest
+
+from app.application.errors import StorageConflictError, StorageRefusedError, StorageUnavailableError
+from app.domain.errors import CouponExhaustedError, CouponExpiredError
+from kits.observability.traces import trace_id
+from tests.integration.api.conftest import Shop
+from tests.integration.api.raw import message
+from tests.unit.api.in_memory_shop import a_token
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ORDER = b'{"items":[{"productId":"p-1","quantity":2}],"couponCode":"WELCOME10"}'
+
+
+async def test_an_order_is_accepted(shop: Shop) -> None:
+    reply = await shop.order(ORDER)
+    assert reply.status == 202
+    order_id = next(iter(shop.behind.orders))
+    assert reply.headers["location"] == f"/orders/{order_id}"
+    assert reply.headers["retry-after"] == "1"
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.json == {
+        "orderId": order_id,
+        "status": "PENDING",
+        "currency": "KRW",
+        "subtotal": 30_000,
+        "discount": 3_000,
+        "total": 27_000,
+        "couponCode": "WELCOME10",
+        "createdAt": "2026-11-21T07:00:00Z",
+        "expiresAt": "2026-11-21T07:15:00Z",
+        "links": {"self": f"/orders/{order_id}"},
+    }
+
+
+async def test_the_command_carries_the_customer_and_the_trace(shop: Shop) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    await shop.order(ORDER, traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+    (command,) = shop.behind.commands
+    assert command.customer_id == "c-1"
+    assert trace_id(command.traceparent) == trace
+
+
+async def test_the_same_product_twice_is_merged(shop: Shop) -> None:
+    products = ("p-2", 1), ("p-1", 1), ("p-2", 2)
+    items = [{"productId": product, "quantity": quantity} for product, quantity in products]
+    body = json.dumps({"items": items}).encode()
+    assert (await shop.order(body)).status == 202
+    (command,) = shop.behind.commands
+    assert [(item.product_id, item.quantity) for item in command.items] == [("p-2", 3), ("p-1", 1)]
+
+
+async def test_merging_keeps_the_limit_of_pieces(shop: Shop) -> None:
+    body = b'{"items":[{"productId":"p-1","quantity":600},{"productId":"p-1","quantity":600}]}'
+    problem = (await shop.order(body)).problem()
+    assert problem["errors"][0]["pointer"] == "#/items/1/quantity"
+
+
+async def test_an_order_without_a_coupon_says_null(shop: Shop) -> None:
+    for body in (b'{"items":[{"productId":"p-1","quantity":1}]}', ORDER.replace(b'"WELCOME10"', b"null")):
+        reply = await shop.order(body)
+        assert (reply.status, reply.json["couponCode"]) == (202, None)
+
+
+async def test_too_few_pieces_name_the_product_and_what_is_left(shop: Shop) -> None:
+    reply = await shop.order(b'{"items":[{"productId":"p-1","quantity":101}]}')
+    problem = reply.problem()
+    assert (reply.status, problem["code"]) == (409, "out_of_stock")
+    assert (problem["product"], problem["available"]) == ("p-1", 100)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code", "retry_after"),
+    [
+        (CouponExpiredError("It is over.", coupon="A"), 422, "coupon_expired", None),
+        (CouponExhaustedError("It is used up.", coupon="A"), 409, "coupon_exhausted", None),
+        (StorageUnavailableError("The database is away."), 503, "storage_unavailable", "1"),
+        (StorageConflictError("Busy."), 503, "storage_conflict", "1"),
+        (StorageRefusedError("Refused."), 422, "storage_refused", None),
+    ],
+)
+async def test_what_the_shop_raises_becomes_its_problem(
+    shop: Shop, failure: Exception, status: int, code: str, retry_after: str | None
+) -> None:
+    shop.behind.failure = failure
+    reply = await shop.order(ORDER)
+    assert (reply.status, reply.problem()["code"]) == (status, code)
+    assert reply.headers.get("retry-after") == retry_after
+
+
+async def test_a_bug_shows_nothing_of_itself(shop: Shop) -> None:
+    shop.behind.failure = RuntimeError("password=hunter2")
+    reply = await shop.order(ORDER)
+    assert (reply.status, reply.problem()["code"]) == (500, "internal_error")
+    assert b"hunter2" not in reply.body
+    assert len(reply.json["traceId"]) == 32
+
+
+async def test_an_order_is_shown_to_its_customer_with_its_version(shop: Shop) -> None:
+    accepted = await shop.order(ORDER)
+    reply = await shop.get(accepted.headers["location"])
+    assert (reply.status, reply.headers["etag"]) == (200, '"1"')
+    assert reply.json == accepted.json | {
+        "version": 1,
+        "items": [{"productId": "p-1", "name": "Product p-1", "unitPrice": 15_000, "quantity": 2}],
+    }
+
+
+async def test_another_customers_order_is_not_found(shop: Shop) -> None:
+    accepted = await shop.order(ORDER)
+    reply = await shop.get(accepted.headers["location"], authorization=f"Bearer {a_token('c-2')}")
+    assert (reply.status, reply.problem()["code"]) == (404, "order_not_found")
+
+
+async def test_a_missing_order_is_not_found(shop: Shop) -> None:
+    reply = await shop.get("/orders/019f8e6a-3d52-7c1e-9b4a-5f0c2d7e8a91")
+    assert (reply.status, reply.problem()["code"]) == (404, "order_not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("DELETE", "/orders", "OPTIONS, POST"),
+        ("GET", "/orders", "OPTIONS, POST"),
+        ("PUT", "/products/p-1", "GET, HEAD, OPTIONS"),
+        ("PROPFIND", "/docs", "GET, HEAD, OPTIONS"),
+    ],
+)
+async def test_a_method_that_is_not_possible_names_those_that_are(
+    shop: Shop, method: str, path: str, allow: str
+) -> None:
+    reply = await shop.send(message(method, path))
+    assert (reply.status, reply.headers["allow"]) == (405, allow)
+    reply.problem()
+    reply = await shop.send(message("OPTIONS", path))
+    assert (reply.status, reply.headers["allow"]) == (204, allow)
+
+
+async def test_head_is_get_without_its_body(shop: Shop) -> None:
+    get, head = await shop.get("/products/p-1"), await shop.send(message("HEAD", "/products/p-1"))
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+async def test_products_are_listed_page_by_page(shop: Shop) -> None:
+    seen, cursor = [], ""
+    while True:
+        page = (await shop.send(message("GET", f"/products?limit=2{cursor}"))).json
+        seen += [product["id"] for product in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert seen == ["p-1", "p-2", "p-3", "p-4", "p-5"]
+
+
+async def test_a_page_that_is_just_full_is_the_last(shop: Shop) -> None:
+    assert (await shop.get("/products?limit=5")).json["next"] is None
+
+
+async def test_a_product_shows_its_price_and_stock_to_everybody(shop: Shop) -> None:
+    reply = await shop.send(message("GET", "/products/p-1"))
+    assert reply.status == 200
+    assert reply.json == {
+        "id": "p-1",
+        "name": "Product p-1",
+        "price": 15_000,
+        "currency": "KRW",
+        "stock": 100,
+    }
+
+
+async def test_a_missing_product_is_not_found(shop: Shop) -> None:
+    reply = await shop.get("/products/p-99")
+    assert (reply.status, reply.problem()["code"]) == (404, "product_not_found")

@@ -1,0 +1,56 @@
+"""A serving process and its signals."""
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.integration.api.raw import exchange, message
+from tests.unit.api.in_memory_shop import a_token
+
+WITHIN_SECONDS = 30
+
+
+@pytest.fixture
+async def process() -> AsyncIterator[Process]:
+    """A process that serves the shop in memory."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.integration.api.shop_process", stdout=PIPE, stderr=PIPE
+    )
+    yield started
+    if started.returncode is None:
+        started.kill()
+    await started.communicate()
+
+
+async def line_of(process: Process) -> bytes:
+    assert process.stdout
+    return (await asyncio.wait_for(process.stdout.readline(), WITHIN_SECONDS)).strip()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_first_signal_ends_an_idle_process_well(process: Process, number: signal.Signals) -> None:
+    port = int(await line_of(process))
+    assert (await exchange(port, message("GET", "/livez"))).status == 200
+    process.send_signal(number)
+    assert await asyncio.wait_for(process.wait(), WITHIN_SECONDS) == 0
+
+
+async def test_the_second_signal_ends_it_at_once(process: Process) -> None:
+    port = int(await line_of(process))
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = b'{"items":[{"productId":"p-1","quantity":1}]}'
+    token = {"authorization": f"Bearer {a_token()}"}
+    writer.write(message("POST", "/orders", body, content_type="application/json", **token))
+    assert await line_of(process) == b"order"
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr
+    async with asyncio.timeout(WITHIN_SECONDS):
+        while b"stop_requested" not in await process.stderr.readline():
+            pass
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), WITHIN_SECONDS) == 128 + signal.SIGTERM
+    writer.close()

@@ -1,0 +1,103 @@
+"""A shop in memory behind the real doors: the use cases' classes, without the database."""
+
+from datetime import timedelta
+from typing import cast
+
+from dependency_injector import providers
+
+from app.application.commands import CreateOrder
+from app.application.order_facade import OrderFacade
+from app.application.order_queries import OrderQueries
+from app.application.ports import OrderReader
+from app.container import Container
+from app.domain.errors import OutOfStockError, UnknownProductError
+from app.domain.order import Order
+from app.domain.product import Product
+from app.settings import AppSettings
+from kits.observability.health import Health
+from kits.settings import Secret
+from kits.web.tokens import issue_token
+from tests.builders import NOW, a_coupon, a_product
+
+SECRET = Secret("a-test-secret-of-more-than-32-bytes")
+ISSUER = "order-pipeline"
+AUDIENCE = "orders"
+
+
+def a_token(sub: str = "c-1", **values: object) -> str:
+    """A token that the shop accepts."""
+    chosen = {"secret": SECRET, "issuer": ISSUER, "audience": AUDIENCE, **values}
+    return issue_token(sub=sub, **chosen)  # type: ignore[arg-type]
+
+
+class InMemoryShop:
+    """Stands in for OrderFacade and for the reader behind OrderQueries."""
+
+    def __init__(self) -> None:
+        self.products_by_id = {f"p-{n}": a_product(f"p-{n}", stock=100) for n in range(1, 6)}
+        self.orders: dict[str, Order] = {}
+        self.commands: list[CreateOrder] = []
+        self.failure: Exception | None = None
+        self.running = False
+
+    async def create_order(self, command: CreateOrder) -> Order:
+        """Place an order, or raise the failure that a test has set."""
+        self.commands.append(command)
+        if self.failure:
+            raise self.failure
+        order = Order.place(
+            order_id=command.order_id,
+            customer_id=command.customer_id,
+            selection=[(self._take(item.product_id, item.quantity), item.quantity) for item in command.items],
+            now=NOW,
+            time_to_live=timedelta(minutes=15),
+        )
+        order = order.discounted_by(a_coupon(command.coupon_code)) if command.coupon_code else order
+        self.orders[order.id] = order
+        return order
+
+    def _take(self, product_id: str, quantity: int) -> Product:
+        product = self.products_by_id.get(product_id)
+        if product is None:
+            raise UnknownProductError(product_id)
+        if quantity > product.stock:
+            raise OutOfStockError(product_id, product.stock)
+        return product
+
+    async def order(self, order_id: str) -> Order | None:
+        """One order."""
+        return self.orders.get(order_id)
+
+    async def product(self, product_id: str) -> Product | None:
+        """One product."""
+        return self.products_by_id.get(product_id)
+
+    async def products(self, *, after: str | None, limit: int) -> list[Product]:
+        """Products in id order."""
+        ids = sorted(one for one in self.products_by_id if after is None or one > after)
+        return [self.products_by_id[one] for one in ids[:limit]]
+
+    async def start(self) -> None:
+        """The background parts of the process."""
+        self.running = True
+
+    async def stop(self) -> None:
+        """The end of the background parts."""
+        self.running = False
+
+
+def container_of(shop: InMemoryShop) -> Container:
+    """The real container with this shop in the place of everything that needs a server."""
+    settings = AppSettings(
+        database_url=Secret("postgresql://nowhere/none"),
+        kafka_bootstrap_servers="nowhere:9092",
+        jwt_secret=SECRET,
+        jwt_issuer=ISSUER,
+        jwt_audience=AUDIENCE,
+    )
+    container = Container(settings=settings)
+    container.order_facade.override(providers.Object(cast(OrderFacade, shop)))
+    container.order_queries.override(providers.Object(OrderQueries(cast(OrderReader, shop))))
+    container.lifecycle.override(providers.Object(shop))
+    container.health.override(providers.Object(Health([])))
+    return container

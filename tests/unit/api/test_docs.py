@@ -1,0 +1,85 @@
+"""The documentation: complete, true to the code, and without another host."""
+
+import json
+import re
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from litestar.routes import HTTPRoute
+
+from app.api import examples
+from app.api.docs import TITLE
+from app.api.problems import shop_problems
+from app.main import create_app
+from kits.web.docs_html import DOCS_POLICY, openapi_page, problems_page
+from kits.web.openapi import openapi_document, operations
+from tests.unit.api.in_memory_shop import InMemoryShop, container_of
+
+APP = create_app(container_of(InMemoryShop()))
+UNDESCRIBED = {"/docs", "/docs/problems", "/docs/openapi.json", "/livez", "/readyz", "/metrics"}
+DOCUMENT: Any = openapi_document(APP, shop_problems(), title=TITLE, version="1", description="d")
+
+
+def test_every_door_of_the_shop_is_described() -> None:
+    paths = {route.path_format for route in APP.routes if isinstance(route, HTTPRoute)}
+    assert paths - UNDESCRIBED == set(DOCUMENT["paths"])
+
+
+def test_every_code_that_a_door_names_is_listed() -> None:
+    problems = shop_problems()
+    named = {code for _, _, operation in operations(APP) for code in operation.problems}
+    assert {code for code in named if code not in problems} == set()
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    references = set(re.findall(r'"\$ref":\s*"#/components/schemas/([^"]+)"', json.dumps(DOCUMENT)))
+    assert references <= set(DOCUMENT["components"]["schemas"])
+
+
+def test_every_example_of_the_document_is_valid_by_its_schema() -> None:
+    found = [
+        one for path in DOCUMENT["paths"].values() for operation in path.values() for one in bodies(operation)
+    ]
+    assert len(found) > 10
+    for content in found:
+        schema = {**content["schema"], "components": DOCUMENT["components"]}
+        shown = [content["example"]] if "example" in content else []
+        for value in [*shown, *(one["value"] for one in content.get("examples", {}).values())]:
+            jsonschema.Draft202012Validator(schema).validate(value)
+
+
+def bodies(operation: Any) -> list[Any]:
+    parts = [operation.get("requestBody", {}), *operation["responses"].values()]
+    return [content for part in parts for content in part.get("content", {}).values()]
+
+
+@pytest.mark.parametrize("name", ["ORDER_REQUEST", "ACCEPTED_ORDER", "ORDER", "PRODUCT", "PRODUCT_PAGE"])
+def test_every_example_decodes_into_its_own_struct(name: str) -> None:
+    example = getattr(examples, name)
+    assert msgspec.json.decode(msgspec.json.encode(example), type=type(example)) == example
+
+
+def test_secured_doors_say_so_and_list_their_refusals() -> None:
+    order = DOCUMENT["paths"]["/orders"]["post"]
+    assert order["security"] == [{"bearer": []}]
+    assert {"202", "400", "401", "409", "413", "415", "422", "500", "503"} <= set(order["responses"])
+    assert set(order["responses"]["202"]["headers"]) == {"Location", "Retry-After"}
+
+
+@pytest.mark.parametrize(
+    "page", [openapi_page(DOCUMENT), problems_page(TITLE, shop_problems().listed())], ids=["docs", "problems"]
+)
+def test_a_page_loads_nothing_and_runs_nothing(page: str) -> None:
+    assert not re.search(r"<(script|link|img|iframe|object)\b|@import|url\(|\son\w+=", page)
+    assert re.findall(r"(?:href|src)='(?!/docs|#)[^']*'", page) == []
+    assert "default-src 'none'" in DOCS_POLICY
+    assert "unsafe" not in DOCS_POLICY
+
+
+def test_the_type_of_every_problem_leads_to_its_own_text() -> None:
+    page = problems_page(TITLE, shop_problems().listed())
+    for kind in shop_problems().listed():
+        assert kind.url == f"/docs/problems#{kind.code}"
+        assert f"id='{kind.code}'" in page
