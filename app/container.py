@@ -133,6 +133,7 @@ class Container(containers.DeclarativeContainer):
     order_facade = providers.Singleton(
         OrderFacade,
         transactions,
+        app_metrics,
         time_to_live=providers.Factory(timedelta, seconds=settings.provided.order_ttl_seconds),
     )
     order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, engine))

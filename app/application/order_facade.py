@@ -13,6 +13,7 @@ from app.domain.errors import CouponNotFoundError, OrderError, UnknownProductErr
 from app.domain.events import OrderCreatedEvent
 from app.domain.order import Order
 from app.domain.product import Product
+from app.metrics import AppMetrics
 from kits.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -21,8 +22,9 @@ log = get_logger(__name__)
 class OrderFacade:
     """The door to the shop's one transaction: stock, order, coupon, save, event."""
 
-    def __init__(self, transactions: Transactions, *, time_to_live: timedelta) -> None:
+    def __init__(self, transactions: Transactions, metrics: AppMetrics, *, time_to_live: timedelta) -> None:
         self._transactions = transactions
+        self._metrics = metrics
         self._time_to_live = time_to_live
 
     async def create_order(self, command: CreateOrder) -> Order:
@@ -45,7 +47,13 @@ class OrderFacade:
         Raises:
             StorageUnavailableError, StorageConflictError: none of the outcomes is certain.
         """
-        return await attempt_batch(commands, self._create)
+        outcomes = await attempt_batch(commands, self._create)
+        for outcome in outcomes:
+            if isinstance(outcome, Order):
+                self._metrics.orders_created.inc()
+            else:
+                self._metrics.orders_refused.labels(outcome.code).inc()
+        return outcomes
 
     async def _create(self, commands: Sequence[CreateOrder], resumed: bool) -> list[Outcome]:
         outcomes: list[Outcome] = []

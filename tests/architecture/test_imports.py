@@ -116,9 +116,7 @@ def test_a_planted_import_breaks_its_rule_and_is_named(report_on_planted_imports
     assert verdict(report_on_planted_imports, rule) == "BROKEN"
     section = report_on_planted_imports.split("Broken contracts")[1].split(NAMES[rule])[1]
     for importer, imported in WRONG_IMPORTS[rule]:
-        assert names(section, importer, imported), (
-            f"{importer} -> {imported} is not in {section[:3000]}"
-        )
+        assert names(section, importer, imported), f"{importer} -> {imported} is not in {section[:3000]}"
 
 
 def names(section: str, importer: str, imported: str) -> bool:

@@ -17,9 +17,11 @@ from app.application.order_listeners import DataPlatformEventListener
 from app.application.transactional_events import EventBus
 from app.domain.coupon import Coupon
 from app.domain.product import Product
+from app.metrics import AppMetrics
 from app.outbox.recorder import SqlOutbox
 from app.persistence.catalogue import SqlCatalogue
 from app.persistence.unit_of_work import SqlTransactions
+from kits.observability.metrics import Metrics
 from kits.postgres.engine import create_engine
 from tests.fakes import FakePublisher
 
@@ -67,6 +69,5 @@ def shop(engine: AsyncEngine, publisher: FakePublisher) -> Shop:
     transactions = SqlTransactions(
         engine, EventBus([listener]), partial(SqlOutbox, lease_seconds=LEASE_SECONDS)
     )
-    return Shop(
-        engine, publisher, transactions, OrderFacade(transactions, time_to_live=timedelta(minutes=15))
-    )
+    facade = OrderFacade(transactions, AppMetrics(Metrics()), time_to_live=timedelta(minutes=15))
+    return Shop(engine, publisher, transactions, facade)
