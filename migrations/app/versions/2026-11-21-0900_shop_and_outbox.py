@@ -57,7 +57,8 @@ def upgrade() -> None:
             expires_at timestamptz NOT NULL,
             CONSTRAINT ck_orders_status
                 CHECK (status IN ('PENDING', 'PAID', 'FULFILLED', 'CANCELLED', 'EXPIRED')),
-            CONSTRAINT ck_orders_amounts CHECK (discount BETWEEN 0 AND subtotal AND total = subtotal - discount)
+            CONSTRAINT ck_orders_amounts
+                CHECK (discount BETWEEN 0 AND subtotal AND total = subtotal - discount)
         )
         """
     )
@@ -104,8 +105,8 @@ def upgrade() -> None:
         """
     )
     op.execute(
-        "CREATE UNIQUE INDEX uq_outbox_event_aggregate_seq ON outbox_event (aggregate_type, aggregate_id, seq)"
-        " WHERE abandoned_at IS NULL"
+        "CREATE UNIQUE INDEX uq_outbox_event_aggregate_seq"
+        " ON outbox_event (aggregate_type, aggregate_id, seq) WHERE abandoned_at IS NULL"
     )
     op.execute(
         "CREATE INDEX ix_outbox_event_unpublished ON outbox_event (event_id)"
