@@ -1,0 +1,1 @@
+"""The forwarding process: from the topic to the data platform."""

@@ -1,0 +1,8 @@
+"""Entrance: `python -m worker`."""
+
+import sys
+
+from worker.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,103 @@
+"""Entrance: the worker's commands. Results go to stdout, logs to stderr."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import uvloop
+
+from contracts.topics import DATA_PLATFORM_GROUP
+from kits.observability.logs import configure_logging
+from kits.settings import SettingsError, read_settings
+from worker.container import Container, LedgerContainer
+from worker.settings import LedgerSettings, read_worker_settings
+
+FAILED = 1
+USAGE_ERROR = 2
+GROUPS = (DATA_PLATFORM_GROUP,)
+
+_HELP = f"""\
+Without a command it consumes, by default the group {DATA_PLATFORM_GROUP!r}, until SIGTERM or SIGINT.
+
+commands:
+  migrate     bring the schema `delivery` to this build's revision
+
+Settings come from the environment, see .env.example.
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings."""
+
+
+def consume(groups: Sequence[str]) -> int:
+    """Run the consumers of these groups until a signal."""
+    unknown = sorted(set(groups) - set(GROUPS))
+    if unknown:
+        print(f"Unknown: {', '.join(unknown)}. Groups: {', '.join(GROUPS)}. Commands: {', '.join(COMMANDS)}.",
+              file=sys.stderr)  # fmt: skip
+        return USAGE_ERROR
+    settings = read_worker_settings(os.environ)
+    _configure_logs(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_consume(Container(settings=settings)))
+
+
+async def _consume(container: Container) -> int:
+    return await container.runner().run()
+
+
+def migrate(arguments: Sequence[str]) -> int:
+    """Bring the schema `delivery` to this build's head; prints the revision."""
+    if arguments:
+        print("migrate takes no arguments.", file=sys.stderr)
+        return USAGE_ERROR
+    settings = read_settings(LedgerSettings, os.environ)
+    _configure_logs(settings)
+    print(asyncio.run(_migrate(LedgerContainer(settings=settings))))
+    return 0
+
+
+async def _migrate(container: LedgerContainer) -> str:
+    engine = container.engine()
+    try:
+        return await container.history().migrate(engine)
+    finally:
+        await engine.dispose()
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"migrate": migrate}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or settings."""
+    words: list[str] = _parser().parse_args(arguments).words
+    command, rest = (COMMANDS[words[0]], words[1:]) if words and words[0] in COMMANDS else (consume, words)
+    try:
+        return command(rest)
+    except SettingsError as error:
+        print(f"The settings are not valid:\n{error}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m worker",
+        usage="python -m worker [group ...] | migrate",
+        description="Forwards order events from Kafka to the data platform.",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="*", metavar="group", help=f"consumer groups: {', '.join(GROUPS)}")
+    return parser
+
+
+def _configure_logs(settings: LedgerSettings) -> None:
+    # The Kafka client reports every failed connection of an outage, which our own lines tell in one.
+    levels = {} if settings.log_level == "debug" else {"aiokafka": logging.CRITICAL}
+    configure_logging(
+        process="worker",
+        level=settings.log_level,
+        log_format=settings.log_format,
+        log_file=settings.log_file,
+        levels=levels,
+    )

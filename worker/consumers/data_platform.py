@@ -1,0 +1,216 @@
+"""The group `data-platform`: order events from their topic, through the delivery rules, to the platform."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from kits.kafka.admin import TopicAdmin, TopicSpec
+from kits.kafka.consumer import AssignmentListener, GroupConsumer
+from kits.kafka.errors import KafkaConfigurationError, KafkaError
+from kits.kafka.records import TopicPartition
+from kits.observability.health import CheckResult, HealthCheck, Status
+from kits.observability.logs import get_logger
+from kits.resilience.retry import Backoff
+from worker.delivery.journal import Journal
+from worker.delivery.loop import Collaborators, DeliveryLoop, Limits
+from worker.delivery.ports import Clock, DeadLetters, Ledger, Platform
+from worker.delivery.standing import StandStill
+from worker.metrics import WorkerMetrics
+
+log = get_logger(__name__)
+
+_REBUILD = Backoff(base_seconds=0.5, cap_seconds=5.0)
+_STOP_SECONDS = 3.0
+_AWAY_SECONDS = 30.0
+_BROKER_SECONDS = 1.5
+_OFFSETS_RETENTION_MINUTES = 43_200
+
+
+@dataclass(slots=True)
+class _Check:
+    name: str
+    ask: Callable[[], Awaitable[CheckResult]]
+
+    async def check(self) -> CheckResult:
+        return await self.ask()
+
+
+class OrderTopics:
+    """The topics of the group: made if they are missing; what differs is reported once."""
+
+    def __init__(self, admin: TopicAdmin, specs: Sequence[TopicSpec]) -> None:
+        self._admin = admin
+        self._specs = specs
+        self._checked = False
+
+    async def ensure(self) -> None:
+        """Do it once. Raises: KafkaUnavailableError: not done yet, try again."""
+        if self._checked:
+            return
+        try:
+            for difference in await self._admin.ensure_topics(self._specs):
+                action = "change it with Kafka's own tools, or keep it knowingly"
+                log.warning("topic_differs", difference=difference, action=action)
+            minutes = await self._admin.offsets_retention_minutes()
+            if minutes < _OFFSETS_RETENTION_MINUTES:
+                action = f"set offsets.retention.minutes={_OFFSETS_RETENTION_MINUTES} on the brokers"
+                log.warning("offsets_retention_short", minutes=minutes, action=action)
+        except KafkaConfigurationError as error:
+            action = "grant Describe, DescribeConfigs and Create, or make the topics by hand"
+            log.warning("topics_not_checked", error=str(error), action=action)
+        self._checked = True
+
+
+class OrderEventConsumer:
+    """Binds a member of the group to the delivery loop, and builds both anew when the member is spent.
+
+    Nothing depends on its memory: what is neither in the ledger nor committed comes again from the topic.
+    """
+
+    def __init__(
+        self,
+        *,
+        new_source: Callable[[AssignmentListener], GroupConsumer],
+        topics: OrderTopics,
+        ledger: Ledger,
+        platform: Platform,
+        dead_letters: DeadLetters,
+        clock: Clock,
+        metrics: WorkerMetrics,
+        limits: Limits,
+    ) -> None:
+        self._new_source = new_source
+        self._topics = topics
+        self._ledger = ledger
+        self._platform = platform
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._metrics = metrics
+        self._limits = limits
+        self._source: GroupConsumer | None = None
+        self._loop: DeliveryLoop | None = None
+        self._away_since: float | None = None
+        self._was_assigned = False
+        self._stand_still = StandStill(lambda: asyncio.get_running_loop().time())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop` is set, then drain and return; rebuild the member whenever Kafka fails it."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                await self._session(stop)
+                failures = 0
+            except* KafkaError as errors:
+                failures = 0 if self._was_assigned else failures + 1
+                self._was_assigned = False
+                wait = _REBUILD.wait_seconds(failures)
+                self._report(errors, wait)
+                await _set_within(stop, wait)
+
+    def checks(self) -> list[HealthCheck]:
+        """What the probes ask: the group, the brokers, the data platform."""
+        return [
+            _Check("consumer", self._check_consumer),
+            _Check("kafka", self._check_kafka),
+            _Check("data_platform", self._check_platform),
+        ]
+
+    async def on_assigned(self, epoch: int, partitions: frozenset[TopicPartition]) -> None:
+        """Passed on to the loop of this member."""
+        self._was_assigned = True
+        if self._loop is not None:
+            await self._loop.on_assigned(epoch, partitions)
+
+    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Passed on to the loop of this member."""
+        if self._loop is not None:
+            await self._loop.on_revoked(partitions)
+
+    async def _session(self, stop: asyncio.Event) -> None:
+        await self._topics.ensure()
+        source = self._new_source(self)
+        loop = self._new_loop(source)
+        self._source, self._loop = source, loop
+        try:
+            await source.start()
+            delivering = asyncio.create_task(loop.run(), name="delivery-loop")
+            stopping = asyncio.create_task(stop.wait(), name="delivery-stop")
+            try:
+                await asyncio.wait({delivering, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopping.cancel()
+                # The loop drains in its own bounds when it is cancelled.
+                delivering.cancel()
+                await asyncio.wait({delivering})
+            if not delivering.cancelled():
+                delivering.result()
+        finally:
+            self._source = self._loop = None
+            await source.stop(within_seconds=_STOP_SECONDS)
+
+    def _new_loop(self, source: GroupConsumer) -> DeliveryLoop:
+        given = Collaborators(
+            source=source,
+            ledger=self._ledger,
+            platform=self._platform,
+            dead_letters=self._dead_letters,
+            clock=self._clock,
+            observer=Journal(log, self._metrics),
+        )
+        return DeliveryLoop(given, limits=self._limits)
+
+    def _report(self, errors: BaseExceptionGroup[KafkaError], wait: float) -> None:
+        for error in _leaves(errors):
+            self._metrics.sessions_ended.labels(error.code).inc()
+            log.warning(
+                "consumer_lost",
+                code=error.code,
+                error=str(error),
+                again_in_seconds=round(wait, 2),
+                action="none if Kafka comes back; else check KAFKA_BOOTSTRAP_SERVERS and the credentials",
+            )
+
+    async def _check_consumer(self) -> CheckResult:
+        now = asyncio.get_running_loop().time()
+        loop = self._loop
+        if loop is None or not loop.epoch.is_live:
+            self._away_since = self._away_since or now
+            if self._was_assigned and now - self._away_since < _AWAY_SECONDS:
+                return CheckResult(Status.OK, "The group is rebalancing.")
+            return CheckResult(Status.UNREADY, "Not (yet) a member of its group.")
+        self._away_since = None
+        if loop.intake.stopped:
+            stopped = ", ".join(
+                f"{at.topic}-{at.partition}: {code}" for at, code in loop.intake.stopped.items()
+            )
+            return CheckResult(Status.UNREADY, f"Partitions stand until somebody decides ({stopped}).")
+        if standing := self._stand_still.standing(loop):
+            names = ", ".join(f"{at.topic}-{at.partition}" for at in standing)
+            return CheckResult(Status.UNREADY, f"Partitions do not move although they have work: {names}.")
+        return CheckResult(Status.OK)
+
+    async def _check_kafka(self) -> CheckResult:
+        source = self._source
+        if source is not None and await source.broker_answers(within_seconds=_BROKER_SECONDS):
+            return CheckResult(Status.OK)
+        return CheckResult(Status.UNREADY, "No broker answers: everything waits in the topic.")
+
+    async def _check_platform(self) -> CheckResult:
+        if self._loop is not None and self._loop.driver.calls.troubled:
+            return CheckResult(Status.DEGRADED, "No call succeeds: events wait, in their order.")
+        return CheckResult(Status.OK)
+
+
+def _leaves(errors: BaseExceptionGroup[KafkaError]) -> list[KafkaError]:
+    found: list[KafkaError] = []
+    for error in errors.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

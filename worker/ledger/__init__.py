@@ -1,0 +1,1 @@
+"""The worker's memory: what was delivered, what is held, what is dead."""
