@@ -12,7 +12,7 @@ from app.application.demo_catalogue import PRODUCTS, STOCK, demo_coupons, demo_p
 from app.application.errors import StorageError
 from app.container import Container, DatabaseContainer
 from app.main import create_app
-from app.settings import AppSettings, DatabaseSettings, LogSettings, TokenSettings
+from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
 from kits.observability.logs import configure_logging, get_logger
 from kits.postgres.readiness import DatabaseUnreachableError, wait_until_reachable
 from kits.settings import SettingsError, read_settings
@@ -25,6 +25,7 @@ log = get_logger(__name__)
 
 FAILED = 1
 USAGE_ERROR = 2
+QUIET = ("aiokafka",)
 _TOKEN_SECONDS = 24 * 3600
 
 
@@ -69,7 +70,7 @@ def _positive(text: str) -> int:
 
 def _serve(_options: argparse.Namespace) -> int:
     settings = read_settings(AppSettings, os.environ)
-    _configure_logs(settings)
+    configure_logging(process="api", settings=settings.log, quiet=QUIET)
     return uvloop.run(_serving(Container(settings=settings), settings))
 
 
@@ -78,7 +79,7 @@ async def _serving(container: Container, settings: AppSettings) -> int:
     with stop_on_signals() as stop:
         try:
             waiting = asyncio.create_task(
-                wait_until_reachable(engine, within_seconds=settings.database_wait_seconds)
+                wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
             )
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -89,12 +90,12 @@ async def _serving(container: Container, settings: AppSettings) -> int:
             waiting.result()
             await serve(
                 create_app(container),
-                host=settings.api_host,
-                port=settings.api_port,
+                host=settings.api.host,
+                port=settings.api.port,
                 stop=stop,
-                ready=lambda port: log.info("api_ready", address=f"http://{settings.api_host}:{port}"),
+                ready=lambda port: log.info("api_ready", address=f"http://{settings.api.host}:{port}"),
                 draining=container.health().drain,
-                drain_seconds=settings.api_drain_seconds,
+                drain_seconds=settings.api.drain_seconds,
             )
         finally:
             await engine.dispose()
@@ -103,35 +104,35 @@ async def _serving(container: Container, settings: AppSettings) -> int:
 
 
 def _migrate(_options: argparse.Namespace) -> int:
-    settings = read_settings(DatabaseSettings, os.environ)
-    _configure_logs(settings)
+    settings = read_settings(DatabaseCommandSettings, os.environ)
+    configure_logging(process="api", settings=settings.log, quiet=QUIET)
     print(asyncio.run(_migrating(DatabaseContainer(settings=settings), settings)))
     return 0
 
 
-async def _migrating(container: DatabaseContainer, settings: DatabaseSettings) -> str:
+async def _migrating(container: DatabaseContainer, settings: DatabaseCommandSettings) -> str:
     engine = container.engine()
     try:
-        await wait_until_reachable(engine, within_seconds=settings.database_wait_seconds)
+        await wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
         return await container.history().migrate(engine)
     finally:
         await engine.dispose()
 
 
 def _seed(options: argparse.Namespace) -> int:
-    settings = read_settings(DatabaseSettings, os.environ)
-    _configure_logs(settings)
+    settings = read_settings(DatabaseCommandSettings, os.environ)
+    configure_logging(process="api", settings=settings.log, quiet=QUIET)
     print(asyncio.run(_seeding(DatabaseContainer(settings=settings), settings, options)))
     return 0
 
 
 async def _seeding(
-    container: DatabaseContainer, settings: DatabaseSettings, options: argparse.Namespace
+    container: DatabaseContainer, settings: DatabaseCommandSettings, options: argparse.Namespace
 ) -> str:
     engine, catalogue = container.engine(), container.catalogue()
     asked = options.products is not None or options.stock is not None
     try:
-        await wait_until_reachable(engine, within_seconds=settings.database_wait_seconds)
+        await wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
         if not asked and not await catalogue.is_empty():
             return "The shop has products already: nothing was changed (use --products N to add some)."
         products = demo_products(options.products or PRODUCTS, options.stock or STOCK)
@@ -142,25 +143,16 @@ async def _seeding(
 
 
 def _token(options: argparse.Namespace) -> int:
-    settings = read_settings(TokenSettings, os.environ)
-    _configure_logs(settings)
+    settings = read_settings(TokenCommandSettings, os.environ)
+    configure_logging(process="api", settings=settings.log, quiet=QUIET)
     print(
         issue_token(
-            settings.jwt_secret,
+            settings.jwt.secret,
             options.sub,
-            issuer=settings.jwt_issuer,
-            audience=settings.jwt_audience,
+            issuer=settings.jwt.issuer,
+            audience=settings.jwt.audience,
             scopes=options.scope.split(),
             ttl_seconds=options.seconds,
         )
     )
     return 0
-
-
-def _configure_logs(settings: LogSettings) -> None:
-    configure_logging(
-        process="api",
-        level=settings.log_level,
-        log_format=settings.log_format,
-        log_file=settings.log_file,
-    )

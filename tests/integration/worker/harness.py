@@ -17,10 +17,11 @@ from devservices.data_platform.server import PlatformOptions, listening_port, st
 from kits.kafka.producer import RecordProducer
 from kits.kafka.records import OutgoingRecord
 from kits.kafka.security import KafkaSecurity
+from kits.settings import read_settings
 from tests.unit.worker.events import Sample
 from tests.waiting import eventually
 from worker.container import Container
-from worker.settings import read_worker_settings
+from worker.settings import WorkerSettings
 
 TOPIC_PARTITIONS = 3
 
@@ -95,7 +96,7 @@ class Pipeline:
     @asynccontextmanager
     async def worker(self, **settings: str) -> AsyncIterator[Container]:
         """A worker that consumes until the end of the block, and drains then."""
-        container = Container(settings=read_worker_settings(self.environment | settings))
+        container = Container(settings=read_settings(WorkerSettings, self.environment | settings))
         container.order_events.override(providers.Object(self.topic))
         container.dead_letter_topic.override(providers.Object(self.dead_letter_topic))
         container.group.override(providers.Object(self.group))

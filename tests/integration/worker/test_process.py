@@ -121,7 +121,7 @@ async def test_an_unreachable_database_ends_it_after_a_bounded_wait() -> None:
         DATABASE_URL=f"postgresql://nobody@127.0.0.1:{a_free_port()}/none",
         KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
         DATA_PLATFORM_URL="http://127.0.0.1:1",
-        WORKER_DATABASE_WAIT_SECONDS="1",
+        DATABASE_WAIT_SECONDS="1",
         WORKER_PORT=str(a_free_port()),
     )
     assert code == 1
@@ -135,7 +135,7 @@ async def test_a_database_without_tables_says_what_to_run(empty_database_url: st
         "DATABASE_URL": empty_database_url,
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "DATA_PLATFORM_URL": "http://127.0.0.1:1",
-        "WORKER_DATABASE_WAIT_SECONDS": "0.2",
+        "DATABASE_WAIT_SECONDS": "0.2",
         "WORKER_PORT": str(a_free_port()),
     }
     code, _, err = await finished(**settings)
