@@ -6,7 +6,9 @@ from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
 from app.application.order_contracts import OrderContracts
+from app.application.order_expiry import OrderExpiry
 from app.application.order_facade import OrderFacade
+from app.application.order_life import OrderLife
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
 from app.application.transactional_events import EventBus
@@ -32,6 +34,7 @@ from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.resilience.background import Supervisor
+from kits.resilience.lifecycle import Lifecycle
 from kits.web.tokens import TokenVerifier
 
 _CLIENT_ID = "order-api"
@@ -104,7 +107,7 @@ class Container(containers.DeclarativeContainer):
         max_held=_MAX_HELD,
     )
     relay = providers.Singleton(OutboxRelay, outbox_store, publisher)
-    lifecycle = providers.Singleton(
+    outbox_lifecycle = providers.Singleton(
         OutboxLifecycle,
         supervisor=providers.Factory(Supervisor),
         producer=producer,
@@ -136,7 +139,12 @@ class Container(containers.DeclarativeContainer):
         app_metrics,
         time_to_live=providers.Factory(timedelta, seconds=settings.provided.order_ttl_seconds),
     )
+    order_life = providers.Singleton(OrderLife, transactions, app_metrics)
+    order_expiry = providers.Singleton(OrderExpiry, order_life, providers.Factory(Supervisor))
     order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, engine))
+
+    # What raises events stops before what publishes them.
+    lifecycle = providers.Singleton(Lifecycle, providers.List(outbox_lifecycle, order_expiry))
 
     # Doors
     token_verifier = providers.Singleton(
