@@ -19,7 +19,8 @@ from kits.settings import SettingsError, read_settings
 from kits.web.listener import AddressError
 from kits.web.server import serve
 from kits.web.signals import stop_on_signals
-from kits.web.tokens import TokenKeysError, issue_token
+from kits.web.token_keys import TokenKeysError
+from kits.web.tokens import issue_token
 
 log = get_logger(__name__)
 
