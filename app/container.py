@@ -32,6 +32,7 @@ from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.resilience.background import Supervisor
+from kits.resilience.rate_limit import rate_limiter
 from kits.web.tokens import TokenVerifier
 
 _CLIENT_ID = "order-api"
@@ -146,6 +147,7 @@ class Container(containers.DeclarativeContainer):
         secret=settings.provided.jwt_secret,
         jwks_file=settings.provided.jwt_jwks_file,
     )
+    rate_limiter = providers.Singleton(rate_limiter, settings.provided.rate_limit_per_second)
     health = providers.Singleton(
         Health,
         providers.List(

@@ -71,6 +71,8 @@ class AppSettings(DatabaseSettings, frozen=True, kw_only=True):
     api_host: str = "127.0.0.1"
     api_port: Port = 8000
     api_drain_seconds: Seconds = 20.0
+    rate_limit_per_second: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = 0.0
+    """Requests per subject in each process; as many at once. 0: no limit."""
     order_ttl_seconds: Count = 900
     outbox_lease_seconds: Annotated[float, msgspec.Meta(ge=5, le=300)] = 10.0
     outbox_retention_days: Count = 30

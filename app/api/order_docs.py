@@ -4,7 +4,14 @@ from app.api.examples import ACCEPTED_ORDER, ORDER, ORDER_REQUEST
 from app.api.schemas import AcceptedOrder, OrderBody, OrderRequest
 from kits.web.openapi import Answer, Operation
 
-_ALWAYS = ("unauthenticated", "invalid_token", "internal_error", "storage_unavailable", "storage_conflict")
+_ALWAYS = (
+    "unauthenticated",
+    "invalid_token",
+    "rate_limited",
+    "internal_error",
+    "storage_unavailable",
+    "storage_conflict",
+)
 
 CREATE_ORDER = Operation(
     summary="Place an order",
