@@ -5,10 +5,12 @@ from datetime import timedelta
 from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
+from app.application.catalogue_import import CatalogueImport
 from app.application.order_contracts import OrderContracts
 from app.application.order_facade import OrderFacade
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
+from app.application.stock_keeping import StockKeeping
 from app.application.transactional_events import EventBus
 from app.metrics import AppMetrics
 from app.outbox.breaker import PublishBreaker
@@ -21,6 +23,7 @@ from app.outbox.retention import OutboxRetention
 from app.outbox.store import OutboxStore
 from app.outbox.write_back import WriteBack
 from app.persistence.catalogue import SqlCatalogue
+from app.persistence.catalogue_work import SqlCatalogueTransactions
 from app.persistence.queries import SqlOrderReader
 from app.persistence.unit_of_work import SqlTransactions
 from app.settings import AppSettings, DatabaseSettings
@@ -57,7 +60,11 @@ class DatabaseContainer(containers.DeclarativeContainer):
         pool_size=settings.provided.database_pool_size,
     )
     history = providers.Singleton(History, "app")
+    new_id = providers.Object(_new_id)
     catalogue = providers.Singleton(SqlCatalogue, engine)
+    catalogue_transactions = providers.Singleton(SqlCatalogueTransactions, engine)
+    catalogue_import = providers.Singleton(CatalogueImport, catalogue_transactions, new_id)
+    stock_keeping = providers.Singleton(StockKeeping, catalogue_transactions)
 
 
 class Container(containers.DeclarativeContainer):
