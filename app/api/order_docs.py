@@ -2,7 +2,7 @@
 
 from app.api.examples import ACCEPTED_ORDER, ORDER, ORDER_REQUEST
 from app.api.schemas import AcceptedOrder, OrderBody, OrderRequest
-from kits.web.openapi import Answer, Operation
+from kits.web.openapi import Answer, Link, Operation
 
 _ALWAYS = (
     "unauthenticated",
@@ -31,6 +31,11 @@ CREATE_ORDER = Operation(
             AcceptedOrder,
             ACCEPTED_ORDER,
             {"Location": "The order's address.", "Retry-After": "Seconds after which a look is worth while."},
+            links={
+                "order": Link(
+                    "get_orders_order_id", {"order_id": "$response.body#/orderId"}, "The order as it stands."
+                )
+            },
         ),
     ),
     problems=(

@@ -8,13 +8,13 @@ from functools import partial
 from typing import TypeVar
 
 from app.application.catalogue_attempts import attempt
+from app.application.catalogue_errors import CouponLimitsError
 from app.application.catalogue_ports import (
     CatalogueChange,
     CatalogueTransactions,
     CatalogueWork,
     StockMovement,
 )
-from app.application.errors import ApplicationError
 from app.application.ports import NewId
 from app.domain.coupon import Coupon
 from app.domain.product import Product
@@ -30,16 +30,6 @@ class Verdict(StrEnum):
     NEW = "new"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
-
-
-class CouponLimitsError(ApplicationError):
-    """Coupons are used more often already than their new limit allows; `codes` says how often."""
-
-    code = "coupon_limits_too_low"
-
-    def __init__(self, codes: dict[str, int]) -> None:
-        self.codes = codes
-        super().__init__("Coupons are used more often already than their new totalLimit allows.")
 
 
 @dataclass(frozen=True, slots=True)

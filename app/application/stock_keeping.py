@@ -3,17 +3,12 @@
 from functools import partial
 
 from app.application.catalogue_attempts import attempt
+from app.application.catalogue_errors import StockRefusedError
 from app.application.catalogue_ports import CatalogueTransactions, StockMovement
-from app.application.errors import ApplicationError, ProductNotFoundError
+from app.application.errors import ProductNotFoundError
 from app.domain.product import Product
 
 LARGEST_STOCK = 2_000_000_000
-
-
-class StockRefusedError(ApplicationError):
-    """The stock would leave its bounds; nothing was changed."""
-
-    code = "stock_refused"
 
 
 class StockKeeping:

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.application.catalogue_import import CouponLimitsError, ImportRequest, ImportTally, Verdict
+from app.application.catalogue_errors import CouponLimitsError
+from app.application.catalogue_import import ImportRequest, ImportTally, Verdict
 from app.application.catalogue_ports import StockMovement
 from app.application.errors import StorageConflictError, StorageUnavailableError
 from app.cli.arguments import Commands, difference, words

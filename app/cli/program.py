@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from app.application.catalogue_errors import CatalogueError
 from app.application.errors import ApplicationError
 from app.cli import catalogue, development_token, preparing, serving
 from app.cli.catalogue_file import CatalogueFileError
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"The settings are not valid:\n{error}", file=sys.stderr)
         return USAGE_ERROR
     except (
-        DatabaseUnreachableError, ApplicationError, CatalogueFileError, AddressError, TokenKeysError, OSError,
+        ApplicationError, CatalogueError, CatalogueFileError,
+        DatabaseUnreachableError, AddressError, TokenKeysError, OSError,
     ) as error:  # fmt: skip
         print(f"{error}", file=sys.stderr)
         return FAILED

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from uuid_utils.compat import uuid7
 
-from app.application.catalogue_import import CatalogueImport, CouponLimitsError, ImportRequest, Verdict
+from app.application.catalogue_errors import CouponLimitsError, StockRefusedError
+from app.application.catalogue_import import CatalogueImport, ImportRequest, Verdict
 from app.application.catalogue_ports import StockMovement
 from app.application.errors import ProductNotFoundError, StorageUnavailableError
-from app.application.stock_keeping import StockKeeping, StockRefusedError
+from app.application.stock_keeping import StockKeeping
 from app.domain.coupon import Coupon
 from app.domain.errors import OutOfStockError
 from app.domain.order import Order
