@@ -26,7 +26,7 @@ from app.persistence.catalogue import SqlCatalogue
 from app.persistence.catalogue_work import SqlCatalogueTransactions
 from app.persistence.queries import SqlOrderReader
 from app.persistence.unit_of_work import SqlTransactions
-from app.settings import AppSettings, DatabaseSettings
+from app.settings import AppSettings, DatabaseCommandSettings
 from kits.kafka.admin import TopicAdmin
 from kits.kafka.producer import RecordProducer
 from kits.observability.health import Health
@@ -52,12 +52,12 @@ def _new_id() -> str:
 class DatabaseContainer(containers.DeclarativeContainer):
     """What the commands need that only touch the database."""
 
-    settings = providers.Dependency(instance_of=DatabaseSettings)
+    settings = providers.Dependency(instance_of=DatabaseCommandSettings)
     engine = providers.Singleton(
         create_engine,
-        settings.provided.database_url,
+        settings.provided.database.url,
         application_name=_CLIENT_ID,
-        pool_size=settings.provided.database_pool_size,
+        pool_size=settings.provided.database.pool_size,
     )
     history = providers.Singleton(History, "app")
     new_id = providers.Object(_new_id)
@@ -73,9 +73,9 @@ class Container(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=AppSettings)
     engine = providers.Singleton(
         create_engine,
-        settings.provided.database_url,
+        settings.provided.database.url,
         application_name=_CLIENT_ID,
-        pool_size=settings.provided.database_pool_size,
+        pool_size=settings.provided.database.pool_size,
     )
     history = providers.Singleton(History, "app")
     metrics = providers.Singleton(Metrics)
@@ -85,24 +85,24 @@ class Container(containers.DeclarativeContainer):
     # Kafka
     producer = providers.Singleton(
         RecordProducer,
-        bootstrap_servers=settings.provided.kafka_bootstrap_servers,
-        security=settings.provided.kafka_security,
+        bootstrap_servers=settings.provided.kafka.bootstrap_servers,
+        security=settings.provided.kafka,
         client_id=_CLIENT_ID,
     )
     topic_admin = providers.Singleton(
         TopicAdmin,
-        bootstrap_servers=settings.provided.kafka_bootstrap_servers,
-        security=settings.provided.kafka_security,
+        bootstrap_servers=settings.provided.kafka.bootstrap_servers,
+        security=settings.provided.kafka,
         client_id=_CLIENT_ID,
     )
 
     # Outbox
     outbox_store = providers.Singleton(
-        OutboxStore, engine, lease_seconds=settings.provided.outbox_lease_seconds
+        OutboxStore, engine, lease_seconds=settings.provided.outbox.lease_seconds
     )
-    outbox = providers.Factory(SqlOutbox, lease_seconds=settings.provided.outbox_lease_seconds)
+    outbox = providers.Factory(SqlOutbox, lease_seconds=settings.provided.outbox.lease_seconds)
     write_back = providers.Singleton(
-        WriteBack, outbox_store, app_metrics, lease_seconds=settings.provided.outbox_lease_seconds
+        WriteBack, outbox_store, app_metrics, lease_seconds=settings.provided.outbox.lease_seconds
     )
     publisher = providers.Singleton(
         OutboxPublisher,
@@ -121,7 +121,7 @@ class Container(containers.DeclarativeContainer):
         relay=relay,
         meter=providers.Factory(BacklogMeter, outbox_store, app_metrics),
         retention=providers.Factory(
-            OutboxRetention, outbox_store, days=settings.provided.outbox_retention_days
+            OutboxRetention, outbox_store, days=settings.provided.outbox.retention_days
         ),
     )
 
@@ -142,19 +142,19 @@ class Container(containers.DeclarativeContainer):
         OrderFacade,
         transactions,
         app_metrics,
-        time_to_live=providers.Factory(timedelta, seconds=settings.provided.order_ttl_seconds),
+        time_to_live=providers.Factory(timedelta, seconds=settings.provided.order.ttl_seconds),
     )
     order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, engine))
 
     # Doors
     token_verifier = providers.Singleton(
         TokenVerifier,
-        issuer=settings.provided.jwt_issuer,
-        audience=settings.provided.jwt_audience,
-        secret=settings.provided.jwt_secret,
-        jwks_file=settings.provided.jwt_jwks_file,
+        issuer=settings.provided.jwt.issuer,
+        audience=settings.provided.jwt.audience,
+        secret=settings.provided.jwt.secret,
+        jwks_file=settings.provided.jwt.jwks_file,
     )
-    rate_limiter = providers.Singleton(rate_limiter, settings.provided.rate_limit_per_second)
+    rate_limiter = providers.Singleton(rate_limiter, settings.provided.rate_limit.per_second)
     health = providers.Singleton(
         Health,
         providers.List(

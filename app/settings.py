@@ -1,106 +1,108 @@
 """The settings of the order service; each command reads only what it needs (see .env.example)."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
-from kits.kafka.security import KafkaSecurity, Mechanism, Protocol
-from kits.postgres.engine import sqlalchemy_url
+from kits.kafka.security import KafkaSettings
+from kits.observability.logs import LogSettings
+from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 MINIMUM_SECRET_BYTES = 32
 
 
-class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How this process logs."""
+class SigningSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a development token: group `JWT_…`."""
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["console", "json"] = "console"
-    log_file: str = ""
-
-
-class TokenSettings(LogSettings, frozen=True, kw_only=True):
-    """What makes a development token."""
-
-    jwt_secret: Secret
-    jwt_issuer: str = "order-pipeline"
-    jwt_audience: str = "orders"
+    secret: Secret
+    issuer: str = "order-pipeline"
+    audience: str = "orders"
 
     def problems(self) -> list[str]:
         """What is wrong with the values together; one sentence each."""
-        return _secret_problems(self.jwt_secret)
+        return _secret_problems(self.secret)
 
 
-class DatabaseSettings(LogSettings, frozen=True, kw_only=True):
-    """What `migrate` and `seed` need: the shop's database."""
+class TokenSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What verifies tokens: group `JWT_…`."""
 
-    database_url: Secret
-    database_pool_size: Count = 10
-    database_wait_seconds: Seconds = 30.0
-    """How long a start waits for a database that does not answer."""
-
-    def problems(self) -> list[str]:
-        """What is wrong with the values together; one sentence each."""
-        try:
-            sqlalchemy_url(self.database_url)
-        except ValueError as error:
-            return [f"DATABASE_URL: {error}."]
-        return []
-
-
-class AppSettings(DatabaseSettings, frozen=True, kw_only=True):
-    """What serving needs. Times in seconds."""
-
-    kafka_bootstrap_servers: str
-    kafka_security_protocol: Protocol = "PLAINTEXT"
-    kafka_sasl_mechanism: Mechanism = "SCRAM-SHA-512"
-    kafka_sasl_username: str = ""
-    kafka_sasl_password: Secret = Secret("")
-    kafka_ssl_ca_file: str = ""
-    kafka_ssl_cert_file: str = ""
-    kafka_ssl_key_file: str = ""
-    kafka_allow_plaintext_sasl: bool = False
-    jwt_secret: Secret = Secret("")
-    jwt_jwks_file: str = ""
-    jwt_issuer: str = "order-pipeline"
-    jwt_audience: str = "orders"
-    api_host: str = "127.0.0.1"
-    api_port: Port = 8000
-    api_drain_seconds: Seconds = 20.0
-    rate_limit_per_second: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = 0.0
-    """Requests per subject in each process; as many at once. 0: no limit."""
-    order_ttl_seconds: Count = 900
-    outbox_lease_seconds: Annotated[float, msgspec.Meta(ge=5, le=300)] = 10.0
-    outbox_retention_days: Count = 30
-
-    @property
-    def kafka_security(self) -> KafkaSecurity:
-        """How to reach the brokers."""
-        return KafkaSecurity(
-            security_protocol=self.kafka_security_protocol,
-            sasl_mechanism=self.kafka_sasl_mechanism,
-            sasl_username=self.kafka_sasl_username,
-            sasl_password=self.kafka_sasl_password,
-            ssl_ca_file=self.kafka_ssl_ca_file,
-            ssl_cert_file=self.kafka_ssl_cert_file,
-            ssl_key_file=self.kafka_ssl_key_file,
-            allow_plaintext_sasl=self.kafka_allow_plaintext_sasl,
-        )
+    secret: Secret = Secret("")
+    jwks_file: str = ""
+    issuer: str = "order-pipeline"
+    audience: str = "orders"
 
     def problems(self) -> list[str]:
         """What is wrong with the values together; one sentence each."""
-        found = [*super().problems(), *self.kafka_security.problems()]
-        if not self.jwt_secret and not self.jwt_jwks_file:
+        found = _secret_problems(self.secret) if self.secret else []
+        if not self.secret and not self.jwks_file:
             found.append("JWT_SECRET or JWT_JWKS_FILE is missing: one of them must verify the tokens.")
-        if self.jwt_secret:
-            found += _secret_problems(self.jwt_secret)
-        if self.jwt_jwks_file and not Path(self.jwt_jwks_file).is_file():
+        if self.jwks_file and not Path(self.jwks_file).is_file():
             found.append("JWT_JWKS_FILE: there is no such file.")
         return found
+
+
+class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the API listens: group `API_…`."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    drain_seconds: Seconds = 20.0
+    """How long requests in flight may take after SIGTERM."""
+
+
+class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The shop's own rules: group `ORDER_…`."""
+
+    ttl_seconds: Count = 900
+    """How long an order waits for its payment."""
+
+
+class OutboxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The way from commit to Kafka: group `OUTBOX_…`."""
+
+    lease_seconds: Annotated[float, msgspec.Meta(ge=5, le=300)] = 10.0
+    """For how long an event belongs to the process that recorded or claimed it."""
+    retention_days: Count = 30
+    """How long published events are kept."""
+
+
+class RateLimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How often one customer may ask: group `RATE_LIMIT_…`."""
+
+    per_second: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = 0.0
+    """Requests per subject in each process, and as many at once; 0: no limit."""
+
+
+class TokenCommandSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `token` reads."""
+
+    jwt: SigningSettings
+    log: LogSettings = LogSettings()
+
+
+class DatabaseCommandSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `migrate` and `seed` read."""
+
+    database: DatabaseSettings
+    log: LogSettings = LogSettings()
+
+
+class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What serving reads."""
+
+    database: DatabaseSettings
+    kafka: KafkaSettings
+    jwt: TokenSettings
+    api: ApiSettings = ApiSettings()
+    rate_limit: RateLimitSettings = RateLimitSettings()
+    order: OrderSettings = OrderSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    log: LogSettings = LogSettings()
 
 
 def _secret_problems(secret: Secret) -> list[str]:

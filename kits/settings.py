@@ -1,4 +1,4 @@
-"""Settings reader: frozen structs from environment variables, every bad value reported at once."""
+"""Settings reader: frozen structs from the environment, every bad value reported at once."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_type_hints
@@ -28,42 +28,60 @@ class SettingsError(Exception):
 
 
 def read_settings(kind: type[T], environment: Mapping[str, str]) -> T:
-    """Build `kind` from the environment: field `database_url` reads `DATABASE_URL`, empty means unset.
+    """Build `kind` from the environment.
 
-    A struct may define `problems() -> list[str]` for rules between its fields; a sentence that begins with a
-    variable's name is left out when that variable has a problem of its own. Required fields are texts.
+    A field that is a struct is a group, and its name the prefix: `kafka.bootstrap_servers` reads
+    `KAFKA_BOOTSTRAP_SERVERS`. Empty means unset. A struct may define `problems() -> list[str]` for rules
+    between its fields; a sentence that begins with a variable's name is left out when that variable has a
+    problem of its own. Required fields are texts.
 
     Raises:
         SettingsError: with every missing, malformed and contradictory value, secrets not printed.
     """
+    settings, problems = _read(kind, environment, prefix="")
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def variables(kind: type[msgspec.Struct], prefix: str = "") -> dict[str, msgspec.structs.FieldInfo]:
+    """Every variable that `kind` reads, in the order of its fields."""
+    found: dict[str, msgspec.structs.FieldInfo] = {}
+    for field in msgspec.structs.fields(kind):
+        name = prefix + field.name.upper()
+        found |= variables(field.type, f"{name}_") if _is_group(field.type) else {name: field}
+    return found
+
+
+def _read(kind: type[T], environment: Mapping[str, str], prefix: str) -> tuple[T, list[str]]:
     hints = get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
+    in_groups: list[str] = []
     for field in msgspec.structs.fields(kind):
-        name = field.name.upper()
+        name, hint = prefix + field.name.upper(), hints[field.name]
         text = environment.get(name, "").strip()
-        if text:
+        if _is_group(hint):
+            values[field.name], found = _read(hint, environment, f"{name}_")
+            in_groups += found
+        elif text:
             try:
-                values[field.name] = _convert(text, hints[field.name])
+                values[field.name] = _convert(text, hint)
             except (msgspec.ValidationError, ValueError) as error:
                 problems[name] = f"{name}: {_reason(error)}"
         elif field.required:
             problems[name] = f"{name} is missing: set it in the environment (see .env.example)."
-    settings = kind(**_stand_ins(kind, problems), **values)
+        if field.required and name in problems:
+            # A stand-in, so that the rules between fields are checked too.
+            values[field.name] = Secret("")
+    settings = kind(**values)
     between: list[str] = getattr(settings, "problems", list)()
-    found = [*problems.values(), *(each for each in between if not each.startswith(tuple(problems)))]
-    if found:
-        raise SettingsError(found)
-    return settings
+    own = [*problems.values(), *(each for each in between if not each.startswith(tuple(problems)))]
+    return settings, own + in_groups
 
 
-def _stand_ins(kind: type[msgspec.Struct], problems: Mapping[str, str]) -> dict[str, Any]:
-    # So that the rules between fields are checked too, although a required field is missing or wrong.
-    return {
-        field.name: Secret("")
-        for field in msgspec.structs.fields(kind)
-        if field.required and field.name.upper() in problems
-    }
+def _is_group(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
 
 
 def _convert(text: str, hint: Any) -> Any:

@@ -9,4 +9,5 @@ from kits.web.probes import probe_routes
 
 def create_admin_app(health: Health, metrics: Metrics) -> Litestar:
     """A Litestar application with /livez, /readyz and /metrics only."""
-    return Litestar(route_handlers=probe_routes(health, metrics), openapi_config=None)
+    # Litestar's own logging configuration would take over the root logger of the process.
+    return Litestar(route_handlers=probe_routes(health, metrics), openapi_config=None, logging_config=None)

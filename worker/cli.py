@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,10 +12,11 @@ from contracts.topics import DATA_PLATFORM_GROUP
 from kits.observability.logs import configure_logging
 from kits.settings import SettingsError, read_settings
 from worker.container import Container, LedgerContainer
-from worker.settings import LedgerSettings, read_worker_settings
+from worker.settings import LedgerSettings, WorkerSettings
 
 FAILED = 1
 USAGE_ERROR = 2
+QUIET = ("aiokafka",)
 GROUPS = (DATA_PLATFORM_GROUP,)
 
 _HELP = f"""\
@@ -36,8 +36,8 @@ def consume(groups: Sequence[str]) -> int:
         print(f"Unknown: {', '.join(unknown)}. Groups: {', '.join(GROUPS)}. Commands: {', '.join(COMMANDS)}.",
               file=sys.stderr)  # fmt: skip
         return USAGE_ERROR
-    settings = read_worker_settings(os.environ)
-    _configure_logs(settings)
+    settings = read_settings(WorkerSettings, os.environ)
+    configure_logging(process="worker", settings=settings.log, quiet=QUIET)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_consume(Container(settings=settings)))
 
@@ -52,7 +52,7 @@ def migrate(arguments: Sequence[str]) -> int:
         print("migrate takes no arguments.", file=sys.stderr)
         return USAGE_ERROR
     settings = read_settings(LedgerSettings, os.environ)
-    _configure_logs(settings)
+    configure_logging(process="worker", settings=settings.log, quiet=QUIET)
     print(asyncio.run(_migrate(LedgerContainer(settings=settings))))
     return 0
 
@@ -89,15 +89,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("words", nargs="*", metavar="group", help=f"consumer groups: {', '.join(GROUPS)}")
     return parser
-
-
-def _configure_logs(settings: LedgerSettings) -> None:
-    # The Kafka client reports every failed connection of an outage, which our own lines tell in one.
-    levels = {} if settings.log_level == "debug" else {"aiokafka": logging.CRITICAL}
-    configure_logging(
-        process="worker",
-        level=settings.log_level,
-        log_format=settings.log_format,
-        log_file=settings.log_file,
-        levels=levels,
-    )

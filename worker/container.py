@@ -62,20 +62,20 @@ def limits_of(settings: WorkerSettings) -> Limits:
     """The delivery loop's bounds."""
     return Limits(
         calls=CallLimits(
-            batch_calls=settings.data_platform_batch_calls, single_calls=settings.data_platform_single_calls
+            batch_calls=settings.data_platform.batch_calls, single_calls=settings.data_platform.single_calls
         ),
-        intake=IntakeLimits(records=settings.worker_max_in_flight),
-        gap_wait_seconds=settings.worker_gap_wait_seconds,
+        intake=IntakeLimits(records=settings.worker.max_in_flight),
+        gap_wait_seconds=settings.worker.gap_wait_seconds,
     )
 
 
 def platform_client(settings: WorkerSettings) -> HttpDataPlatformClient:
     """The client, with a connection for every call that may be in flight."""
     return HttpDataPlatformClient(
-        url=settings.data_platform_url,
-        token=settings.data_platform_token,
-        batch_size=settings.data_platform_batch_size,
-        connections=settings.data_platform_batch_calls + settings.data_platform_single_calls,
+        url=settings.data_platform.url,
+        token=settings.data_platform.token,
+        batch_size=settings.data_platform.batch_size,
+        connections=settings.data_platform.batch_calls + settings.data_platform.single_calls,
     )
 
 
@@ -86,12 +86,12 @@ def group_member(
 
     def build(listener: AssignmentListener) -> GroupConsumer:
         return GroupConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
-            security=settings.kafka_security,
+            bootstrap_servers=settings.kafka.bootstrap_servers,
+            security=settings.kafka,
             group=group,
             topics=[topic],
             client_id=CLIENT_ID,
-            instance_id=settings.worker_instance_id or None,
+            instance_id=settings.worker.instance_id or None,
             listener=listener,
         )
 
@@ -105,7 +105,7 @@ def probe_server(
     app = create_admin_app(health, metrics)
 
     def serve_probes(stop: asyncio.Event) -> Awaitable[None]:
-        return serve(app, host=settings.worker_host, port=settings.worker_port, stop=stop, drain_seconds=1.0)
+        return serve(app, host=settings.worker.host, port=settings.worker.port, stop=stop, drain_seconds=1.0)
 
     return serve_probes
 
@@ -133,15 +133,15 @@ class Container(LedgerContainer):
     client = providers.Singleton(platform_client, settings)
     producer = providers.Singleton(
         RecordProducer,
-        bootstrap_servers=settings.provided.kafka_bootstrap_servers,
-        security=settings.provided.kafka_security,
+        bootstrap_servers=settings.provided.kafka.bootstrap_servers,
+        security=settings.provided.kafka,
         client_id=CLIENT_ID,
         max_request_bytes=_DLQ_RECORD_BYTES,
     )
     admin = providers.Singleton(
         TopicAdmin,
-        bootstrap_servers=settings.provided.kafka_bootstrap_servers,
-        security=settings.provided.kafka_security,
+        bootstrap_servers=settings.provided.kafka.bootstrap_servers,
+        security=settings.provided.kafka,
         client_id=CLIENT_ID,
     )
     ledger = providers.Singleton(SqlLedger, LedgerContainer.engine, group=group)
@@ -175,6 +175,6 @@ class Container(LedgerContainer):
         client=client,
         producer=producer,
         dispose=LedgerContainer.engine.provided.dispose,
-        database_wait_seconds=settings.provided.worker_database_wait_seconds,
-        drain_seconds=settings.provided.worker_drain_seconds,
+        database_wait_seconds=settings.provided.database.wait_seconds,
+        drain_seconds=settings.provided.worker.drain_seconds,
     )

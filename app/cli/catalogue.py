@@ -16,7 +16,7 @@ from app.application.errors import StorageConflictError, StorageUnavailableError
 from app.cli.arguments import Commands, difference, words
 from app.cli.catalogue_file import CatalogueFile, CatalogueFileError, read_catalogue
 from app.cli.environment import FAILED, database, settings_of
-from app.settings import DatabaseSettings
+from app.settings import DatabaseCommandSettings
 
 _IMPORT = """\
 Brings products and coupons to what FILE says; what FILE does not name stays. One JSON object per line:
@@ -62,7 +62,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    settings = settings_of(DatabaseSettings)
+    settings = settings_of(DatabaseCommandSettings)
     catalogue = _read(options.file)
     request = ImportRequest(
         products=catalogue.products,
@@ -82,7 +82,7 @@ def _import(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _importing(settings: DatabaseSettings, request: ImportRequest) -> ImportTally:
+async def _importing(settings: DatabaseCommandSettings, request: ImportRequest) -> ImportTally:
     async with database(settings) as container:
         return await container.catalogue_import().run(request)
 
@@ -112,7 +112,7 @@ def _counts(counted: Counter[Verdict]) -> str:
 
 
 def _add(options: argparse.Namespace) -> int:
-    settings = settings_of(DatabaseSettings)
+    settings = settings_of(DatabaseCommandSettings)
     try:
         print(asyncio.run(_adding(settings, options)))
     except StorageUnavailableError as error:
@@ -121,7 +121,7 @@ def _add(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _adding(settings: DatabaseSettings, options: argparse.Namespace) -> str:
+async def _adding(settings: DatabaseCommandSettings, options: argparse.Namespace) -> str:
     async with database(settings) as container:
         new_id = container.new_id()
         movement = StockMovement(

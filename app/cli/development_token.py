@@ -4,7 +4,7 @@ import argparse
 
 from app.cli.arguments import Commands, positive
 from app.cli.environment import settings_of
-from app.settings import TokenSettings
+from app.settings import TokenCommandSettings
 from kits.web.tokens import issue_token
 
 _TOKEN_SECONDS = 24 * 3600
@@ -20,13 +20,13 @@ def add_commands(commands: Commands) -> None:
 
 
 def _token(options: argparse.Namespace) -> int:
-    settings = settings_of(TokenSettings)
+    settings = settings_of(TokenCommandSettings)
     print(
         issue_token(
-            settings.jwt_secret,
+            settings.jwt.secret,
             options.sub,
-            issuer=settings.jwt_issuer,
-            audience=settings.jwt_audience,
+            issuer=settings.jwt.issuer,
+            audience=settings.jwt.audience,
             scopes=options.scope.split(),
             ttl_seconds=options.seconds,
         )

@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from app.container import DatabaseContainer
-from app.settings import DatabaseSettings, LogSettings
+from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import wait_until_reachable
 from kits.settings import read_settings
 
-S = TypeVar("S", bound=LogSettings)
-
 FAILED = 1
 USAGE_ERROR = 2
+_QUIET = ("aiokafka",)
+
+
+S = TypeVar("S", AppSettings, DatabaseCommandSettings, TokenCommandSettings)
 
 
 def settings_of(kind: type[S]) -> S:
@@ -24,17 +26,12 @@ def settings_of(kind: type[S]) -> S:
         SettingsError: with every wrong value.
     """
     settings = read_settings(kind, os.environ)
-    configure_logging(
-        process="api",
-        level=settings.log_level,
-        log_format=settings.log_format,
-        log_file=settings.log_file,
-    )
+    configure_logging(process="api", settings=settings.log, quiet=_QUIET)
     return settings
 
 
 @asynccontextmanager
-async def database(settings: DatabaseSettings) -> AsyncIterator[DatabaseContainer]:
+async def database(settings: DatabaseCommandSettings) -> AsyncIterator[DatabaseContainer]:
     """A container whose database answers; its connections are closed at the end of the block.
 
     Raises:
@@ -43,7 +40,7 @@ async def database(settings: DatabaseSettings) -> AsyncIterator[DatabaseContaine
     container = DatabaseContainer(settings=settings)
     engine = container.engine()
     try:
-        await wait_until_reachable(engine, within_seconds=settings.database_wait_seconds)
+        await wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
         yield container
     finally:
         await engine.dispose()

@@ -6,7 +6,7 @@ import asyncio
 from app.application.demo_catalogue import PRODUCTS, STOCK, demo_coupons, demo_products
 from app.cli.arguments import Commands, positive
 from app.cli.environment import database, settings_of
-from app.settings import DatabaseSettings
+from app.settings import DatabaseCommandSettings
 
 
 def add_commands(commands: Commands) -> None:
@@ -20,21 +20,21 @@ def add_commands(commands: Commands) -> None:
 
 
 def _migrate(_options: argparse.Namespace) -> int:
-    print(asyncio.run(_migrating(settings_of(DatabaseSettings))))
+    print(asyncio.run(_migrating(settings_of(DatabaseCommandSettings))))
     return 0
 
 
-async def _migrating(settings: DatabaseSettings) -> str:
+async def _migrating(settings: DatabaseCommandSettings) -> str:
     async with database(settings) as container:
         return await container.history().migrate(container.engine())
 
 
 def _seed(options: argparse.Namespace) -> int:
-    print(asyncio.run(_seeding(settings_of(DatabaseSettings), options)))
+    print(asyncio.run(_seeding(settings_of(DatabaseCommandSettings), options)))
     return 0
 
 
-async def _seeding(settings: DatabaseSettings, options: argparse.Namespace) -> str:
+async def _seeding(settings: DatabaseCommandSettings, options: argparse.Namespace) -> str:
     asked = options.products is not None or options.stock is not None
     async with database(settings) as container:
         catalogue = container.catalogue()

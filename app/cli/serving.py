@@ -28,7 +28,7 @@ async def _serve(container: Container, settings: AppSettings) -> int:
     with stop_on_signals() as stop:
         try:
             waiting = asyncio.create_task(
-                wait_until_reachable(engine, within_seconds=settings.database_wait_seconds)
+                wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
             )
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -39,12 +39,12 @@ async def _serve(container: Container, settings: AppSettings) -> int:
             waiting.result()
             await serve(
                 create_app(container),
-                host=settings.api_host,
-                port=settings.api_port,
+                host=settings.api.host,
+                port=settings.api.port,
                 stop=stop,
-                ready=lambda port: log.info("api_ready", address=f"http://{settings.api_host}:{port}"),
+                ready=lambda port: log.info("api_ready", address=f"http://{settings.api.host}:{port}"),
                 draining=container.health().drain,
-                drain_seconds=settings.api_drain_seconds,
+                drain_seconds=settings.api.drain_seconds,
             )
         finally:
             await engine.dispose()

@@ -97,3 +97,10 @@ def _tls_context(security: KafkaSecurity) -> ssl.SSLContext:
             f"The TLS files cannot be used ({error}): check that they are PEM and belong together."
         ) from error
     return context
+
+
+class KafkaSettings(KafkaSecurity, frozen=True, kw_only=True):
+    """The settings group `KAFKA_…` of a process: where the brokers are, and how to reach them."""
+
+    bootstrap_servers: str
+    """Comma-separated host:port."""

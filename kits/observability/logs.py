@@ -2,15 +2,26 @@
 
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any, Literal, cast
 
+import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-LogFormat = Literal["console", "json"]
 _SECRET_WORDS = ("password", "secret", "token", "authorization")
 _THIRD_PARTY = logging.WARNING
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings group `LOG_…` of a process."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level of our own lines; libraries are heard from `warning` on."""
+    format: Literal["console", "json"] = "console"
+    """How lines look on stderr."""
+    file: str = ""
+    """A file that gets every line as JSON as well."""
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -19,24 +30,20 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 
 def configure_logging(
-    *,
-    process: str,
-    level: str = "info",
-    log_format: LogFormat = "console",
-    log_file: str = "",
-    levels: Mapping[str, int] | None = None,
+    *, process: str, settings: LogSettings | None = None, quiet: Sequence[str] = ()
 ) -> None:
-    """Send every log of this process, third-party ones too, to stderr and to `log_file` (JSON lines).
+    """Send every log of this process, third-party ones too, to stderr and to the settings' file.
 
     Args:
         process: the name that every line carries in the field `process`.
-        level: the lowest level of our own lines; libraries are heard from `warning` on.
-        levels: other levels for single libraries, for one that shouts during a known outage.
+        quiet: libraries that shout many lines a second during an outage that our own lines tell of once;
+            they are heard at level debug only.
 
     Raises:
-        OSError: `log_file` cannot be opened.
+        OSError: the file cannot be opened.
     """
-    threshold = logging.getLevelNamesMapping()[level.upper()]
+    settings = settings or LogSettings()
+    threshold = logging.getLevelNamesMapping()[settings.level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -46,17 +53,17 @@ def configure_logging(
         mask_secrets,
     ]
     stream = logging.StreamHandler(sys.stderr)
-    stream.setFormatter(_formatter(log_format, shared))
+    stream.setFormatter(_formatter(settings.format, shared))
     handlers: list[logging.Handler] = [stream]
-    if log_file:
-        sink = logging.FileHandler(log_file, encoding="utf-8")
+    if settings.file:
+        sink = logging.FileHandler(settings.file, encoding="utf-8")
         sink.setFormatter(_formatter("json", shared))
         handlers.append(sink)
     logging.basicConfig(level=_THIRD_PARTY, handlers=handlers, force=True)
     for name in ("app", "worker", "contracts", "kits"):
         logging.getLogger(name).setLevel(threshold)
-    for name, own_level in (levels or {}).items():
-        logging.getLogger(name).setLevel(own_level)
+    for name in quiet if settings.level != "debug" else ():
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -81,7 +88,7 @@ def _name_process(process: str) -> Processor:
     return add
 
 
-def _formatter(log_format: LogFormat, shared: list[Processor]) -> logging.Formatter:
+def _formatter(log_format: str, shared: list[Processor]) -> logging.Formatter:
     renderer: Processor = (
         structlog.processors.JSONRenderer(default=str)
         if log_format == "json"

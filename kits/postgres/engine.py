@@ -1,9 +1,13 @@
 """PostgreSQL connections: an engine whose every wait is bounded, by the server itself."""
 
+from typing import Annotated
+
 import msgspec
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from kits.settings import Secret
 
 _CONNECT_SECONDS = 5
 _COMMAND_SECONDS = 15
@@ -17,6 +21,28 @@ _SESSION = {
     "tcp_keepalives_count": "3",
     "timezone": "UTC",
 }
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings group `DATABASE_…` of a process."""
+
+    url: Secret
+    pool_size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    wait_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 30.0
+    """How long a start waits for a database that does not answer."""
+
+    def problems(self) -> list[str]:
+        """What is wrong with the values together; one sentence each."""
+        return url_problems("DATABASE_URL", self.url)
+
+
+def url_problems(name: str, url: str) -> list[str]:
+    """What is wrong with the address in this variable, without repeating it."""
+    try:
+        sqlalchemy_url(url)
+    except ValueError as error:
+        return [f"{name}: {error}."]
+    return []
 
 
 def sqlalchemy_url(url: str) -> str:

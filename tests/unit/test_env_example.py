@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.settings import AppSettings, DatabaseSettings, TokenSettings
-from kits.settings import read_settings
+from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from kits.settings import read_settings, variables
 from worker.settings import LedgerSettings, WorkerSettings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
-STRUCTS = (AppSettings, DatabaseSettings, TokenSettings, LedgerSettings, WorkerSettings)
+STRUCTS = (TokenCommandSettings, DatabaseCommandSettings, AppSettings, LedgerSettings, WorkerSettings)
 SHOWN_FILLED = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_URL"}
 
 
@@ -22,7 +22,7 @@ def example() -> dict[str, str]:
 
 def fields() -> dict[str, msgspec.structs.FieldInfo]:
     """Every setting of every struct, by its variable."""
-    return {field.name.upper(): field for kind in STRUCTS for field in msgspec.structs.fields(kind)}
+    return {name: field for kind in STRUCTS for name, field in variables(kind).items()}
 
 
 def test_the_file_names_every_setting_and_no_other() -> None:

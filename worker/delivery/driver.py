@@ -146,8 +146,12 @@ class LaneDriver:
         for lane, events in again.items():
             lane.push_back(events)
         for lane in dict.fromkeys(entry.lane for entry in entries):
-            lane.settling = lane.settling and lane.unrecorded > 0
-            self.advance(lane)
+            if lane.settling or lane.key in recorded.states:
+                lane.settling = lane.settling and lane.unrecorded > 0
+                self.advance(lane)
+            else:
+                # It did not wait for this.
+                self._lanes.tidy(lane)
 
     def _adopt(self, recorded: Recorded) -> None:
         for order_id, state in recorded.states.items():

@@ -19,14 +19,17 @@ from worker.delivery.ports import Clock, DeadLetters, Ledger, Observer, Partitio
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Every bound of the loop, in one place. Times in seconds."""
+    """Every bound of the loop, in one place. Times in seconds.
+
+    The three ends together stay below the rebalance timeout (60 s) and the time that SIGTERM gives (28 s).
+    """
 
     calls: CallLimits = field(default_factory=CallLimits)
     intake: IntakeLimits = field(default_factory=IntakeLimits)
     gap_wait_seconds: float = 30.0
-    calls_end_seconds: float = 15.0
-    ledger_end_seconds: float = 15.0
-    commit_end_seconds: float = 5.0
+    calls_end_seconds: float = 11.0
+    ledger_end_seconds: float = 8.0
+    commit_end_seconds: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)

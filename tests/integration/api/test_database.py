@@ -8,7 +8,9 @@ import pytest
 from app.application.demo_catalogue import demo_coupons, demo_products
 from app.container import Container, DatabaseContainer
 from app.main import create_app
-from app.settings import AppSettings, DatabaseSettings
+from app.settings import AppSettings, DatabaseCommandSettings, TokenSettings
+from kits.kafka.security import KafkaSettings
+from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret
 from kits.web.server import serve
 from tests.integration.api.raw import Reply, exchange, message
@@ -18,11 +20,14 @@ from tests.unit.api.in_memory_shop import SECRET, a_token
 @pytest.fixture
 async def port(database_url: str) -> AsyncIterator[int]:
     """The port of a shop with two products of five pieces each."""
-    commands = DatabaseContainer(settings=DatabaseSettings(database_url=Secret(database_url)))
+    database = DatabaseSettings(url=Secret(database_url))
+    commands = DatabaseContainer(settings=DatabaseCommandSettings(database=database))
     await commands.catalogue().add(demo_products(2, 5), demo_coupons())
     await commands.engine().dispose()
     settings = AppSettings(
-        database_url=Secret(database_url), kafka_bootstrap_servers="127.0.0.1:1", jwt_secret=SECRET
+        database=database,
+        kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"),
+        jwt=TokenSettings(secret=SECRET),
     )
     container = Container(settings=settings)
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -13,8 +13,10 @@ from app.container import Container
 from app.domain.errors import OutOfStockError, UnknownProductError
 from app.domain.order import Order
 from app.domain.product import Product
-from app.settings import AppSettings
+from app.settings import AppSettings, TokenSettings
+from kits.kafka.security import KafkaSettings
 from kits.observability.health import Health
+from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret
 from kits.web.tokens import issue_token
 from tests.builders import NOW, a_coupon, a_product
@@ -89,11 +91,9 @@ class InMemoryShop:
 def container_of(shop: InMemoryShop) -> Container:
     """The real container with this shop in the place of everything that needs a server."""
     settings = AppSettings(
-        database_url=Secret("postgresql://nowhere/none"),
-        kafka_bootstrap_servers="nowhere:9092",
-        jwt_secret=SECRET,
-        jwt_issuer=ISSUER,
-        jwt_audience=AUDIENCE,
+        database=DatabaseSettings(url=Secret("postgresql://nowhere/none")),
+        kafka=KafkaSettings(bootstrap_servers="nowhere:9092"),
+        jwt=TokenSettings(secret=SECRET, issuer=ISSUER, audience=AUDIENCE),
     )
     container = Container(settings=settings)
     container.order_facade.override(providers.Object(cast(OrderFacade, shop)))

@@ -11,7 +11,7 @@ import structlog
 
 from kits.observability import health
 from kits.observability.health import CheckResult, Health, HealthCheck, Status
-from kits.observability.logs import configure_logging, get_logger
+from kits.observability.logs import LogSettings, configure_logging, get_logger
 from kits.observability.metrics import Metrics
 from kits.observability.traces import continue_trace, trace_id
 
@@ -36,7 +36,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def test_a_line_says_who_wrote_it_and_hides_secrets(log_file: Path) -> None:
     """Whatever a caller passes by mistake."""
-    configure_logging(process="api", level="info", log_format="json", log_file=str(log_file))
+    configure_logging(process="api", settings=LogSettings(level="info", format="json", file=str(log_file)))
     get_logger("app.somewhere").info(
         "thing_happened", order_id="o-1", jwt_token="abc", Authorization="Bearer x"
     )
@@ -48,7 +48,7 @@ def test_a_line_says_who_wrote_it_and_hides_secrets(log_file: Path) -> None:
 
 def test_the_level_is_ours_and_libraries_are_heard_from_warning_on(log_file: Path) -> None:
     """Debug of the product is not debug of everything."""
-    configure_logging(process="api", level="debug", log_format="json", log_file=str(log_file))
+    configure_logging(process="api", settings=LogSettings(level="debug", format="json", file=str(log_file)))
     get_logger("app.somewhere").debug("detail")
     logging.getLogger("some.library").info("chatter")
     logging.getLogger("some.library").warning("trouble %s", "here")
@@ -57,7 +57,7 @@ def test_the_level_is_ours_and_libraries_are_heard_from_warning_on(log_file: Pat
 
 def test_an_exception_is_logged_with_its_trace(log_file: Path) -> None:
     """The reader of the log needs it more than the caller."""
-    configure_logging(process="api", log_format="json", log_file=str(log_file))
+    configure_logging(process="api", settings=LogSettings(format="json", file=str(log_file)))
     try:
         _ = 1 / 0
     except ZeroDivisionError:
@@ -70,7 +70,7 @@ def test_the_console_shows_a_trace_without_local_variables(
 ) -> None:
     """They may hold a token or a customer's order."""
     token = "hunter2"
-    configure_logging(process="api", log_format="console", log_file=str(log_file))
+    configure_logging(process="api", settings=LogSettings(format="console", file=str(log_file)))
     try:
         _ = token[99]
     except IndexError:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from kits.settings import Secret, SettingsError, read_settings
+from kits.settings import Secret, SettingsError, read_settings, variables
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +49,24 @@ def test_a_missing_value_is_told_once() -> None:
         read_settings(Example, {"BOOTSTRAP_SERVERS": "h", "PASSWORD": "x"})
     assert len(error.value.problems) == 1
     assert "DATABASE_URL is missing" in error.value.problems[0]
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """A process with a group of settings."""
+
+    example: Example
+    name: str = "x"
+
+
+def test_a_group_reads_its_variables_under_its_name() -> None:
+    """`example.port` is EXAMPLE_PORT; its problems are told with all others."""
+    environment = {f"EXAMPLE_{name}": value for name, value in VALID.items()}
+    assert read_settings(Process, environment | {"EXAMPLE_PORT": "9000"}).example.port == 9000
+    with pytest.raises(SettingsError) as error:
+        read_settings(Process, {"EXAMPLE_PORT": "0"})
+    names = [problem.split(":")[0].split(" ")[0] for problem in error.value.problems]
+    assert names[:3] == ["EXAMPLE_DATABASE_URL", "EXAMPLE_BOOTSTRAP_SERVERS", "EXAMPLE_PORT"]
+    assert sorted(variables(Process)) == sorted([*(f"EXAMPLE_{n}" for n in variables(Example)), "NAME"])
 
 
 def test_a_secret_never_shows_itself() -> None:

@@ -1,4 +1,4 @@
-"""Seeded runs of the whole loop: faults, rebalances, crashes and gaps at random moments, then the invariants."""
+"""Seeded runs of the whole loop: faults, rebalances, crashes and gaps at random moments, then invariants."""
 
 import asyncio
 import random
@@ -44,7 +44,9 @@ class Run:
             event.event_id for order in self.orders.values() for event in order if self.chance(0.05)
         }
         self.trouble = 0.0
+        self.over = False
         self.group.platform.rule = self.answer
+        self.group.platform.longest_call_seconds = self.rng.choice([0.02, 0.5, 4.0])
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
@@ -73,8 +75,8 @@ class Run:
         self.group.log.append(late, partitions=PARTITIONS)
 
     async def disturb(self) -> None:
-        """Change something now and then, until cancelled."""
-        while True:
+        """Change something now and then, until the end of the disturbances."""
+        while not self.over:
             await asyncio.sleep(self.rng.uniform(0.1, 4))
             what = self.rng.choice(
                 ["trouble", "calm", "ledger", "dead letters", "rebalance", "crash", "stop"]
@@ -105,8 +107,8 @@ class Run:
         disturbing = asyncio.create_task(self.disturb())
         await self.write()
         await asyncio.sleep(20)
-        disturbing.cancel()
-        await asyncio.wait({disturbing})
+        self.over = True
+        await disturbing
         self.trouble = 0.0
         group.ledger.away = group.dead_letters.away = False
         await group.rebalance()
@@ -127,6 +129,7 @@ class Run:
             assert statuses == ["delivered"] * len(expected) + (["dead"] + ["held"] * behind if dead else [])
             blocked = self.group.ledger.orders[order_id].blocked
             assert blocked is (Block.DEAD if dead else None)
+        assert not self.group.platform.violations
         copied = {copy.event.event_id for copy in self.group.dead_letters.copies}
         assert copied <= self.poison
 

@@ -1,0 +1,124 @@
+"""The worker as a process of its own, on a free port."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from devservices.instance import ROOT
+from tests.integration.worker.harness import Pipeline
+
+_ON_OTHER_TOPICS = """
+import sys
+from dependency_injector import providers
+from worker.cli import main
+from worker.container import Container
+topic, dead_letters, group = sys.argv[1:]
+Container.order_events.override(providers.Object(topic))
+Container.dead_letter_topic.override(providers.Object(dead_letters))
+Container.group.override(providers.Object(group))
+sys.exit(main([]))
+"""
+
+
+def a_free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+async def finished(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Run `python -m worker` with nothing but this environment; exit code, stdout, stderr."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "worker",
+        *arguments,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 40)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+class WorkerProcess:
+    """A running worker; its log is kept."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self._process = process
+        self._port = port
+        self.log = ""
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    async def ended(self, *, within_seconds: float = 30.0) -> int:
+        """Wait for the end; the exit code."""
+        _, err = await asyncio.wait_for(self._process.communicate(), within_seconds)
+        self.log += err.decode()
+        assert self._process.returncode is not None
+        return self._process.returncode
+
+    async def status(self, path: str) -> int:
+        """The status of one of its probes; 0 when nobody answers."""
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{self._port}{path}") as answer,
+            ):
+                return answer.status
+        except aiohttp.ClientError:
+            return 0
+
+    async def metrics(self) -> str:
+        """What /metrics says; empty when nobody answers."""
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{self._port}/metrics") as answer,
+            ):
+                return await answer.text()
+        except aiohttp.ClientError:
+            return ""
+
+    async def is_ready(self) -> bool:
+        """Whether /readyz says so."""
+        return await self.status("/readyz") == 200
+
+    async def kill(self) -> None:
+        """End it at once, if it runs still."""
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.communicate()
+
+
+@asynccontextmanager
+async def worker_process(pipeline: Pipeline, **settings: str) -> AsyncIterator[WorkerProcess]:
+    """A worker process on the pipeline's topics, killed at the end if it still runs."""
+    port = a_free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        _ON_OTHER_TOPICS,
+        pipeline.topic,
+        pipeline.dead_letter_topic,
+        pipeline.group,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "WORKER_PORT": str(port)} | pipeline.environment | settings,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    worker = WorkerProcess(process, port)
+    try:
+        yield worker
+    finally:
+        await worker.kill()

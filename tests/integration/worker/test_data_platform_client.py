@@ -1,0 +1,190 @@
+"""The HTTP client against a server that answers whatever a test wants."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from kits.settings import Secret
+from tests.unit.worker.events import Sample
+from tests.unit.worker.fakes import an_event
+from worker.data_platform_client import HttpDataPlatformClient
+from worker.delivery.event import Event
+from worker.delivery.failures import Answer, AnswerKind
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def client_of(handler: Handler, *, token: str = "") -> AsyncIterator[HttpDataPlatformClient]:
+    """A client of a server that answers every request by `handler`."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/base/"
+    async with HttpDataPlatformClient(url=url, token=Secret(token), batch_size=10, connections=4) as client:
+        yield client
+    await runner.cleanup()
+
+
+def answering(response: Callable[[], web.Response]) -> Handler:
+    """A handler that always answers the same."""
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return response()
+
+    return handler
+
+
+def three_events() -> list[Event]:
+    return [an_event(Sample(f"o-{number}", 1, event_id=f"e-{number}")) for number in range(3)]
+
+
+async def in_batch(response: Callable[[], web.Response]) -> list[Answer]:
+    """What three events of a batch are answered."""
+    async with client_of(answering(response)) as client:
+        return await client.send_batch(three_events())
+
+
+async def test_a_single_call_carries_the_bytes_the_key_the_place_and_the_token() -> None:
+    """The body is what was on Kafka, byte for byte."""
+    seen: list[tuple[str, bytes, dict[str, str]]] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        seen.append((request.path, await request.read(), {k.lower(): v for k, v in request.headers.items()}))
+        return web.Response(status=202)
+
+    event = an_event(Sample("o-1", 7, event_id="e-1"))
+    async with client_of(handler, token="t-1") as client:
+        assert (await client.send(event)).status == 202
+    async with client_of(handler) as client:
+        await client.send(event)
+    path, body, headers = seen[0]
+    assert (path, body) == ("/base/order-events", event.record.value)
+    assert headers["idempotency-key"] == "e-1"
+    assert (headers["x-order-id"], headers["x-order-seq"]) == ("o-1", "7")
+    assert headers["traceparent"].split("-")[1] == "0af7651916cd43dd8448eb211c80319c"
+    assert headers["content-type"] == "application/json"
+    assert headers["authorization"] == "Bearer t-1"
+    assert "authorization" not in seen[1][2]
+
+
+async def test_a_batch_carries_every_event_as_it_was() -> None:
+    """With its id, order, number and trace beside it."""
+    bodies: list[bytes] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.path == "/base/order-events/batch"
+        bodies.append(await request.read())
+        return web.json_response({"results": []})
+
+    events = three_events()
+    async with client_of(handler) as client:
+        await client.send_batch(events)
+    sent = json.loads(bodies[0])["events"]
+    assert [(each["eventId"], each["orderId"], each["seq"]) for each in sent] == [
+        (f"e-{number}", f"o-{number}", 1) for number in range(3)
+    ]
+    assert all(each["traceparent"].startswith("00-0af76519") for each in sent)
+    assert all((event.record.value or b"") in bodies[0] for event in events)
+
+
+async def test_each_event_of_a_batch_gets_its_own_result() -> None:
+    """In the order of the events, whatever the order of the results; a missing one is told as such."""
+    results = [
+        {"eventId": "e-2", "status": "rejected", "reason": "no"},
+        {"eventId": "another", "status": "accepted"},
+        {"eventId": "e-0", "status": "accepted", "more": 1},
+    ]
+    first, second, third = await in_batch(lambda: web.json_response({"results": results}))
+    assert (first.kind, first.result) == (AnswerKind.RESULT, "accepted")
+    assert second.kind is AnswerKind.NO_RESULT
+    assert (third.result, third.reason) == ("rejected", "no")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"ok",
+        b"[]",
+        b"{}",
+        b'{"results":[{"status":"accepted"}]}',
+        b"\xff",
+        b"[" * 99_999,
+        b" " * 2_000_000,
+    ],
+)
+async def test_a_200_that_cannot_be_read_judges_nothing(body: bytes) -> None:
+    """Also one without an end: at most 1 MiB is read."""
+    answers = await in_batch(lambda: web.Response(body=body))
+    assert {answer.kind for answer in answers} == {AnswerKind.UNREADABLE}
+
+
+@pytest.mark.parametrize("status", [202, 207, 302, 400, 404, 500, 503])
+async def test_any_other_status_is_the_answer_of_all_events_of_a_batch(status: int) -> None:
+    """With the time that the platform asks for."""
+    answers = await in_batch(lambda: web.Response(status=status, headers={"Retry-After": "9"}))
+    assert [(a.kind, a.status, a.batch, a.retry_after_seconds) for a in answers] == [
+        (AnswerKind.STATUS, status, True, 9.0)
+    ] * 3
+
+
+async def test_redirects_are_not_followed() -> None:
+    """An event must not go where nobody has sent it."""
+    calls: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        calls.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    async with client_of(handler) as client:
+        assert (await client.send(an_event(Sample()))).status == 307
+    assert calls == ["/base/order-events"]
+
+
+async def test_an_answer_without_an_end_is_cut() -> None:
+    """A platform that streams for ever costs 1 MiB and one connection."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=422)
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 65_536)
+        except ConnectionError:
+            return response
+
+    async with client_of(handler) as client, asyncio.timeout(5):
+        answer = await client.send(an_event(Sample()))
+    assert answer.status == 422
+    assert len(answer.reason) == 500
+
+
+async def test_what_is_not_an_answer_says_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection, a broken one, and none in time are three different things."""
+
+    async def breaking(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async def hanging(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    event = an_event(Sample())
+    async with client_of(breaking) as client:
+        assert (await client.send(event)).kind is AnswerKind.BROKEN
+    monkeypatch.setattr("worker.data_platform_client._TIMEOUT_SECONDS", 0.2)
+    async with client_of(hanging) as client:
+        assert (await client.send(event)).kind is AnswerKind.TIMEOUT
+        assert {answer.kind for answer in await client.send_batch([event])} == {AnswerKind.TIMEOUT}
+    nowhere = HttpDataPlatformClient(url="http://127.0.0.1:1", token=Secret(""), batch_size=1, connections=1)
+    async with nowhere as client:
+        assert (await client.send(event)).kind is AnswerKind.UNREACHABLE
