@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 from app.application.catalogue_import import CatalogueImport
 from app.application.order_contracts import OrderContracts
 from app.application.order_facade import OrderFacade
+from app.application.order_intake import OrderIntake
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
 from app.application.stock_keeping import StockKeeping
@@ -143,6 +144,11 @@ class Container(containers.DeclarativeContainer):
         transactions,
         app_metrics,
         time_to_live=providers.Factory(timedelta, seconds=settings.provided.order.ttl_seconds),
+    )
+    order_intake = providers.Singleton(
+        OrderIntake,
+        order_facade.provided.create_orders,
+        queue_size=settings.provided.intake.queue_size,
     )
     order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, engine))
 

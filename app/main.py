@@ -21,6 +21,8 @@ from kits.web.limits import MAX_BODY_BYTES
 from kits.web.probes import probe_routes
 from kits.web.problem_handlers import problem_handlers
 
+INTAKE_STOP_SECONDS = 5.0
+
 
 def create_app(container: Container) -> Litestar:
     """The application; its lifespan starts and stops the container's background parts.
@@ -38,10 +40,11 @@ def create_app(container: Container) -> Litestar:
             yield
         finally:
             # Also after a start that failed or was given up half-way.
+            await container.order_intake().stop(within_seconds=INTAKE_STOP_SECONDS)
             await lifecycle.stop()
 
     def checkout() -> Checkout:
-        return Checkout(container.order_facade(), container.new_id())
+        return Checkout(container.order_intake(), container.new_id())
 
     def order_queries() -> OrderQueries:
         return container.order_queries()

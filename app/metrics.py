@@ -8,6 +8,9 @@ class AppMetrics:
 
     def __init__(self, metrics: Metrics) -> None:
         self.orders_created = metrics.counter("orders_created_total", "Orders committed by this process.")
+        self.orders_replayed = metrics.counter(
+            "orders_replayed_total", "Repeated requests answered with the order of their Idempotency-Key."
+        )
         self.orders_refused = metrics.counter(
             "orders_refused_total", "Commands that the shop refused, by error code.", ["code"]
         )

@@ -62,6 +62,13 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long an order waits for its payment."""
 
 
+class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where orders wait for a transaction: group `INTAKE_…`."""
+
+    queue_size: Count = 2000
+    """Orders that may wait; more are refused with 503."""
+
+
 class OutboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The way from commit to Kafka: group `OUTBOX_…`."""
 
@@ -100,6 +107,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     jwt: TokenSettings
     api: ApiSettings = ApiSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
+    intake: IntakeSettings = IntakeSettings()
     order: OrderSettings = OrderSettings()
     outbox: OutboxSettings = OutboxSettings()
     log: LogSettings = LogSettings()

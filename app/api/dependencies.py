@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from app.application.order_facade import OrderFacade
+from app.application.order_intake import OrderIntake
 from app.application.order_queries import OrderQueries
 from app.application.ports import NewId
 
@@ -17,7 +17,7 @@ from app.application.ports import NewId
 class Checkout:
     """What placing an order takes."""
 
-    order_facade: OrderFacade
+    order_intake: OrderIntake
     new_id: NewId
 
 

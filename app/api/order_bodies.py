@@ -1,7 +1,7 @@
 """An order as the bodies that tell about it."""
 
 from app.api.schemas import AcceptedOrder, OrderBody, OrderLineBody, OrderLinks
-from app.domain.order import Order
+from app.domain.order import Order, OrderStatus
 
 
 def order_address(order_id: str) -> str:
@@ -10,10 +10,10 @@ def order_address(order_id: str) -> str:
 
 
 def accepted_order(order: Order) -> AcceptedOrder:
-    """The body of the 202."""
+    """The body of the 202: the order as it was placed, also when a repeated request comes later."""
     return AcceptedOrder(
         order_id=order.id,
-        status=order.status,
+        status=OrderStatus.PENDING,
         currency=order.currency,
         subtotal=order.subtotal,
         discount=order.discount,

@@ -1,6 +1,7 @@
 """What the documentation says about the doors for orders."""
 
 from app.api.examples import ACCEPTED_ORDER, ORDER, ORDER_REQUEST
+from app.api.idempotency import HEADER, PATTERN
 from app.api.schemas import AcceptedOrder, OrderBody, OrderRequest
 from kits.web.openapi import Answer, Link, Operation
 
@@ -18,10 +19,12 @@ CREATE_ORDER = Operation(
     description=(
         "Checks the stock, takes it, applies the coupon and stores a PENDING order, in one transaction. "
         "The answer is 202: the order is stored, and its event reaches the data platform at least once. "
-        "A refused order changes nothing."
+        "A refused order changes nothing. With an `Idempotency-Key` the request may be repeated: the same "
+        "key and body get the same answer for 24 hours, and there is one order."
     ),
     tag="orders",
     secured=True,
+    headers={HEADER: {"type": "string", "pattern": PATTERN, "examples": ["order-4711"]}},
     body=OrderRequest,
     body_example=ORDER_REQUEST,
     answers=(
@@ -31,6 +34,7 @@ CREATE_ORDER = Operation(
             AcceptedOrder,
             ACCEPTED_ORDER,
             {"Location": "The order's address.", "Retry-After": "Seconds after which a look is worth while."},
+            {"Idempotency-Replayed": "`true` when an earlier request with this key has placed the order."},
             links={
                 "order": Link(
                     "get_orders_order_id", {"order_id": "$response.body#/orderId"}, "The order as it stands."
@@ -53,6 +57,9 @@ CREATE_ORDER = Operation(
         "order_refused",
         "storage_refused",
         "event_too_large",
+        "idempotency_key_in_use",
+        "idempotency_key_reused",
+        "overloaded",
         *_ALWAYS,
     ),
 )

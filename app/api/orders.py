@@ -1,6 +1,7 @@
 """The shop's doors: place an order, look at one's own order."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,11 +11,13 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from app.api.dependencies import GivenCheckout, GivenQueries
+from app.api.idempotency import idempotency_key
 from app.api.order_bodies import accepted_order, order_address, order_body
 from app.api.order_docs import CREATE_ORDER, GET_ORDER
 from app.api.schemas import MAX_QUANTITY, OrderItemRequest, OrderRequest
-from app.application.commands import CreateOrder, RequestedItem
+from app.application.commands import CreateOrder, ReplayedOrder, RequestedItem
 from app.application.errors import OrderNotFoundError
+from app.domain.order import Order
 from kits.observability.logs import get_logger
 from kits.observability.traces import current_traceparent
 from kits.web.asgi_answers import BytesAnswer
@@ -47,14 +50,18 @@ async def create_order(request: CustomerRequest, checkout: GivenCheckout) -> ASG
         items=merged_items(body.items),
         coupon_code=body.coupon_code,
         traceparent=current_traceparent.get(),
+        idempotency=idempotency_key(request.scope["headers"], body),
     )
-    order = await checkout.order_facade.create_order(command)
-    log.debug("order_accepted", order_id=order.id, customer_id=order.customer_id)
-    return BytesAnswer(
-        _encode(accepted_order(order)),
-        status=202,
-        headers={"location": order_address(order.id), "retry-after": "1"},
-    )
+    outcome = await checkout.order_intake.create_order(command)
+    if isinstance(outcome, ReplayedOrder):
+        return _accepted(outcome.order, {"idempotency-replayed": "true"})
+    log.debug("order_accepted", order_id=outcome.id, customer_id=outcome.customer_id)
+    return _accepted(outcome, {})
+
+
+def _accepted(order: Order, more: Mapping[str, str]) -> BytesAnswer:
+    headers = {"location": order_address(order.id), "retry-after": "1", **more}
+    return BytesAnswer(_encode(accepted_order(order)), status=202, headers=headers)
 
 
 @get("/{order_id:str}", opt=described(GET_ORDER))

@@ -64,6 +64,19 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
         "Its event is larger than the data platform's topic takes. Split the order.",
     ),
     _kind(
+        409,
+        "idempotency_key_in_use",
+        "A request with this key is running",
+        "Send the same request again after `Retry-After` seconds: it gets the first one's answer.",
+        1,
+    ),
+    _kind(
+        422,
+        "idempotency_key_reused",
+        "The key was used for another request",
+        "An `Idempotency-Key` names one request and its body for 24 hours. Take a new one.",
+    ),
+    _kind(
         503,
         "storage_unavailable",
         "The database is away",

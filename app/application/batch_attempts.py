@@ -3,8 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from app.application.commands import CreateOrder
-from app.application.errors import StorageConflictError, StorageRefusedError, StorageUnavailableError
+from app.application.commands import CreateOrder, ReplayedOrder
+from app.application.errors import (
+    ApplicationError,
+    IdempotencyKeyInUseError,
+    IdempotencyKeyWaitError,
+    StorageConflictError,
+    StorageRefusedError,
+    StorageUnavailableError,
+)
 from app.domain.errors import OrderError
 from app.domain.order import Order
 from kits.observability.logs import get_logger
@@ -12,7 +19,7 @@ from kits.resilience.retry import Backoff
 
 log = get_logger(__name__)
 
-Outcome = Order | OrderError | StorageRefusedError
+Outcome = Order | ReplayedOrder | OrderError | ApplicationError
 Attempt = Callable[[Sequence[CreateOrder], bool], Awaitable[list[Outcome]]]
 _CONFLICTS = 3
 _BACKOFF = Backoff(base_seconds=0.02, cap_seconds=0.2)
@@ -23,7 +30,7 @@ async def attempt_batch(commands: Sequence[CreateOrder], attempt: Attempt) -> li
 
     A conflict runs the batch again, with jitter, at most 3 times. A lost connection or an unknown COMMIT runs
     it once more with `resumed` = True: the attempt must first look which of its orders exist. Data that the
-    database refuses runs the commands one by one, so that one bad command fails alone.
+    database refuses, or a key that another process holds, runs the commands one by one: the one fails alone.
 
     Raises:
         StorageUnavailableError: the database is not back; what was committed is unknown.
@@ -47,13 +54,16 @@ async def attempt_batch(commands: Sequence[CreateOrder], attempt: Attempt) -> li
         except StorageRefusedError as refused:
             log.warning("batch_refused", orders=len(commands), reason=str(refused), action="report a bug")
             return await _one_by_one(commands, attempt, refused)
+        except IdempotencyKeyWaitError:
+            in_use = IdempotencyKeyInUseError("A request with this key is still running; try again soon.")
+            return await _one_by_one(commands, attempt, in_use)
 
 
 async def _one_by_one(
-    commands: Sequence[CreateOrder], attempt: Attempt, refused: StorageRefusedError
+    commands: Sequence[CreateOrder], attempt: Attempt, alone: ApplicationError
 ) -> list[Outcome]:
     if len(commands) == 1:
-        return [refused]
+        return [alone]
     outcomes: list[Outcome] = []
     for command in commands:
         outcomes += await attempt_batch([command], attempt)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.domain.order import Order
+
 
 @dataclass(frozen=True, slots=True)
 class RequestedItem:
@@ -9,6 +11,14 @@ class RequestedItem:
 
     product_id: str
     quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A customer's name for one request, and the hash of what was asked for (32 bytes)."""
+
+    key: str
+    request_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +34,11 @@ class CreateOrder:
     items: tuple[RequestedItem, ...]
     coupon_code: str | None = None
     traceparent: str = ""
+    idempotency: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedOrder:
+    """The order that an earlier request with the same key and the same body has created."""
+
+    order: Order

@@ -51,3 +51,27 @@ class EventTooLargeError(StorageRefusedError):
     """An event is larger than the topic takes: nothing was committed."""
 
     code = "event_too_large"
+
+
+class IntakeFullError(ApplicationError):
+    """More commands are waiting than may be kept in memory: nothing was begun."""
+
+    code = "overloaded"
+
+
+class IdempotencyKeyInUseError(ApplicationError):
+    """A request with the same key is still running: nothing was begun."""
+
+    code = "idempotency_key_in_use"
+
+
+class IdempotencyKeyReusedError(ApplicationError):
+    """The key was used for another request: nothing was done."""
+
+    code = "idempotency_key_reused"
+
+
+class IdempotencyKeyWaitError(Exception):
+    """Another process holds one of the batch's keys; batch_attempts finds out whose, and answers for it."""
+
+    code = "idempotency_key_wait"

@@ -1,18 +1,15 @@
 """Use cases: creates orders, one or many in one transaction."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
 from app.application.batch_attempts import Outcome, attempt_batch
-from app.application.commands import CreateOrder
+from app.application.checkout import Checkout
+from app.application.commands import CreateOrder, ReplayedOrder
+from app.application.idempotency import answered_by_key, release_refused
 from app.application.ports import Transactions, UnitOfWork
-from app.domain.coupon import Coupon
-from app.domain.errors import CouponNotFoundError, OrderError, UnknownProductError
 from app.domain.events import OrderCreatedEvent
 from app.domain.order import Order
-from app.domain.product import Product
 from app.metrics import AppMetrics
 from kits.observability.logs import get_logger
 
@@ -27,60 +24,57 @@ class OrderFacade:
         self._metrics = metrics
         self._time_to_live = time_to_live
 
-    async def create_order(self, command: CreateOrder) -> Order:
-        """Create one order: a batch of one.
-
-        Raises:
-            OrderError: the shop refuses it. StorageError: see `create_orders`.
-        """
-        (outcome,) = await self.create_orders([command])
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
     async def create_orders(self, commands: Sequence[CreateOrder]) -> list[Outcome]:
         """Create all that the shop accepts, in one transaction; the outcomes stand in the commands' order.
 
         A refused command changes nothing and does not disturb its neighbours. An Order among the outcomes is
-        committed, and so is its event.
+        committed, and so is its event. A command whose key has an order already gets that one, replayed.
 
         Raises:
             StorageUnavailableError, StorageConflictError: none of the outcomes is certain.
         """
         outcomes = await attempt_batch(commands, self._create)
         for outcome in outcomes:
-            if isinstance(outcome, Order):
-                self._metrics.orders_created.inc()
-            else:
-                self._metrics.orders_refused.labels(outcome.code).inc()
+            self._count(outcome)
         return outcomes
 
     async def _create(self, commands: Sequence[CreateOrder], resumed: bool) -> list[Outcome]:
-        outcomes: list[Outcome] = []
         async with self._transactions() as uow:
             # A former attempt may have committed before its connection was lost.
-            done = await uow.orders.find(command.order_id for command in commands) if resumed else {}
-            waiting = [command for command in commands if command.order_id not in done]
+            known: dict[str, Outcome] = {}
+            if resumed:
+                known |= await uow.orders.find(command.order_id for command in commands)
+            known |= await answered_by_key([each for each in commands if each.order_id not in known], uow)
+            waiting = [command for command in commands if command.order_id not in known]
             checkout = await self._check_out(waiting, uow)
-            outcomes += [done.get(command.order_id) or checkout.attempt(command) for command in commands]
+            outcomes = [known.get(command.order_id) or checkout.attempt(command) for command in commands]
             for order, command in checkout.placed:
                 uow.publish(OrderCreatedEvent(order), traceparent=command.traceparent)
             await _save(checkout, uow)
+            await release_refused(commands, outcomes, uow)
         for order, _ in checkout.placed:
             log.debug("order_created", order_id=order.id, total=order.total, currency=order.currency)
         return outcomes
 
-    async def _check_out(self, commands: Sequence[CreateOrder], uow: UnitOfWork) -> "_Checkout":
-        # The lock order that holds everywhere: products, then coupons, each sorted.
+    def _count(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Order):
+            self._metrics.orders_created.inc()
+        elif isinstance(outcome, ReplayedOrder):
+            self._metrics.orders_replayed.inc()
+        else:
+            self._metrics.orders_refused.labels(outcome.code).inc()
+
+    async def _check_out(self, commands: Sequence[CreateOrder], uow: UnitOfWork) -> Checkout:
+        # The lock order that holds everywhere: keys, orders, products, coupons, each sorted.
         products = await uow.products.lock(
             {item.product_id for command in commands for item in command.items}
         )
         asked = {(command.coupon_code, command.customer_id) for command in commands if command.coupon_code}
         coupons = await uow.coupons.lock(asked) if asked else {}
-        return _Checkout(products, coupons, await uow.now(), self._time_to_live)
+        return Checkout(products, coupons, await uow.now(), self._time_to_live)
 
 
-async def _save(checkout: "_Checkout", uow: UnitOfWork) -> None:
+async def _save(checkout: Checkout, uow: UnitOfWork) -> None:
     orders = [order for order, _ in checkout.placed]
     if not orders:
         return
@@ -89,52 +83,3 @@ async def _save(checkout: "_Checkout", uow: UnitOfWork) -> None:
     with_coupon = [order for order in orders if order.coupon_code]
     if with_coupon:
         await uow.coupons.use(with_coupon)
-
-
-@dataclass(slots=True)
-class _Checkout:
-    """The locked rows of one transaction as plain objects, and what its commands make of them."""
-
-    products: Mapping[str, Product]
-    coupons: Mapping[str, Coupon]
-    now: datetime
-    time_to_live: timedelta
-    placed: list[tuple[Order, CreateOrder]] = field(default_factory=list)
-    taken: Counter[str] = field(default_factory=Counter)
-
-    def attempt(self, command: CreateOrder) -> Order | OrderError:
-        """The placed order, or why the shop refuses it."""
-        try:
-            return self._place(command)
-        except OrderError as refusal:
-            return refusal
-
-    def _place(self, command: CreateOrder) -> Order:
-        selection = [(self._product(item.product_id), item.quantity) for item in command.items]
-        order = Order.place(
-            order_id=command.order_id,
-            customer_id=command.customer_id,
-            selection=selection,
-            now=self.now,
-            time_to_live=self.time_to_live,
-        )
-        if command.coupon_code:
-            coupon = self._coupon(command.coupon_code)
-            order = order.discounted_by(coupon)
-            coupon.use(command.customer_id)
-        # Nothing can refuse the order any more: only now does it touch what its neighbours share.
-        for product, quantity in selection:
-            product.take(quantity)
-            self.taken[product.id] += quantity
-        self.placed.append((order, command))
-        return order
-
-    def _product(self, product_id: str) -> Product:
-        if product_id not in self.products:
-            raise UnknownProductError(product_id)
-        return self.products[product_id]
-
-    def _coupon(self, code: str) -> Coupon:
-        if code not in self.coupons:
-            raise CouponNotFoundError(f"There is no coupon {code}.", coupon=code)
-        return self.coupons[code]

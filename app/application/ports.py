@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from app.application.commands import CreateOrder
 from app.domain.coupon import Coupon
 from app.domain.events import OrderEvent
 from app.domain.order import Order
@@ -56,6 +58,30 @@ class CouponRepository(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """The order that an idempotency key belongs to, and the hash of the request that created it."""
+
+    order_id: str
+    request_hash: bytes
+
+
+class IdempotencyRepository(Protocol):
+    """The keys of POST /orders, in the order's own transaction."""
+
+    async def claim(self, commands: Sequence[CreateOrder]) -> Mapping[str, KeyOwner]:
+        """Claim the key of each command unless it is taken; who owns it now, by the command's order id.
+
+        Raises:
+            IdempotencyKeyWaitError: another transaction holds a key and does not end.
+        """
+        ...
+
+    async def release(self, commands: Sequence[CreateOrder]) -> None:
+        """Give back keys claimed in this transaction, so that the customer may try again."""
+        ...
+
+
 class Outbox(Protocol):
     """Events recorded in the transaction of what they tell about."""
 
@@ -86,6 +112,7 @@ class UnitOfWork(Protocol):
     orders: OrderRepository
     products: ProductRepository
     coupons: CouponRepository
+    idempotency: IdempotencyRepository
     outbox: Outbox
 
     async def now(self) -> datetime:

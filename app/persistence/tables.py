@@ -8,9 +8,11 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -73,4 +75,16 @@ coupon_uses = Table(
     Column("coupon_code", ForeignKey("coupons.code"), nullable=False),
     Column("customer_id", Text, nullable=False),
     Index("ix_coupon_uses_coupon_code_customer_id", "coupon_code", "customer_id"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    shop,
+    Column("customer_id", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("order_id", Uuid(as_uuid=False), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Index("ix_idempotency_keys_created_at", "created_at"),
 )

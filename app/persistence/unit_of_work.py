@@ -7,10 +7,17 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.application.ports import CouponRepository, OrderRepository, Outbox, ProductRepository
+from app.application.ports import (
+    CouponRepository,
+    IdempotencyRepository,
+    OrderRepository,
+    Outbox,
+    ProductRepository,
+)
 from app.application.transactional_events import EventBus, RaisedEvent
 from app.domain.events import OrderEvent
 from app.persistence.coupons import SqlCouponRepository
+from app.persistence.idempotency import SqlIdempotencyRepository
 from app.persistence.orders import SqlOrderRepository
 from app.persistence.products import SqlProductRepository
 from app.persistence.storage_errors import storage_errors
@@ -25,6 +32,7 @@ class SqlUnitOfWork:
         self.orders: OrderRepository = SqlOrderRepository(connection)
         self.products: ProductRepository = SqlProductRepository(connection)
         self.coupons: CouponRepository = SqlCouponRepository(connection)
+        self.idempotency: IdempotencyRepository = SqlIdempotencyRepository(connection)
         self.outbox = outbox
         self.events: list[RaisedEvent] = []
         self._connection = connection

@@ -27,13 +27,17 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer; `headers` maps names to what they mean, `links` names to where it leads."""
+    """A successful answer; its headers, always there or optional, map names to what they mean.
+
+    `links` maps names to where it leads.
+    """
 
     status: int
     description: str
     body: type[msgspec.Struct] | None = None
     example: msgspec.Struct | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    optional_headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
     links: Mapping[str, Link] = field(default_factory=dict)
 
@@ -42,7 +46,7 @@ class Answer:
 class Operation:
     """What a handler is for. Give it to the handler as `opt=described(Operation(…))`.
 
-    `path` maps path parameters to their JSON schemas, `query` is the struct that the handler reads.
+    `path` and `headers` map parameters to their JSON schemas, `query` is the struct that the handler reads.
     """
 
     summary: str
@@ -52,6 +56,7 @@ class Operation:
     problems: tuple[str, ...] = ()
     secured: bool = False
     path: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
     body_example: msgspec.Struct | None = None
@@ -112,7 +117,8 @@ def _operation(operation_id: str, operation: Operation, problems: Problems) -> d
             **_problem_answers([problems.kind(code) for code in operation.problems]),
         },
     }
-    if parameters := [*_path_parameters(operation), *_query_parameters(operation)]:
+    parameters = [*_path_parameters(operation), *_header_parameters(operation), *_query_parameters(operation)]
+    if parameters:
         document["parameters"] = parameters
     if operation.body:
         content = _content(operation.body, operation.body_example)
@@ -122,11 +128,10 @@ def _operation(operation_id: str, operation: Operation, problems: Problems) -> d
 
 def _answer(answer: Answer) -> dict[str, Any]:
     document: dict[str, Any] = {"description": answer.description}
-    if answer.headers:
-        document["headers"] = {
-            name: {"description": meaning, "schema": {"type": "string"}}
-            for name, meaning in answer.headers.items()
-        }
+    headers = {name: _header(meaning, required=True) for name, meaning in answer.headers.items()}
+    headers |= {name: _header(meaning, required=False) for name, meaning in answer.optional_headers.items()}
+    if headers:
+        document["headers"] = headers
     if answer.body:
         document["content"] = {answer.media_type: _content(answer.body, answer.example)}
     elif answer.media_type != "application/json":
@@ -143,6 +148,10 @@ def _answer(answer: Answer) -> dict[str, Any]:
     return document
 
 
+def _header(meaning: str, *, required: bool) -> dict[str, Any]:
+    return {"description": meaning, "required": required, "schema": {"type": "string"}}
+
+
 def _content(body: type[msgspec.Struct], example: msgspec.Struct | None) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": {"$ref": _REFERENCE.format(name=body.__name__)}}
     if example is not None:
@@ -154,6 +163,13 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": dict(schema)}
         for name, schema in operation.path.items()
+    ]
+
+
+def _header_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "required": False, "schema": dict(schema)}
+        for name, schema in operation.headers.items()
     ]
 
 
@@ -184,9 +200,10 @@ def _problem_answer(kinds: list[ProblemKind]) -> dict[str, Any]:
         "description": " — or: ".join(kind.title for kind in kinds),
         "content": {PROBLEM_JSON: content},
     }
-    if any(kind.retry_after_seconds is not None for kind in kinds):
+    waits = [kind.retry_after_seconds is not None for kind in kinds]
+    if any(waits):
         meaning = "Seconds to wait before the same request is sent again."
-        document["headers"] = {"Retry-After": {"description": meaning, "schema": {"type": "string"}}}
+        document["headers"] = {"Retry-After": _header(meaning, required=all(waits))}
     return document
 
 

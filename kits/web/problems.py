@@ -36,6 +36,8 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A JSON Pointer as a URI fragment (RFC 6901, section 6) into the body, "#/items/0/quantity"."""
     parameter: str | msgspec.UnsetType = msgspec.UNSET
     """The name of a query parameter."""
+    header: str | msgspec.UnsetType = msgspec.UNSET
+    """The name of a header."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -15,7 +15,7 @@ from tests.unit.api.in_memory_shop import InMemoryShop, container_of
 class EndlessShop(InMemoryShop):
     """A shop that says when an order came, and never answers it."""
 
-    async def create_order(self, command: Any) -> Any:
+    async def create_orders(self, commands: Any) -> Any:
         print("order", flush=True)  # noqa: T201
         await asyncio.Event().wait()
 

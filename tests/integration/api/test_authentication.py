@@ -11,7 +11,7 @@ from tests.unit.api.in_memory_shop import AUDIENCE, ISSUER, SECRET, a_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CLAIMS = {"sub": "c-1", "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 600}
+CLAIMS = {"sub": "c-1", "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 86_400}
 UNSIGNED = jwt.encode(CLAIMS, "", algorithm="none")
 REFUSED = {
     "expired": a_token(now=time.time() - 7200),

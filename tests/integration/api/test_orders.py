@@ -176,3 +176,39 @@ async def test_a_product_shows_its_price_and_stock_to_everybody(shop: Shop) -> N
 async def test_a_missing_product_is_not_found(shop: Shop) -> None:
     reply = await shop.get("/products/p-99")
     assert (reply.status, reply.problem()["code"]) == (404, "product_not_found")
+
+
+@pytest.mark.parametrize("key", ["", " ", "k" * 256, "k 1", "schlüssel".encode().decode("latin-1")])
+async def test_a_key_that_is_not_visible_ascii_is_refused_with_the_headers_name(shop: Shop, key: str) -> None:
+    """Before anything is ordered."""
+    reply = await shop.order(b'{"items":[{"productId":"p-1","quantity":1}]}', idempotency_key=key)
+    assert (reply.status, reply.json["code"]) == (422, "invalid_request")
+    assert reply.json["errors"][0]["header"] == "Idempotency-Key"
+    assert shop.behind.commands == []
+
+
+async def test_a_key_and_the_hash_of_the_decoded_body_go_with_the_command(shop: Shop) -> None:
+    """Blanks and the order of members make no other request; another quantity does."""
+    for body in (
+        b'{"items":[{"productId":"p-1","quantity":1}]}',
+        b'{"items": [ {"quantity":1, "productId":"p-1"} ], "couponCode": null}',
+        b'{"items":[{"productId":"p-1","quantity":2}]}',
+    ):
+        assert (await shop.order(body, idempotency_key="k-1")).status == 202
+    first, same, other = [command.idempotency for command in shop.behind.commands]
+    assert first == same
+    assert first is not None
+    assert other is not None
+    assert (first.key, len(first.request_hash)) == ("k-1", 32)
+    assert first.request_hash != other.request_hash
+
+
+async def test_a_replayed_order_is_the_same_202_with_a_mark(shop: Shop) -> None:
+    """Also when the order has gone on meanwhile: it is shown as it was placed."""
+    first = await shop.order(b'{"items":[{"productId":"p-1","quantity":1}]}', idempotency_key="k-1")
+    shop.behind.replayed = shop.behind.orders[first.json["orderId"]]
+    again = await shop.order(b'{"items":[{"productId":"p-1","quantity":1}]}', idempotency_key="k-1")
+    assert (again.status, again.json) == (first.status, first.json)
+    assert again.headers["location"] == first.headers["location"]
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"

@@ -67,10 +67,10 @@ class SlowShop(InMemoryShop):
         self.entered = asyncio.Event()
         self.leave = asyncio.Event()
 
-    async def create_order(self, command: Any) -> Any:
+    async def create_orders(self, commands: Any) -> Any:
         self.entered.set()
         await self.leave.wait()
-        return await super().create_order(command)
+        return await super().create_orders(commands)
 
 
 async def test_the_background_parts_run_exactly_while_it_serves() -> None:

@@ -11,11 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
+from app.application.commands import CreateOrder
 from app.application.order_contracts import OrderContracts
 from app.application.order_facade import OrderFacade
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.transactional_events import EventBus
 from app.domain.coupon import Coupon
+from app.domain.order import Order
 from app.domain.product import Product
 from app.metrics import AppMetrics
 from app.outbox.recorder import SqlOutbox
@@ -48,6 +50,14 @@ class Shop:
     async def stock(self, products: Sequence[Product], coupons: Sequence[Coupon] = ()) -> None:
         """Fill the shelves."""
         await SqlCatalogue(self.engine).add(products, coupons or [Coupon("NONE", kind="percent", value=1)])  # type: ignore[arg-type]
+
+    async def place(self, command: CreateOrder) -> Order:
+        """Place one order, or raise why not."""
+        (outcome,) = await self.facade.create_orders([command])
+        if isinstance(outcome, Exception):
+            raise outcome
+        assert isinstance(outcome, Order), outcome
+        return outcome
 
     async def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         """What a query finds."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from uuid_utils.compat import uuid7
 
+from app.application.batch_attempts import Outcome
 from app.application.catalogue_errors import CouponLimitsError, StockRefusedError
 from app.application.catalogue_import import CatalogueImport, ImportRequest, Verdict
 from app.application.catalogue_ports import StockMovement
@@ -96,8 +97,7 @@ async def test_a_coupon_keeps_its_uses_and_cannot_be_limited_below_them(
 ) -> None:
     """All such coupons are told at once, and nothing of the file is written."""
     await shop.stock([a_product(stock=9)], [a_coupon("A"), a_coupon("B")])
-    for code in ("A", "A", "B", "B"):
-        await shop.facade.create_order(a_command(coupon=code))
+    await shop.facade.create_orders([a_command(coupon=code) for code in ("A", "A", "B", "B")])
     with pytest.raises(CouponLimitsError) as refused:
         await catalogue.run(
             a_request([a_product("p-9")], [a_coupon("A", total_limit=1), a_coupon("B", total_limit=1)])
@@ -170,8 +170,8 @@ async def test_beside_running_orders_no_piece_is_lost_and_nobody_waits_for_ever(
     ids = [f"p-{number}" for number in range(8)]
     await shop.stock([a_product(one, stock=40) for one in ids], [a_coupon("A")])
 
-    async def orders() -> list[Order | Exception]:
-        done: list[Order | Exception] = []
+    async def orders() -> list[Outcome]:
+        done: list[Outcome] = []
         for _ in range(30):
             items = [(one, rng.randint(1, 3)) for one in rng.sample(ids, 3)]
             (outcome,) = await shop.facade.create_orders([a_command(*items, coupon=rng.choice(["A", None]))])

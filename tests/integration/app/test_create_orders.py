@@ -23,7 +23,7 @@ from tests.integration.app.conftest import Shop
 async def test_an_order_takes_stock_uses_its_coupon_and_records_its_event_in_one_commit(shop: Shop) -> None:
     """All four are there together, and the event is on its way before the caller has its answer."""
     await shop.stock([a_product("p-1", price=15_000, stock=5)], [a_coupon()])
-    order = await shop.facade.create_order(a_command(("p-1", 2), coupon="WELCOME10"))
+    order = await shop.place(a_command(("p-1", 2), coupon="WELCOME10"))
     assert (order.subtotal, order.discount, order.total) == (30_000, 3_000, 27_000)
     assert await shop.rows("SELECT stock FROM products") == [(3,)]
     assert await shop.rows("SELECT used FROM coupons") == [(1,)]
@@ -40,7 +40,7 @@ async def test_an_order_takes_stock_uses_its_coupon_and_records_its_event_in_one
 async def test_the_event_says_the_same_in_the_outbox_and_to_the_publisher(shop: Shop) -> None:
     """Bytes are made once."""
     await shop.stock([a_product()])
-    await shop.facade.create_order(a_command())
+    await shop.place(a_command())
     ((event_id, payload, seq),) = await shop.rows("SELECT event_id::text, payload, seq FROM outbox_event")
     (claim,) = shop.publisher.published
     assert (claim.message.event_id, claim.message.payload, claim.message.seq) == (event_id, payload, seq)
@@ -91,18 +91,18 @@ async def test_a_coupon_is_used_no_more_than_its_limits(shop: Shop) -> None:
     batch = [a_command(coupon="TWICE", customer=f"c-{n}") for n in range(2)]
     assert all(isinstance(outcome, Order) for outcome in await shop.facade.create_orders(batch))
     with pytest.raises(CouponExhaustedError):
-        await shop.facade.create_order(a_command(coupon="TWICE", customer="c-3"))
-    await shop.facade.create_order(a_command(coupon="ONCE-EACH", customer="c-1"))
+        await shop.place(a_command(coupon="TWICE", customer="c-3"))
+    await shop.place(a_command(coupon="ONCE-EACH", customer="c-1"))
     with pytest.raises(CouponExhaustedError):
-        await shop.facade.create_order(a_command(coupon="ONCE-EACH", customer="c-1"))
-    await shop.facade.create_order(a_command(coupon="ONCE-EACH", customer="c-2"))
+        await shop.place(a_command(coupon="ONCE-EACH", customer="c-1"))
+    await shop.place(a_command(coupon="ONCE-EACH", customer="c-2"))
 
 
 async def test_while_kafka_is_away_events_are_born_unclaimed(shop: Shop) -> None:
     """The relay takes them when Kafka is back; nobody waits for a lease."""
     shop.publisher.accepting = False
     await shop.stock([a_product()])
-    await shop.facade.create_order(a_command())
+    await shop.place(a_command())
     assert await shop.rows("SELECT lease_token, lease_until, published_at FROM outbox_event") == [(None,) * 3]
     assert shop.publisher.published == []
 
@@ -124,7 +124,7 @@ async def test_an_order_whose_commit_was_lost_on_the_way_back_is_found_not_doubl
 
     monkeypatch.setattr(shop.facade, "_create", lose_the_first_answer)
     command = a_command()
-    order = await shop.facade.create_order(command)
+    order = await shop.place(command)
     assert (order.id, asked) == (command.order_id, [False, True])
     assert await shop.rows("SELECT count(*), min(stock) FROM orders, products") == [(1, 4)]
     assert await shop.rows("SELECT count(*) FROM outbox_event") == [(1,)]
@@ -150,9 +150,9 @@ async def test_a_listener_that_fails_before_the_commit_rolls_everything_back(
 async def test_a_database_that_ends_our_connections_costs_no_order(shop: Shop) -> None:
     """A restart of PostgreSQL looks like this to the pool; the batch runs once more on a new connection."""
     await shop.stock([a_product(stock=5)])
-    await shop.facade.create_order(a_command())
+    await shop.place(a_command())
     async with shop.engine.connect() as other:
         mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'"
         await other.execute(text(mine + " AND pid <> pg_backend_pid()"))
-        await shop.facade.create_order(a_command())
+        await shop.place(a_command())
     assert await shop.rows("SELECT stock FROM products") == [(3,)]

@@ -1,16 +1,18 @@
 """A shop in memory behind the real doors: the use cases' classes, without the database."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import cast
 
 from dependency_injector import providers
 
-from app.application.commands import CreateOrder
-from app.application.order_facade import OrderFacade
+from app.application.batch_attempts import Outcome
+from app.application.commands import CreateOrder, ReplayedOrder
+from app.application.order_intake import OrderIntake
 from app.application.order_queries import OrderQueries
 from app.application.ports import OrderReader
 from app.container import Container
-from app.domain.errors import OutOfStockError, UnknownProductError
+from app.domain.errors import OrderError, OutOfStockError, UnknownProductError
 from app.domain.order import Order
 from app.domain.product import Product
 from app.settings import AppSettings, TokenSettings
@@ -33,20 +35,32 @@ def a_token(sub: str = "c-1", **values: object) -> str:
 
 
 class InMemoryShop:
-    """Stands in for OrderFacade and for the reader behind OrderQueries."""
+    """Stands in for OrderFacade.create_orders and for the reader behind OrderQueries."""
 
     def __init__(self) -> None:
         self.products_by_id = {f"p-{n}": a_product(f"p-{n}", stock=100) for n in range(1, 6)}
         self.orders: dict[str, Order] = {}
         self.commands: list[CreateOrder] = []
         self.failure: Exception | None = None
+        self.replayed: Order | None = None
         self.running = False
 
-    async def create_order(self, command: CreateOrder) -> Order:
-        """Place an order, or raise the failure that a test has set."""
-        self.commands.append(command)
+    async def create_orders(self, commands: Sequence[CreateOrder]) -> list[Outcome]:
+        """Place orders, or raise the failure that a test has set."""
+        self.commands += commands
         if self.failure:
             raise self.failure
+        return [self._outcome(command) for command in commands]
+
+    def _outcome(self, command: CreateOrder) -> Outcome:
+        if self.replayed:
+            return ReplayedOrder(self.replayed)
+        try:
+            return self._place(command)
+        except OrderError as refusal:
+            return refusal
+
+    def _place(self, command: CreateOrder) -> Order:
         order = Order.place(
             order_id=command.order_id,
             customer_id=command.customer_id,
@@ -96,7 +110,7 @@ def container_of(shop: InMemoryShop) -> Container:
         jwt=TokenSettings(secret=SECRET, issuer=ISSUER, audience=AUDIENCE),
     )
     container = Container(settings=settings)
-    container.order_facade.override(providers.Object(cast(OrderFacade, shop)))
+    container.order_intake.override(providers.Object(OrderIntake(shop.create_orders)))
     container.order_queries.override(providers.Object(OrderQueries(cast(OrderReader, shop))))
     container.lifecycle.override(providers.Object(shop))
     container.health.override(providers.Object(Health([])))

@@ -65,7 +65,11 @@ def test_secured_doors_say_so_and_list_their_refusals() -> None:
     order = DOCUMENT["paths"]["/orders"]["post"]
     assert order["security"] == [{"bearer": []}]
     assert {"202", "400", "401", "409", "413", "415", "422", "500", "503"} <= set(order["responses"])
-    assert set(order["responses"]["202"]["headers"]) == {"Location", "Retry-After"}
+    assert set(order["responses"]["202"]["headers"]) == {
+        "Location",
+        "Retry-After",
+        "Idempotency-Replayed",
+    }
 
 
 @pytest.mark.parametrize(

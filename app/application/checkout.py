@@ -1,0 +1,61 @@
+"""Use cases: what the commands of one transaction make of its locked rows, in plain objects."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from app.application.commands import CreateOrder
+from app.domain.coupon import Coupon
+from app.domain.errors import CouponNotFoundError, OrderError, UnknownProductError
+from app.domain.order import Order
+from app.domain.product import Product
+
+
+@dataclass(slots=True)
+class Checkout:
+    """Products and coupons as they are locked; `placed` and `taken` are what has to be saved."""
+
+    products: Mapping[str, Product]
+    coupons: Mapping[str, Coupon]
+    now: datetime
+    time_to_live: timedelta
+    placed: list[tuple[Order, CreateOrder]] = field(default_factory=list)
+    taken: Counter[str] = field(default_factory=Counter)
+
+    def attempt(self, command: CreateOrder) -> Order | OrderError:
+        """The placed order, or why the shop refuses it."""
+        try:
+            return self._place(command)
+        except OrderError as refusal:
+            return refusal
+
+    def _place(self, command: CreateOrder) -> Order:
+        selection = [(self._product(item.product_id), item.quantity) for item in command.items]
+        order = Order.place(
+            order_id=command.order_id,
+            customer_id=command.customer_id,
+            selection=selection,
+            now=self.now,
+            time_to_live=self.time_to_live,
+        )
+        if command.coupon_code:
+            coupon = self._coupon(command.coupon_code)
+            order = order.discounted_by(coupon)
+            coupon.use(command.customer_id)
+        # Nothing can refuse the order any more: only now does it touch what its neighbours share.
+        for product, quantity in selection:
+            product.take(quantity)
+            self.taken[product.id] += quantity
+        self.placed.append((order, command))
+        return order
+
+    def _product(self, product_id: str) -> Product:
+        if product_id not in self.products:
+            raise UnknownProductError(product_id)
+        return self.products[product_id]
+
+    def _coupon(self, code: str) -> Coupon:
+        if code not in self.coupons:
+            raise CouponNotFoundError(f"There is no coupon {code}.", coupon=code)
+        return self.coupons[code]

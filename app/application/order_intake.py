@@ -1,0 +1,119 @@
+"""Use cases: gathers the orders that arrive while a transaction runs, and gives them to the next one.
+
+This is group commit, as databases do it with their log (DeWitt et al., "Implementation Techniques for Main
+Memory Database Systems", SIGMOD 1984): under load a commit, its locks and its round trips are shared by many.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from app.application.batch_attempts import Outcome
+from app.application.commands import CreateOrder, ReplayedOrder
+from app.application.errors import IdempotencyKeyInUseError, IntakeFullError, StorageUnavailableError
+from app.domain.order import Order
+
+CreateOrders = Callable[[Sequence[CreateOrder]], Awaitable[list[Outcome]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    command: CreateOrder
+    outcome: asyncio.Future[Order | ReplayedOrder]
+
+
+class OrderIntake:
+    """At most `batch_size` commands per transaction and `transactions` of them at a time.
+
+    A lone command is not delayed: waiting begins when all transactions are busy. Nothing is kept in memory
+    beyond `queue_size` commands. A caller that goes away does not cancel its transaction.
+    """
+
+    def __init__(
+        self, create: CreateOrders, *, batch_size: int = 64, transactions: int = 2, queue_size: int = 2000
+    ) -> None:
+        self._create = create
+        self._batch_size = batch_size
+        self._transactions = transactions
+        self._queue_size = queue_size
+        self._queue: deque[_Waiting] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self._keys: set[tuple[str, str]] = set()
+        self._pump_is_due = False
+
+    @property
+    def waiting(self) -> int:
+        """Commands that no transaction has taken yet."""
+        return len(self._queue)
+
+    async def create_order(self, command: CreateOrder) -> Order | ReplayedOrder:
+        """Create one order together with whatever else arrives.
+
+        Raises:
+            IntakeFullError: too many are waiting; nothing was begun, try again in a second.
+            IdempotencyKeyInUseError: the same customer's request with the same key is running here.
+            OrderError: the shop refuses it. StorageError: as OrderFacade.create_orders.
+        """
+        if len(self._queue) >= self._queue_size:
+            raise IntakeFullError("More orders are waiting than can be taken; try again in a moment.")
+        key = (command.customer_id, command.idempotency.key) if command.idempotency else None
+        if key in self._keys:
+            raise IdempotencyKeyInUseError("A request with this key is still running; try again in a moment.")
+        waiting = _Waiting(command, asyncio.get_running_loop().create_future())
+        if key:
+            self._keys.add(key)
+            waiting.outcome.add_done_callback(lambda _: self._keys.discard(key))
+        self._queue.append(waiting)
+        self._pump_soon()
+        return await asyncio.shield(waiting.outcome)
+
+    async def stop(self, *, within_seconds: float) -> None:
+        """Wait for the running transactions; the doors must be closed before."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=within_seconds)
+
+    def _pump_soon(self) -> None:
+        # Not at once: requests that arrive in the same turn of the loop share a transaction.
+        if not self._pump_is_due:
+            self._pump_is_due = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_is_due = False
+        while self._queue and len(self._running) < self._transactions:
+            batch = [self._queue.popleft() for _ in range(min(self._batch_size, len(self._queue)))]
+            task = asyncio.create_task(self._run(batch), name="order-intake-batch")
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._pump_soon()
+
+    async def _run(self, batch: list[_Waiting]) -> None:
+        try:
+            outcomes = await self._create([waiting.command for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - it belongs to the callers, each for its own request
+            self._fail(batch, error)
+            if isinstance(error, StorageUnavailableError):
+                # The database is away: nobody else shall wait for a time-out of their own.
+                self._fail(self._drained(), error)
+            return
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                self._fail([waiting], outcome)
+            else:
+                waiting.outcome.set_result(outcome)
+
+    def _drained(self) -> list[_Waiting]:
+        waiting = list(self._queue)
+        self._queue.clear()
+        return waiting
+
+    @staticmethod
+    def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+        for waiting in batch:
+            waiting.outcome.set_exception(error)
+            # A caller that has gone must not be reported as one that forgot to look.
+            waiting.outcome.exception()

@@ -1,0 +1,106 @@
+"""Persistence: the idempotency keys of POST /orders, claimed in the order's own transaction."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Text, bindparam, delete, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.types import Integer
+
+from app.application.commands import CreateOrder
+from app.application.errors import IdempotencyKeyWaitError
+from app.application.ports import KeyOwner
+from app.persistence.tables import idempotency_keys
+from kits.postgres.errors import sqlstate
+from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
+
+ROUTE = "POST /orders"
+KEPT_HOURS = 24
+_LOCK_TIMEOUT = "55P03"
+
+_COLUMNS = ("customer_id", "route", "key", "request_hash", "order_id")
+_CLAIM = insert_from_arrays(idempotency_keys, *_COLUMNS).on_conflict_do_nothing().returning(
+    idempotency_keys.c.order_id
+)  # fmt: skip
+_row = idempotency_keys.c
+_asked = rows_from_arrays("asked", customer_id=Text(), key=Text(), order_id=_row.order_id.type)
+_is_asked = (_row.customer_id == _asked.c.customer_id) & (_row.route == ROUTE) & (_row.key == _asked.c.key)
+_OWNERS = select(_asked.c.order_id, _row.order_id, _row.request_hash).join_from(
+    _asked, idempotency_keys, _is_asked
+)
+_RELEASE = delete(idempotency_keys).where(_is_asked, _row.order_id == _asked.c.order_id)
+_old = (
+    select(_row.customer_id, _row.route, _row.key)
+    .where(_row.created_at < func.now() - func.make_interval(0, 0, 0, 0, KEPT_HOURS))
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("old")
+)
+_FORGET = delete(idempotency_keys).where(
+    _row.customer_id == _old.c.customer_id, _row.route == _old.c.route, _row.key == _old.c.key
+)
+
+
+class SqlIdempotencyRepository:
+    """Keys of one transaction; the first lock that it takes."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def claim(self, commands: Sequence[CreateOrder]) -> Mapping[str, KeyOwner]:
+        """Claim each command's key, in sorted order; who owns it now, by the command's order id.
+
+        A key that an unfinished transaction holds is waited for, at most for the lock timeout.
+
+        Raises:
+            IdempotencyKeyWaitError: it did not end in time; the transaction is spoiled.
+        """
+        keys = {each.order_id: each.idempotency for each in commands if each.idempotency}
+        rows = sorted(
+            (each.customer_id, ROUTE, key.key, key.request_hash, each.order_id)
+            for each in commands
+            if (key := keys.get(each.order_id))
+        )
+        try:
+            claimed = await self._connection.execute(_CLAIM, as_arrays(_COLUMNS, rows))
+        except DBAPIError as error:
+            if sqlstate(error) == _LOCK_TIMEOUT:
+                raise IdempotencyKeyWaitError("Another process holds an idempotency key.") from error
+            raise
+        mine = {str(row.order_id) for row in claimed}
+        owners = {
+            order_id: KeyOwner(order_id, key.request_hash)
+            for order_id, key in keys.items()
+            if order_id in mine
+        }
+        taken = [row for row in rows if row[4] not in mine]
+        if taken:
+            found = await self._connection.execute(_OWNERS, _asking(taken))
+            owners |= {str(asked): KeyOwner(str(owner), request_hash) for asked, owner, request_hash in found}
+        return owners
+
+    async def release(self, commands: Sequence[CreateOrder]) -> None:
+        """Delete the keys that this transaction claimed for these commands."""
+        rows = sorted(
+            (each.customer_id, ROUTE, each.idempotency.key, b"", each.order_id)
+            for each in commands
+            if each.idempotency
+        )
+        await self._connection.execute(_RELEASE, _asking(rows))
+
+
+class SqlIdempotencyKeys:
+    """The keys between transactions."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def forget_old(self, *, limit: int) -> int:
+        """Delete up to `limit` keys that are older than 24 hours; returns how many."""
+        async with self._engine.begin() as connection:
+            return (await connection.execute(_FORGET, {"limit": limit})).rowcount
+
+
+def _asking(rows: Sequence[tuple[str, str, str, bytes, str]]) -> dict[str, list[object]]:
+    asked = [(customer, key, order_id) for customer, _, key, _, order_id in rows]
+    return as_arrays(("customer_id", "key", "order_id"), asked)

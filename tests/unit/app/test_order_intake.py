@@ -1,0 +1,180 @@
+"""Group commit: who shares a transaction with whom, and what a caller gets when something breaks."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from app.application.batch_attempts import Outcome
+from app.application.commands import CreateOrder, IdempotencyKey, ReplayedOrder
+from app.application.errors import IdempotencyKeyInUseError, IntakeFullError, StorageUnavailableError
+from app.application.order_intake import OrderIntake
+from app.domain.errors import UnknownProductError
+from app.domain.order import Order
+from tests.builders import a_command, an_order
+from tests.waiting import eventually
+
+
+class Transactions:
+    """Transactions that end when the test says so; keeps the batches that it was given."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[CreateOrder]] = []
+        self.may_end = asyncio.Event()
+        self.failure: Exception | None = None
+        self.refused: set[str] = set()
+
+    async def __call__(self, commands: Sequence[CreateOrder]) -> list[Outcome]:
+        self.batches.append(list(commands))
+        await self.may_end.wait()
+        if self.failure:
+            raise self.failure
+        return [UnknownProductError("p-9") if c.order_id in self.refused else an_order() for c in commands]
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(batch) for batch in self.batches]
+
+
+async def arrive(intake: OrderIntake, *commands: CreateOrder) -> list[asyncio.Task[Order | ReplayedOrder]]:
+    """Requests that arrive one after the other, each in a turn of the loop of its own."""
+    tasks = []
+    for command in commands:
+        tasks.append(asyncio.create_task(intake.create_order(command)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    return tasks
+
+
+def commands(count: int) -> list[CreateOrder]:
+    """So many orders."""
+    return [a_command() for _ in range(count)]
+
+
+async def test_a_lone_order_is_not_delayed() -> None:
+    """Its transaction begins in the next turn of the loop."""
+    work = Transactions()
+    (task,) = await arrive(OrderIntake(work), a_command())
+    assert work.sizes == [1]
+    work.may_end.set()
+    assert isinstance(await task, Order)
+
+
+async def test_orders_that_arrive_while_transactions_run_share_the_next_one() -> None:
+    """Two at a time; the rest gathers."""
+    work = Transactions()
+    tasks = await arrive(OrderIntake(work), *commands(12))
+    assert work.sizes == [1, 1]
+    work.may_end.set()
+    await asyncio.gather(*tasks)
+    assert work.sizes == [1, 1, 10]
+
+
+async def test_orders_of_the_same_turn_share_a_transaction() -> None:
+    """A burst does not begin with a transaction of one."""
+    work = Transactions()
+    work.may_end.set()
+    intake = OrderIntake(work)
+    await asyncio.gather(*(intake.create_order(command) for command in commands(10)))
+    assert work.sizes == [10]
+
+
+async def test_a_batch_is_bounded() -> None:
+    """A transaction must not hold its locks for long."""
+    work = Transactions()
+    work.may_end.set()
+    intake = OrderIntake(work, batch_size=4)
+    await asyncio.gather(*(intake.create_order(command) for command in commands(10)))
+    assert work.sizes == [4, 4, 2]
+
+
+async def test_overload_is_refused_before_memory_grows() -> None:
+    """What is waiting already is served."""
+    work = Transactions()
+    intake = OrderIntake(work, queue_size=3)
+    tasks = await arrive(intake, *commands(5))
+    assert intake.waiting == 3
+    with pytest.raises(IntakeFullError):
+        await intake.create_order(a_command())
+    work.may_end.set()
+    assert len(await asyncio.gather(*tasks)) == 5
+
+
+async def test_a_refused_order_fails_alone() -> None:
+    """Its neighbours have their orders."""
+    work = Transactions()
+    work.may_end.set()
+    good, bad = a_command(), a_command()
+    work.refused.add(bad.order_id)
+    intake = OrderIntake(work)
+    first, second = await asyncio.gather(
+        intake.create_order(good), intake.create_order(bad), return_exceptions=True
+    )
+    assert isinstance(first, Order)
+    assert isinstance(second, UnknownProductError)
+
+
+async def test_a_caller_that_goes_away_does_not_cancel_its_transaction() -> None:
+    """The commit belongs to the intake."""
+    work = Transactions()
+    leaving, staying = await arrive(OrderIntake(work), *commands(2))
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    work.may_end.set()
+    assert isinstance(await staying, Order)
+    assert work.sizes == [1, 1]
+
+
+async def test_a_database_that_is_away_fails_all_that_wait_at_once() -> None:
+    """Nobody waits for a time-out after another's."""
+    work = Transactions()
+    work.failure = StorageUnavailableError("away")
+    intake = OrderIntake(work, transactions=1)
+    tasks = await arrive(intake, *commands(5))
+    work.may_end.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [StorageUnavailableError] * 5
+    assert work.sizes == [1]
+    work.failure = None
+    assert isinstance(await intake.create_order(a_command()), Order)
+
+
+async def test_a_bug_reaches_its_callers_and_the_intake_goes_on() -> None:
+    """Each answers 500 for its own request."""
+    work = Transactions()
+    work.may_end.set()
+    work.failure = KeyError("typo")
+    intake = OrderIntake(work)
+    with pytest.raises(KeyError):
+        await intake.create_order(a_command())
+    work.failure = None
+    assert isinstance(await intake.create_order(a_command()), Order)
+
+
+async def test_one_key_runs_once_at_a_time() -> None:
+    """The second of two simultaneous requests is told to come again; another customer has other keys."""
+    work = Transactions()
+    intake = OrderIntake(work)
+    key = IdempotencyKey("k-1", b"hash")
+    mine = replace(a_command(), idempotency=key)
+    (first,) = await arrive(intake, mine)
+    with pytest.raises(IdempotencyKeyInUseError):
+        await intake.create_order(replace(a_command(), idempotency=key))
+    (other,) = await arrive(intake, replace(a_command(customer="c-2"), idempotency=key))
+    work.may_end.set()
+    await asyncio.gather(first, other)
+    assert isinstance(await intake.create_order(replace(a_command(), idempotency=key)), Order)
+
+
+async def test_stop_waits_for_the_running_transactions_within_its_bound() -> None:
+    """A drained process leaves no transaction behind."""
+    work = Transactions()
+    intake = OrderIntake(work)
+    (task,) = await arrive(intake, a_command())
+    stopping = asyncio.create_task(intake.stop(within_seconds=5))
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    work.may_end.set()
+    await asyncio.gather(stopping, task)
+    await eventually(lambda: intake.waiting == 0)
