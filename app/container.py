@@ -5,6 +5,7 @@ from datetime import timedelta
 from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
+from app.application.catalogue_import import CatalogueImport
 from app.application.order_contracts import OrderContracts
 from app.application.order_expiry import OrderExpiry
 from app.application.order_facade import OrderFacade
@@ -12,6 +13,7 @@ from app.application.order_intake import OrderIntake
 from app.application.order_life import OrderLife
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
+from app.application.stock_keeping import StockKeeping
 from app.application.transactional_events import EventBus
 from app.metrics import AppMetrics
 from app.outbox.breaker import PublishBreaker
@@ -24,6 +26,7 @@ from app.outbox.retention import OutboxRetention
 from app.outbox.store import OutboxStore
 from app.outbox.write_back import WriteBack
 from app.persistence.catalogue import SqlCatalogue
+from app.persistence.catalogue_work import SqlCatalogueTransactions
 from app.persistence.idempotency import SqlIdempotencyKeys
 from app.persistence.key_retention import KeyRetention
 from app.persistence.queries import SqlOrderReader
@@ -38,6 +41,7 @@ from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.resilience.background import Supervisor
 from kits.resilience.lifecycle import Lifecycle
+from kits.resilience.rate_limit import rate_limiter
 from kits.web.tokens import TokenVerifier
 
 _CLIENT_ID = "order-api"
@@ -62,7 +66,11 @@ class DatabaseContainer(containers.DeclarativeContainer):
         pool_size=settings.provided.database.pool_size,
     )
     history = providers.Singleton(History, "app")
+    new_id = providers.Object(_new_id)
     catalogue = providers.Singleton(SqlCatalogue, engine)
+    catalogue_transactions = providers.Singleton(SqlCatalogueTransactions, engine)
+    catalogue_import = providers.Singleton(CatalogueImport, catalogue_transactions, new_id)
+    stock_keeping = providers.Singleton(StockKeeping, catalogue_transactions)
 
 
 class Container(containers.DeclarativeContainer):
@@ -173,6 +181,7 @@ class Container(containers.DeclarativeContainer):
         secret=settings.provided.jwt.secret,
         jwks_file=settings.provided.jwt.jwks_file,
     )
+    rate_limiter = providers.Singleton(rate_limiter, settings.provided.rate_limit.per_second)
     health = providers.Singleton(
         Health,
         providers.List(

@@ -55,7 +55,7 @@ def create_app(container: Container) -> Litestar:
 
     app = Litestar(
         route_handlers=[
-            order_routes(bearer_auth(container.token_verifier())),
+            order_routes(bearer_auth(container.token_verifier(), container.rate_limiter())),
             product_routes(),
             docs_routes(problems),
             *probe_routes(container.health(), container.metrics()),

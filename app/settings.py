@@ -78,6 +78,13 @@ class OutboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long published events are kept."""
 
 
+class RateLimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How often one customer may ask: group `RATE_LIMIT_…`."""
+
+    per_second: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = 0.0
+    """Requests per subject in each process, and as many at once; 0: no limit."""
+
+
 class TokenCommandSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `token` reads."""
 
@@ -99,6 +106,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     kafka: KafkaSettings
     jwt: TokenSettings
     api: ApiSettings = ApiSettings()
+    rate_limit: RateLimitSettings = RateLimitSettings()
     intake: IntakeSettings = IntakeSettings()
     order: OrderSettings = OrderSettings()
     outbox: OutboxSettings = OutboxSettings()

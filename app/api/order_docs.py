@@ -3,9 +3,16 @@
 from app.api.examples import ACCEPTED_ORDER, ORDER, ORDER_REQUEST
 from app.api.idempotency import HEADER, PATTERN
 from app.api.schemas import AcceptedOrder, OrderBody, OrderRequest
-from kits.web.openapi import Answer, Operation
+from kits.web.openapi import Answer, Link, Operation
 
-_ALWAYS = ("unauthenticated", "invalid_token", "internal_error", "storage_unavailable", "storage_conflict")
+_ALWAYS = (
+    "unauthenticated",
+    "invalid_token",
+    "rate_limited",
+    "internal_error",
+    "storage_unavailable",
+    "storage_conflict",
+)
 
 CREATE_ORDER = Operation(
     summary="Place an order",
@@ -28,6 +35,11 @@ CREATE_ORDER = Operation(
             ACCEPTED_ORDER,
             {"Location": "The order's address.", "Retry-After": "Seconds after which a look is worth while."},
             {"Idempotency-Replayed": "`true` when an earlier request with this key has placed the order."},
+            links={
+                "order": Link(
+                    "get_orders_order_id", {"order_id": "$response.body#/orderId"}, "The order as it stands."
+                )
+            },
         ),
     ),
     problems=(

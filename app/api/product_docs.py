@@ -2,7 +2,7 @@
 
 from app.api.examples import PRODUCT, PRODUCT_PAGE
 from app.api.schemas import ProductBody, ProductPage, ProductQuery
-from kits.web.openapi import Answer, Operation
+from kits.web.openapi import Answer, Link, Operation
 
 _ALWAYS = ("internal_error", "storage_unavailable")
 
@@ -11,7 +11,21 @@ LIST_PRODUCTS = Operation(
     description="Page by page in the order of their ids. Follow `next` until it is null.",
     tag="products",
     query=ProductQuery,
-    answers=(Answer(200, "One page.", ProductPage, PRODUCT_PAGE),),
+    answers=(
+        Answer(
+            200,
+            "One page.",
+            ProductPage,
+            PRODUCT_PAGE,
+            links={
+                "product": Link(
+                    "get_products_product_id",
+                    {"product_id": "$response.body#/items/0/id"},
+                    "Its first product.",
+                )
+            },
+        ),
+    ),
     problems=("invalid_request", *_ALWAYS),
 )
 

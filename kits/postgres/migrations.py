@@ -26,9 +26,10 @@ class History:
         self._schema = schema
 
     async def migrate(self, engine: AsyncEngine) -> str:
-        """Bring the database to this build's head in one transaction and return that revision.
+        """Bring the database to this build's head in one transaction and return the revision it is at then.
 
-        Two migrators wait for each other (advisory lock). A migration that fails changes nothing.
+        Two migrators wait for each other (advisory lock). A migration that fails changes nothing. A database
+        that a newer build has migrated stays as it is: this build runs on it (rolling deploys, roll-backs).
         """
         async with engine.begin() as connection:
             # Migrating may wait longer than a request may: each migration sets bounds of its own.
@@ -36,6 +37,15 @@ class History:
             await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
             await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('migrations'))"))
             await self._create_schema(connection)
+            found = await self.current(connection)
+            if found and not self._knows(found):
+                log.warning(
+                    "database_newer_than_build",
+                    history=self._section,
+                    revision=found,
+                    action="none while builds are being replaced; later, run the newest build",
+                )
+                return found
             await connection.run_sync(self._upgrade)
         head = self.head()
         log.info("database_migrated", history=self._section, revision=head)
@@ -51,8 +61,10 @@ class History:
 
     def is_current(self, revision: str) -> bool:
         """Whether this build runs on a database at `revision`: its head, or newer (not known here)."""
-        known = {script.revision for script in self._script.walk_revisions()}
-        return bool(revision) and (revision == self.head() or revision not in known)
+        return bool(revision) and (revision == self.head() or not self._knows(revision))
+
+    def _knows(self, revision: str) -> bool:
+        return revision in {script.revision for script in self._script.walk_revisions()}
 
     async def _create_schema(self, connection: AsyncConnection) -> None:
         # Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create even if there is nothing to do.

@@ -35,7 +35,7 @@ def metadata(schema: str | None = None) -> MetaData:
     return MetaData(schema=schema, naming_convention=_NAMES)
 
 
-def rows_from_arrays(name: str, **columns: TypeEngine[Any]) -> TableValuedAlias:
+def rows_from_arrays(name: str, /, **columns: TypeEngine[Any]) -> TableValuedAlias:
     """`unnest(:all_a, :all_b, …) AS name (a, b, …)`: any number of rows in one bind parameter per column."""
     arrays = [bindparam(_PREFIX + column, type_=ARRAY(kind)) for column, kind in columns.items()]
     return func.unnest(*arrays).table_valued(*columns).render_derived(name=name)

@@ -1,26 +1,29 @@
 """Bearer authentication (RFC 6750): gives handlers the caller's identity as `request.auth`."""
 
 from collections.abc import Iterable
+from typing import cast
 
 from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from kits.resilience.rate_limit import RateLimiter
 from kits.web.problems import ProblemError
+from kits.web.rate_limit import SubjectRateLimit
 from kits.web.tokens import Identity, InvalidTokenError, TokenVerifier
 
 _SCHEME = b"bearer"
 
 
-def bearer_auth(verifier: TokenVerifier) -> DefineMiddleware:
-    """Middleware for the router whose handlers need an identity."""
-    return DefineMiddleware(BearerAuth, verifier=verifier)
+def bearer_auth(verifier: TokenVerifier, limiter: RateLimiter | None = None) -> DefineMiddleware:
+    """Middleware for routers whose handlers need an identity; `limiter` bounds each subject's requests."""
+    return DefineMiddleware(BearerAuth, verifier=verifier, limiter=limiter)
 
 
 class BearerAuth:
     """ASGI middleware. (The framework's guards copy the handler for each request and run in a thread.)"""
 
-    def __init__(self, app: ASGIApp, verifier: TokenVerifier) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, verifier: TokenVerifier, limiter: RateLimiter | None = None) -> None:
+        self._app = app if limiter is None else cast(ASGIApp, SubjectRateLimit(app, limiter))
         self._verifier = verifier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,8 +17,20 @@ _REFERENCE = "#/components/schemas/{name}"
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Where an answer leads: an operation, and its parameters as runtime expressions of OpenAPI."""
+
+    operation_id: str
+    parameters: Mapping[str, str]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer; `headers` and `optional_headers` map names to what they mean."""
+    """A successful answer; its headers, always there or optional, map names to what they mean.
+
+    `links` maps names to where it leads.
+    """
 
     status: int
     description: str
@@ -27,6 +39,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     optional_headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
+    links: Mapping[str, Link] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,15 @@ def _answer(answer: Answer) -> dict[str, Any]:
         document["content"] = {answer.media_type: _content(answer.body, answer.example)}
     elif answer.media_type != "application/json":
         document["content"] = {answer.media_type: {"schema": {"type": "string"}}}
+    if answer.links:
+        document["links"] = {
+            name: {
+                "operationId": link.operation_id,
+                "parameters": dict(link.parameters),
+                "description": link.description,
+            }
+            for name, link in answer.links.items()
+        }
     return document
 
 

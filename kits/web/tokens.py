@@ -7,29 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from kits.web.jwks_file import JwksFile
+from kits.web.token_keys import PUBLIC_ALGORITHMS, TOKEN_REFUSALS, TokenKey, TokenKeysError, secret_key
 
 LEEWAY_SECONDS = 60
-MINIMUM_SECRET_BYTES = 32
-MINIMUM_RSA_BITS = 2048
 LONGEST_TOKEN = 8192
 LONGEST_SUBJECT = 255
 _LONGEST_CACHED_TOKEN = 2048
 _REQUIRED_CLAIMS = ["aud", "exp", "iss", "sub"]
-# What PyJWT may raise on a hostile token; the last three come from its JSON and number handling.
-_REFUSALS = (jwt.PyJWTError, ValueError, OverflowError, RecursionError)
 
 
 class InvalidTokenError(Exception):
     """The token proves nothing; the text is one sentence that may be shown to the caller."""
 
     code = "invalid_token"
-
-
-class TokenKeysError(Exception):
-    """The configured secret or key file cannot verify anything safely; the text says what to change."""
-
-    code = "token_keys_invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +32,11 @@ class Identity:
     scopes: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    # One key, one algorithm: a token can never choose how its own signature is checked (RFC 8725, 3.1).
-    algorithm: str
-    key: Any
-    key_id: str | None = None
-
-
 class TokenVerifier:
     """Verifies signed tokens against one shared secret (HS256), a JWKS file (RS256, ES256), or both.
 
-    A verified token is remembered until it expires, at most `cache_size` of them: a signature costs more than
-    all the rest of a request's head.
+    A verified token is remembered until it expires or the keys change, at most `cache_size` of them: a
+    signature costs more than all the rest of a request's head. The JWKS file is followed (see JwksFile).
     """
 
     def __init__(
@@ -75,9 +59,9 @@ class TokenVerifier:
         Raises:
             TokenKeysError: no usable key, a short secret, or a key that is not a public RSA or P-256 key.
         """
-        keys = [_secret_key(secret)] if secret else []
-        self._keys = keys + (_read_jwks(Path(jwks_file)) if jwks_file else [])
-        if not self._keys:
+        self._secret_keys = (secret_key(secret),) if secret else ()
+        self._jwks_file = JwksFile(Path(jwks_file)) if jwks_file else None
+        if not self._keys():
             raise TokenKeysError("Set JWT_SECRET or JWT_JWKS_FILE: without a key no token can be verified.")
         self._issuer = issuer
         self._audience = audience
@@ -91,6 +75,8 @@ class TokenVerifier:
         Raises:
             InvalidTokenError: expired, forged, for somebody else, or not a token at all.
         """
+        if self._jwks_file is not None and self._jwks_file.look():
+            self._verified.clear()
         known = self._verified.get(token)
         if known is not None:
             identity, expires_at = known
@@ -116,19 +102,30 @@ class TokenVerifier:
                 options={"require": _REQUIRED_CLAIMS},
             )
             return Identity(_subject(claims), _scopes(claims)), int(claims["exp"]) + LEEWAY_SECONDS
-        except _REFUSALS as error:
+        except TOKEN_REFUSALS as error:
             raise InvalidTokenError(_reason(error)) from error
 
-    def _key_for(self, header: dict[str, Any]) -> _Key:
-        algorithm, key_id = header.get("alg"), header.get("kid")
-        fitting = [
-            key
-            for key in self._keys
-            if key.algorithm == algorithm and (key_id is None or key.key_id is None or key.key_id == key_id)
-        ]
+    def _key_for(self, header: dict[str, Any]) -> TokenKey:
+        fitting = self._fitting(header)
+        if not fitting and header.get("alg") in PUBLIC_ALGORITHMS and self._jwks_file is not None:
+            # Signed with a key that is newer than our last look, perhaps.
+            if self._jwks_file.reread():
+                self._verified.clear()
+            fitting = self._fitting(header)
         if len(fitting) != 1:
             raise InvalidTokenError("The token's header names no key and algorithm that is accepted here.")
         return fitting[0]
+
+    def _fitting(self, header: dict[str, Any]) -> list[TokenKey]:
+        algorithm, key_id = header.get("alg"), header.get("kid")
+        return [
+            key
+            for key in self._keys()
+            if key.algorithm == algorithm and (key_id is None or key.key_id is None or key.key_id == key_id)
+        ]
+
+    def _keys(self) -> tuple[TokenKey, ...]:
+        return self._secret_keys + (self._jwks_file.keys if self._jwks_file is not None else ())
 
     def _remember(self, token: str, identity: Identity, expires_at: float) -> None:
         if len(token) > _LONGEST_CACHED_TOKEN or self._cache_size < 1:
@@ -154,7 +151,7 @@ def issue_token(
         TokenKeysError: the secret has fewer than 32 bytes.
         InvalidTokenError: no verifier would accept this `sub`.
     """
-    key = _secret_key(secret)
+    key = secret_key(secret)
     issued_at = int(time.time() if now is None else now)
     claims = {
         "sub": _subject({"sub": sub}),
@@ -165,31 +162,6 @@ def issue_token(
         "scope": " ".join(scopes),
     }
     return jwt.encode(claims, key.key, algorithm=key.algorithm)
-
-
-def _secret_key(secret: str) -> _Key:
-    if len(secret.encode()) < MINIMUM_SECRET_BYTES:
-        raise TokenKeysError(f"JWT_SECRET needs at least {MINIMUM_SECRET_BYTES} bytes (RFC 7518, 3.2).")
-    return _Key("HS256", secret.encode())
-
-
-def _read_jwks(path: Path) -> list[_Key]:
-    try:
-        key_set = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, *_REFUSALS) as error:
-        raise TokenKeysError(f"JWT_JWKS_FILE {path} is not a readable JSON Web Key Set: {error}") from error
-    keys = [_public_key(path, key) for key in key_set.keys]
-    if len({(key.algorithm, key.key_id) for key in keys}) != len(keys):
-        raise TokenKeysError(f"JWT_JWKS_FILE {path} has several keys of one kind: give each its own `kid`.")
-    return keys
-
-
-def _public_key(path: Path, key: jwt.PyJWK) -> _Key:
-    if key.algorithm_name not in {"RS256", "ES256"}:
-        raise TokenKeysError(f"JWT_JWKS_FILE {path} may hold RS256 and ES256 keys only.")
-    if isinstance(key.key, RSAPublicKey | RSAPrivateKey) and key.key.key_size < MINIMUM_RSA_BITS:
-        raise TokenKeysError(f"JWT_JWKS_FILE {path} has an RSA key of fewer than {MINIMUM_RSA_BITS} bits.")
-    return _Key(key.algorithm_name, key.key, key.key_id)
 
 
 def _subject(claims: dict[str, Any]) -> str:

@@ -54,7 +54,7 @@ async def test_a_database_that_does_not_answer_is_waited_for_and_then_told(words
     done = await app(
         *words,
         DATABASE_URL=f"postgresql://u:hunter2@127.0.0.1:{choose_free()[0]}/shop",
-        DATABASE_WAIT_SECONDS="1",
+        DATABASE_WAIT_SECONDS="2",
         KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
         JWT_SECRET=SECRET,
     )

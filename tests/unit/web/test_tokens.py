@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from kits.web.tokens import Identity, InvalidTokenError, TokenKeysError, TokenVerifier, issue_token
+from kits.web.token_keys import TokenKeysError
+from kits.web.tokens import Identity, InvalidTokenError, TokenVerifier, issue_token
 
 SECRET = "a-test-secret-of-more-than-32-bytes"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -67,7 +68,7 @@ def test_every_required_claim_is_required(claim: str) -> None:
 
 @pytest.mark.parametrize(
     "claims",
-    [{"iss": "other"}, {"aud": "other"}, {"exp": -61}, {"nbf": 120}],
+    [{"iss": "other"}, {"aud": "other"}, {"exp": -61}, {"nbf": 120}, {"iat": 120}],
 )
 def test_a_token_of_another_time_or_place_proves_nothing(claims: dict[str, Any]) -> None:
     # Times are counted from now, not from when the tests were collected.
@@ -78,8 +79,11 @@ def test_a_token_of_another_time_or_place_proves_nothing(claims: dict[str, Any])
         a_verifier().verify(signed(**claims))
 
 
-def test_clocks_may_differ_by_a_minute() -> None:
-    assert a_verifier().verify(signed(exp=int(time.time()) - 30)).subject == "c-1"
+@pytest.mark.parametrize("claim", [{"exp": -55}, {"nbf": 55}, {"iat": 55}])
+def test_clocks_may_differ_by_a_minute_either_way(claim: dict[str, int]) -> None:
+    now = int(time.time())
+    moved: dict[str, Any] = {name: now + seconds for name, seconds in claim.items()}
+    assert a_verifier().verify(signed(**moved)).subject == "c-1"
 
 
 @pytest.mark.parametrize("subject", ["", "a\n", "a\x00", "\ud800", "x" * 256, 7])
@@ -160,6 +164,11 @@ def test_no_key_at_all_is_refused_at_the_start() -> None:
         '{"keys":[]}',
         json.dumps({"keys": [{"kty": "oct", "k": base64.urlsafe_b64encode(b"x" * 32).decode()}]}),
         json.dumps({"keys": [RSAAlgorithm.to_jwk(SHORT_KEY.public_key(), as_dict=True)]}),
+        json.dumps({"keys": [RSAAlgorithm.to_jwk(RSA_KEY, as_dict=True)]}),
+        json.dumps({"keys": [ECAlgorithm.to_jwk(EC_KEY, as_dict=True)]}),
+        "\x00",
+        "[" * 100_000,
+        " " * 1_048_576 + "{}",
     ],
 )
 def test_a_key_file_without_safe_public_keys_is_refused_at_the_start(tmp_path: Path, content: str) -> None:

@@ -1,0 +1,34 @@
+"""Entrance: `token`, for trying the service without an identity provider."""
+
+import argparse
+
+from app.cli.arguments import Commands, positive
+from app.cli.environment import settings_of
+from app.settings import TokenCommandSettings
+from kits.web.tokens import issue_token
+
+_TOKEN_SECONDS = 24 * 3600
+
+
+def add_commands(commands: Commands) -> None:
+    """Tell the parser about it."""
+    token = commands.add_parser("token", help="print a development token")
+    token.set_defaults(command=_token)
+    token.add_argument("--sub", required=True, help="the customer")
+    token.add_argument("--scope", default="", help="scopes, separated by blanks")
+    token.add_argument("--seconds", type=positive, default=_TOKEN_SECONDS, help="how long it is valid")
+
+
+def _token(options: argparse.Namespace) -> int:
+    settings = settings_of(TokenCommandSettings)
+    print(
+        issue_token(
+            settings.jwt.secret,
+            options.sub,
+            issuer=settings.jwt.issuer,
+            audience=settings.jwt.audience,
+            scopes=options.scope.split(),
+            ttl_seconds=options.seconds,
+        )
+    )
+    return 0

@@ -1,0 +1,46 @@
+"""Entrance: what the commands share: their settings, their logs, their database."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from app.container import DatabaseContainer
+from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from kits.observability.logs import configure_logging
+from kits.postgres.readiness import wait_until_reachable
+from kits.settings import read_settings
+
+FAILED = 1
+USAGE_ERROR = 2
+_QUIET = ("aiokafka",)
+
+
+S = TypeVar("S", AppSettings, DatabaseCommandSettings, TokenCommandSettings)
+
+
+def settings_of(kind: type[S]) -> S:
+    """Read settings from the environment and begin to log as they say.
+
+    Raises:
+        SettingsError: with every wrong value.
+    """
+    settings = read_settings(kind, os.environ)
+    configure_logging(process="api", settings=settings.log, quiet=_QUIET)
+    return settings
+
+
+@asynccontextmanager
+async def database(settings: DatabaseCommandSettings) -> AsyncIterator[DatabaseContainer]:
+    """A container whose database answers; its connections are closed at the end of the block.
+
+    Raises:
+        DatabaseUnreachableError: it does not answer in time.
+    """
+    container = DatabaseContainer(settings=settings)
+    engine = container.engine()
+    try:
+        await wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
+        yield container
+    finally:
+        await engine.dispose()

@@ -1,0 +1,41 @@
+"""Entrance: the commands of the order service. Results go to stdout, logs and errors to stderr."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from app.application.catalogue_errors import CatalogueError
+from app.application.errors import ApplicationError
+from app.cli import catalogue, development_token, preparing, serving
+from app.cli.catalogue_file import CatalogueFileError
+from app.cli.environment import FAILED, USAGE_ERROR
+from kits.postgres.readiness import DatabaseUnreachableError
+from kits.settings import SettingsError
+from kits.web.listener import AddressError
+from kits.web.token_keys import TokenKeysError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or settings."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except SettingsError as error:
+        print(f"The settings are not valid:\n{error}", file=sys.stderr)
+        return USAGE_ERROR
+    except (
+        ApplicationError, CatalogueError, CatalogueFileError,
+        DatabaseUnreachableError, AddressError, TokenKeysError, OSError,
+    ) as error:  # fmt: skip
+        print(f"{error}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app", description="The order service.")
+    parser.set_defaults(command=serving.run_service)
+    commands = parser.add_subparsers(metavar="command", title="commands (without one: serve)")
+    for family in (preparing, development_token, catalogue):
+        family.add_commands(commands)
+    return parser

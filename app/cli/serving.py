@@ -1,0 +1,52 @@
+"""Entrance: `python -m app`, the service itself."""
+
+import argparse
+import asyncio
+
+import uvloop
+
+from app.cli.environment import settings_of
+from app.container import Container
+from app.main import create_app
+from app.settings import AppSettings
+from kits.observability.logs import get_logger
+from kits.postgres.readiness import wait_until_reachable
+from kits.web.server import serve
+from kits.web.signals import stop_on_signals
+
+log = get_logger(__name__)
+
+
+def run_service(_options: argparse.Namespace) -> int:
+    """Serve until a signal."""
+    settings = settings_of(AppSettings)
+    return uvloop.run(_serve(Container(settings=settings), settings))
+
+
+async def _serve(container: Container, settings: AppSettings) -> int:
+    engine = container.engine()
+    with stop_on_signals() as stop:
+        try:
+            waiting = asyncio.create_task(
+                wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
+            )
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if stop.is_set():
+                waiting.cancel()
+                return 0
+            waiting.result()
+            await serve(
+                create_app(container),
+                host=settings.api.host,
+                port=settings.api.port,
+                stop=stop,
+                ready=lambda port: log.info("api_ready", address=f"http://{settings.api.host}:{port}"),
+                draining=container.health().drain,
+                drain_seconds=settings.api.drain_seconds,
+            )
+        finally:
+            await engine.dispose()
+    log.info("api_stopped")
+    return 0

@@ -1,0 +1,86 @@
+"""The order service as a process of its own, on a real database; Kafka is away unless a test names it."""
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devservices.instance import ROOT
+from devservices.ports import choose_free
+from devservices.processes import ManagedProcess, spawn
+from kits.web.tokens import issue_token
+from tests.integration.api.raw import exchange, message
+from tests.waiting import eventually
+
+START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+SECRET = secrets.token_hex(32)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiProcess:
+    """A running service."""
+
+    process: ManagedProcess
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def api_process(directory: Path, database_url: str, **environment: str) -> AsyncIterator[ApiProcess]:
+    """Start `python -m app`, wait until it is ready, and stop it cleanly."""
+    (port,) = choose_free(1)
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    settings = {
+        "DATABASE_URL": database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "JWT_SECRET": SECRET,
+        "API_PORT": str(port),
+        "API_DRAIN_SECONDS": "5",
+        "LOG_LEVEL": "warning",
+        "LOG_FORMAT": "json",
+    }
+    process = spawn(
+        f"api-{port}",
+        [sys.executable, "-m", "app"],
+        log_path=directory / f"api-{port}.log",
+        env={**kept, **settings, **environment},
+        cwd=ROOT,
+    )
+    try:
+        await eventually(lambda: _is_ready(port), within_seconds=START_SECONDS, poll_seconds=0.1)
+        yield ApiProcess(process, port)
+    finally:
+        ended = await asyncio.to_thread(process.stop, STOP_SECONDS)
+    assert ended, process.last_lines()
+
+
+async def run_app(database_url: str, *words: str, given: bytes = b"") -> str:
+    """Run a command of the service to its end; what it said on stdout."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app", *words, cwd=ROOT, env={**os.environ, "DATABASE_URL": database_url},
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(given), 60)
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+def a_token(sub: str) -> str:
+    """A token that these processes accept."""
+    return issue_token(SECRET, sub, issuer="order-pipeline", audience="orders")
+
+
+async def _is_ready(port: int) -> bool:
+    try:
+        return (await exchange(port, message("GET", "/readyz"))).status == 200
+    except OSError:
+        return False

@@ -1,0 +1,86 @@
+"""`python -m app catalogue import` and `stock add` as an operator meets them."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from devservices.instance import ROOT
+
+LINES = [
+    {"type": "product", "id": "p-1", "name": "Espresso beans", "price": 1500, "currency": "KRW", "stock": 5},
+    {"type": "product", "id": "p-2", "name": "Filter papers", "price": 200, "currency": "KRW"},
+    {"type": "coupon", "code": "TEN", "kind": "percent", "value": 10},
+]
+NOTHING_NEW = "Products: 0 new, 0 changed, 2 unchanged. Coupons: 0 new, 0 changed, 1 unchanged.\n"
+
+
+async def app(url: str, *words: str, given: bytes = b"") -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command on this database."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app", *words, cwd=ROOT, env={"PATH": os.environ["PATH"], "DATABASE_URL": url},
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(given), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A small catalogue."""
+    path = tmp_path / "autumn.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in LINES))
+    return path
+
+
+async def test_an_import_tells_what_it_did_and_repeating_it_does_nothing(
+    database_url: str, file: Path
+) -> None:
+    """Dry, in earnest, and again from standard input."""
+    done = "Products: 2 new, 0 changed, 0 unchanged. Coupons: 1 new, 0 changed, 0 unchanged.\n"
+    dry = await app(database_url, "catalogue", "import", str(file), "--dry-run")
+    assert dry[:2] == (0, f"Nothing was written; an import would do this. {done}")
+    assert (await app(database_url, "catalogue", "import", str(file), "--by", "anna"))[:2] == (0, done)
+    again = await app(database_url, "catalogue", "import", "-", given=file.read_bytes())
+    assert again[:2] == (0, NOTHING_NEW)
+
+
+async def test_all_wrong_lines_are_told_and_nothing_is_written(database_url: str, file: Path) -> None:
+    """On stderr, with exit code 1 and no traceback."""
+    file.write_text(file.read_text() + '\n{"type":"product"}\nnonsense\n')
+    code, out, err = await app(database_url, "catalogue", "import", str(file))
+    assert (code, out) == (1, "")
+    assert [line.split(":")[0] for line in err.splitlines()] == ["line 4", "line 5"]
+    file.write_text("")
+    assert (await app(database_url, "catalogue", "import", str(file)))[0] == 0
+    code, _, err = await app(database_url, "catalogue", "import", str(file) + ".missing")
+    assert (code, "Traceback" in err) == (1, False)
+
+
+async def test_stock_is_moved_refused_and_audited(database_url: str, file: Path) -> None:
+    """The system's user is named unless another is."""
+    await app(database_url, "catalogue", "import", str(file))
+    moved = await app(database_url, "stock", "add", "p-1", "7", "--reason", "delivery 12", "--by", "anna")
+    assert moved[:2] == (0, "Product p-1 has 12 pieces now (+7).\n")
+    moved = await app(database_url, "stock", "add", "p-1", "-2", "--reason", "broken")
+    assert moved[:2] == (0, "Product p-1 has 10 pieces now (-2).\n")
+    code, out, err = await app(database_url, "stock", "add", "p-1", "-11", "--reason", "counted")
+    assert (code, out, "has 10 pieces" in err) == (1, "", True)
+    assert (await app(database_url, "stock", "add", "p-9", "1", "--reason", "x"))[0] == 1
+    for wrong in (["0", "--reason", "x"], ["1"], ["1", "--reason", " "], ["many", "--reason", "x"]):
+        assert (await app(database_url, "stock", "add", "p-1", *wrong))[0] == 2
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch(
+        "SELECT actor <> '', delta, stock_after, reason FROM stock_audit ORDER BY at"
+    )
+    await connection.close()
+    assert [tuple(row)[1:] for row in rows] == [
+        (5, 5, "opening stock, imported from autumn.jsonl"),
+        (7, 12, "delivery 12"),
+        (-2, 10, "broken"),
+    ]
+    assert all(row[0] for row in rows)
