@@ -7,8 +7,10 @@ from uuid_utils.compat import uuid7
 
 from app.application.catalogue_import import CatalogueImport
 from app.application.order_contracts import OrderContracts
+from app.application.order_expiry import OrderExpiry
 from app.application.order_facade import OrderFacade
 from app.application.order_intake import OrderIntake
+from app.application.order_life import OrderLife
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
 from app.application.stock_keeping import StockKeeping
@@ -25,6 +27,8 @@ from app.outbox.store import OutboxStore
 from app.outbox.write_back import WriteBack
 from app.persistence.catalogue import SqlCatalogue
 from app.persistence.catalogue_work import SqlCatalogueTransactions
+from app.persistence.idempotency import SqlIdempotencyKeys
+from app.persistence.key_retention import KeyRetention
 from app.persistence.queries import SqlOrderReader
 from app.persistence.unit_of_work import SqlTransactions
 from app.settings import AppSettings, DatabaseCommandSettings
@@ -36,6 +40,7 @@ from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.resilience.background import Supervisor
+from kits.resilience.lifecycle import Lifecycle
 from kits.resilience.rate_limit import rate_limiter
 from kits.web.tokens import TokenVerifier
 
@@ -113,7 +118,7 @@ class Container(containers.DeclarativeContainer):
         max_held=_MAX_HELD,
     )
     relay = providers.Singleton(OutboxRelay, outbox_store, publisher)
-    lifecycle = providers.Singleton(
+    outbox_lifecycle = providers.Singleton(
         OutboxLifecycle,
         supervisor=providers.Factory(Supervisor),
         producer=producer,
@@ -150,7 +155,23 @@ class Container(containers.DeclarativeContainer):
         order_facade.provided.create_orders,
         queue_size=settings.provided.intake.queue_size,
     )
+    order_life = providers.Singleton(OrderLife, transactions, app_metrics)
+    order_expiry = providers.Singleton(OrderExpiry, order_life, providers.Factory(Supervisor))
     order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, engine))
+
+    # What raises events stops before what publishes them.
+    lifecycle = providers.Singleton(
+        Lifecycle,
+        providers.List(
+            outbox_lifecycle,
+            providers.Factory(
+                KeyRetention,
+                providers.Factory(SqlIdempotencyKeys, engine),
+                providers.Factory(Supervisor),
+            ),
+            order_expiry,
+        ),
+    )
 
     # Doors
     token_verifier = providers.Singleton(

@@ -12,6 +12,7 @@ from app.api.orders import order_routes
 from app.api.problems import shop_problems
 from app.api.products import product_routes
 from app.application.errors import ApplicationError
+from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
 from app.container import Container
 from app.domain.errors import OrderError
@@ -46,6 +47,9 @@ def create_app(container: Container) -> Litestar:
     def checkout() -> Checkout:
         return Checkout(container.order_intake(), container.new_id())
 
+    def order_life() -> OrderLife:
+        return container.order_life()
+
     def order_queries() -> OrderQueries:
         return container.order_queries()
 
@@ -58,6 +62,7 @@ def create_app(container: Container) -> Litestar:
         ],
         dependencies={
             "checkout": Provide(checkout, sync_to_thread=False),
+            "order_life": Provide(order_life, sync_to_thread=False),
             "order_queries": Provide(order_queries, sync_to_thread=False),
         },
         exception_handlers=problem_handlers(problems, coded=(OrderError, ApplicationError)),

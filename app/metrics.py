@@ -14,6 +14,9 @@ class AppMetrics:
         self.orders_refused = metrics.counter(
             "orders_refused_total", "Commands that the shop refused, by error code.", ["code"]
         )
+        self.orders_moved = metrics.counter(
+            "orders_moved_total", "Transitions committed by this process, by the status reached.", ["status"]
+        )
         self.events_published = metrics.counter(
             "outbox_published_total", "Events acknowledged by Kafka and marked published."
         )

@@ -9,6 +9,8 @@ from contracts.envelope import Envelope, Id
 AGGREGATE_TYPE = "order"
 
 MinorUnits = Annotated[int, msgspec.Meta(ge=0, description="Minor units of the order's currency.")]
+Currency = Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
+Pieces = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class OrderItemV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -17,7 +19,7 @@ class OrderItemV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     product_id: Id
     name: str
     unit_price: MinorUnits
-    quantity: Annotated[int, msgspec.Meta(ge=1)]
+    quantity: Pieces
 
 
 class PlacedOrderV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -25,7 +27,7 @@ class PlacedOrderV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     customer_id: str
     status: Literal["PENDING"]
-    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
+    currency: Currency
     subtotal: MinorUnits
     discount: MinorUnits
     total: MinorUnits
@@ -39,9 +41,94 @@ class OrderCreatedV1(Envelope, frozen=True, kw_only=True, rename="camel"):
     order: PlacedOrderV1
 
 
-ORDER_CREATED = "order.created"
+class OrderTermsV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Whose order it is and what it costs; its lines stand in `order.created` and never change."""
 
-SCHEMAS: dict[str, type[Envelope]] = {f"{ORDER_CREATED}.v1": OrderCreatedV1}
+    customer_id: str
+    currency: Currency
+    subtotal: MinorUnits
+    discount: MinorUnits
+    total: MinorUnits
+    coupon_code: str | None
+
+
+class ReleasedItemV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Pieces of a product that are for sale again."""
+
+    product_id: Id
+    quantity: Pieces
+
+
+class ReleasedV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an order holds no longer; a `coupon_code` says that the use of this coupon counts no more."""
+
+    items: Annotated[list[ReleasedItemV1], msgspec.Meta(min_length=1)]
+    coupon_code: str | None
+
+
+class PaidOrderV1(OrderTermsV1, frozen=True, kw_only=True, rename="camel"):
+    """An order that was paid; `total` is what was paid."""
+
+    status: Literal["PAID"]
+
+
+class FulfilledOrderV1(OrderTermsV1, frozen=True, kw_only=True, rename="camel"):
+    """An order that was handed over."""
+
+    status: Literal["FULFILLED"]
+
+
+class CancelledOrderV1(OrderTermsV1, frozen=True, kw_only=True, rename="camel"):
+    """An order that was called off; the amounts are what it would have cost."""
+
+    status: Literal["CANCELLED"]
+    released: ReleasedV1
+
+
+class ExpiredOrderV1(OrderTermsV1, frozen=True, kw_only=True, rename="camel"):
+    """An order that nobody paid; the amounts are what it would have cost."""
+
+    status: Literal["EXPIRED"]
+    released: ReleasedV1
+
+
+class OrderPaidV1(Envelope, frozen=True, kw_only=True, rename="camel"):
+    """The order was paid in time; only `order.fulfilled` can follow."""
+
+    order: PaidOrderV1
+
+
+class OrderFulfilledV1(Envelope, frozen=True, kw_only=True, rename="camel"):
+    """The order was handed over; always the last event of its order."""
+
+    order: FulfilledOrderV1
+
+
+class OrderCancelledV1(Envelope, frozen=True, kw_only=True, rename="camel"):
+    """The order was called off before its payment; always the last event of its order."""
+
+    order: CancelledOrderV1
+
+
+class OrderExpiredV1(Envelope, frozen=True, kw_only=True, rename="camel"):
+    """Nobody paid the order in time; always the last event of its order."""
+
+    order: ExpiredOrderV1
+
+
+ORDER_CREATED = "order.created"
+ORDER_PAID = "order.paid"
+ORDER_FULFILLED = "order.fulfilled"
+ORDER_CANCELLED = "order.cancelled"
+ORDER_EXPIRED = "order.expired"
+
+SCHEMAS: dict[str, type[Envelope]] = {
+    f"{ORDER_CREATED}.v1": OrderCreatedV1,
+    f"{ORDER_PAID}.v1": OrderPaidV1,
+    f"{ORDER_FULFILLED}.v1": OrderFulfilledV1,
+    f"{ORDER_CANCELLED}.v1": OrderCancelledV1,
+    f"{ORDER_EXPIRED}.v1": OrderExpiredV1,
+}
 """Every event on the wire by `ce_type`; each has a JSON Schema under `contracts/schemas`."""
 
 _encoder = msgspec.json.Encoder()

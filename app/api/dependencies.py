@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from app.application.order_intake import OrderIntake
+from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
 from app.application.ports import NewId
 
@@ -24,3 +25,4 @@ class Checkout:
 # The container is typed; checking its objects again on every request would cost without finding anything.
 GivenCheckout = NamedDependency[SkipValidation[Checkout]]
 GivenQueries = NamedDependency[SkipValidation[OrderQueries]]
+GivenOrderLife = NamedDependency[SkipValidation[OrderLife]]

@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from app.api.schemas import (
     AcceptedOrder,
     OrderBody,
     OrderItemRequest,
     OrderLineBody,
     OrderLinks,
+    OrderPage,
     OrderRequest,
     ProductBody,
     ProductPage,
@@ -51,5 +54,9 @@ ORDER = OrderBody(
         OrderLineBody(product_id="p-2", name="Filter papers", unit_price=2000, quantity=1),
     ],
 )
+PAID_ORDER = msgspec.structs.replace(ORDER, status="PAID", version=2)
+FULFILLED_ORDER = msgspec.structs.replace(ORDER, status="FULFILLED", version=3)
+CANCELLED_ORDER = msgspec.structs.replace(ORDER, status="CANCELLED", version=2)
+ORDER_PAGE = OrderPage(items=[PAID_ORDER], next="MDE5ZjhlNmEtM2Q1Mi03YzFlLTliNGEtNWYwYzJkN2U4YTkx")
 PRODUCT = ProductBody(id="p-1", name="Espresso beans 1 kg", price=1500, currency="KRW", stock=99_998)
 PRODUCT_PAGE = ProductPage(items=[PRODUCT], next="cC0x")

@@ -24,7 +24,7 @@ CREATE_ORDER = Operation(
     ),
     tag="orders",
     secured=True,
-    headers={HEADER: {"type": "string", "pattern": PATTERN, "examples": ["order-4711"]}},
+    request_headers={HEADER: {"type": "string", "pattern": PATTERN, "examples": ["order-4711"]}},
     body=OrderRequest,
     body_example=ORDER_REQUEST,
     answers=(

@@ -1,6 +1,5 @@
 """The shop's doors: place an order, look at one's own order."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,9 +13,10 @@ from app.api.dependencies import GivenCheckout, GivenQueries
 from app.api.idempotency import idempotency_key
 from app.api.order_bodies import accepted_order, order_address, order_body
 from app.api.order_docs import CREATE_ORDER, GET_ORDER
+from app.api.order_ids import require_order_id
+from app.api.order_life import cancel_order, fulfil_order, list_orders, pay_order
 from app.api.schemas import MAX_QUANTITY, OrderItemRequest, OrderRequest
 from app.application.commands import CreateOrder, ReplayedOrder, RequestedItem
-from app.application.errors import OrderNotFoundError
 from app.domain.order import Order
 from kits.observability.logs import get_logger
 from kits.observability.traces import current_traceparent
@@ -28,7 +28,6 @@ from kits.web.tokens import Identity
 
 log = get_logger(__name__)
 
-_ORDER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ORDER_REQUEST = JsonBody(OrderRequest)
 _encode = msgspec.json.Encoder().encode
 
@@ -37,7 +36,8 @@ CustomerRequest = Request[Any, Identity, Any]
 
 def order_routes(authentication: DefineMiddleware) -> Router:
     """`/orders`, for customers only: a customer is the subject of the token."""
-    return Router("/orders", route_handlers=[create_order, get_order], middleware=[authentication])
+    handlers = [create_order, get_order, list_orders, pay_order, cancel_order, fulfil_order]
+    return Router("/orders", route_handlers=handlers, middleware=[authentication])
 
 
 @post(status_code=202, opt=described(CREATE_ORDER))
@@ -69,8 +69,7 @@ async def get_order(
     request: CustomerRequest, order_id: FromPath[str], order_queries: GivenQueries
 ) -> ASGIApp:
     """The caller's own order."""
-    if not _ORDER_ID.fullmatch(order_id):
-        raise OrderNotFoundError("There is no such order.")
+    require_order_id(order_id)
     order = await order_queries.order(order_id, customer_id=request.auth.subject)
     headers = {"etag": f'"{order.version}"', "cache-control": "private, no-cache"}
     return BytesAnswer(_encode(order_body(order)), headers=headers)

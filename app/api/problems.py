@@ -28,6 +28,20 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
         "The coupon is used up",
         "It was used as often as it may be, in all or by this customer. Order without it.",
     ),
+    _kind(
+        409,
+        "invalid_transition",
+        "The order cannot go there from where it stands",
+        "`current` is where it stands: somebody was first, or its time to be paid is over. Trying again "
+        "changes nothing.",
+    ),
+    _kind(
+        412,
+        "precondition_failed",
+        "The order has changed",
+        "`If-Match` names none of its versions; `version` is the one it is at, `current` where it stands. "
+        "Look at the order and decide again.",
+    ),
     _kind(422, "unknown_product", "A product does not exist", "The shop does not sell `product`."),
     _kind(
         422,
@@ -80,7 +94,7 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
         503,
         "storage_unavailable",
         "The database is away",
-        "Whether the order was stored is unknown. Look it up, or place it again after `Retry-After` seconds.",
+        "Whether the request was done is unknown. Look, or send it again after `Retry-After` seconds.",
         1,
     ),
     _kind(

@@ -1,7 +1,6 @@
 """The shop's doors: what it sells; open to everybody."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import msgspec
@@ -9,6 +8,7 @@ from litestar import Request, Router, get
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
+from app.api.cursors import make_cursor, read_cursor
 from app.api.dependencies import GivenQueries
 from app.api.product_docs import GET_PRODUCT, LIST_PRODUCTS
 from app.api.schemas import ProductBody, ProductPage, ProductQuery
@@ -16,7 +16,6 @@ from app.application.errors import ProductNotFoundError
 from app.domain.product import Product
 from kits.web.asgi_answers import BytesAnswer
 from kits.web.openapi import described
-from kits.web.problems import FieldError, ProblemError
 from kits.web.query import read_query
 
 _PRODUCT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -32,7 +31,7 @@ def product_routes() -> Router:
 async def list_products(request: Request[Any, Any, Any], order_queries: GivenQueries) -> ASGIApp:
     """One page; one product more than the page has is read, to know whether another follows."""
     query = read_query(request, ProductQuery)
-    after = read_cursor(query.cursor) if query.cursor is not None else None
+    after = read_cursor(query.cursor, _PRODUCT_ID) if query.cursor is not None else None
     found = await order_queries.products(after=after, limit=query.limit + 1)
     page = found[: query.limit]
     following = make_cursor(page[-1].id) if len(found) > query.limit else None
@@ -45,27 +44,6 @@ async def get_product(product_id: FromPath[str], order_queries: GivenQueries) ->
     if not _PRODUCT_ID.fullmatch(product_id):
         raise ProductNotFoundError("There is no such product.")
     return BytesAnswer(_encode(_body(await order_queries.product(product_id))))
-
-
-def make_cursor(last_id: str) -> str:
-    """The opaque cursor of the page after this product."""
-    return urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
-
-
-def read_cursor(cursor: str) -> str:
-    """The product that a page begins after.
-
-    Raises:
-        ProblemError: invalid_request, it is not a cursor of ours.
-    """
-    try:
-        last_id = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except ValueError:
-        last_id = ""
-    if not _PRODUCT_ID.fullmatch(last_id):
-        fault = FieldError(detail="Send the `next` of a page, unchanged.", parameter="cursor")
-        raise ProblemError("invalid_request", "The query breaks a rule; see errors.", errors=[fault])
-    return last_id
 
 
 def _body(product: Product) -> ProductBody:

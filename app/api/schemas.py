@@ -25,7 +25,7 @@ CouponCode = Annotated[
     ),
 ]
 Amount = Annotated[int, Meta(description="In minor units of the currency.")]
-Limit = Annotated[int, Meta(ge=1, le=100, description="How many products a page has at most.")]
+Limit = Annotated[int, Meta(ge=1, le=100, description="How many a page has at most.")]
 Cursor = Annotated[
     str, Meta(max_length=200, description="`next` of the page before; without it, the first page.")
 ]
@@ -103,6 +103,20 @@ class ProductPage(msgspec.Struct, frozen=True, kw_only=True):
 
 class ProductQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which page of the products."""
+
+    limit: Limit = 20
+    cursor: Cursor | None = None
+
+
+class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders of one customer, newest first."""
+
+    items: list[OrderBody]
+    next: Annotated[str | None, Meta(description="The cursor of the next page, null on the last.")]
+
+
+class OrderQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page of the orders."""
 
     limit: Limit = 20
     cursor: Cursor | None = None

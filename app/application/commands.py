@@ -42,3 +42,17 @@ class ReplayedOrder:
     """The order that an earlier request with the same key and the same body has created."""
 
     order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOrder:
+    """Let an order go on: pay it, fulfil it, cancel it.
+
+    `customer_id` is whose order it must be, None if it may be anybody's. `versions` are those that the caller
+    has in mind, None if the order may have changed meanwhile. `traceparent` is the trace of the request.
+    """
+
+    order_id: str
+    customer_id: str | None
+    versions: frozenset[int] | None = None
+    traceparent: str = ""

@@ -17,6 +17,12 @@ class OrderNotFoundError(ApplicationError):
     code = "order_not_found"
 
 
+class PreconditionFailedError(ApplicationError):
+    """The order is not at a version that the caller has in mind; `version` is the one that it is at."""
+
+    code = "precondition_failed"
+
+
 class ProductNotFoundError(ApplicationError):
     """There is no such product."""
 

@@ -1,18 +1,44 @@
 """Use cases: turns a domain event into its wire contract and final bytes."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from app.application.ports import NewId
-from app.domain.events import OrderCreatedEvent
+from app.domain.events import (
+    OrderCancelledEvent,
+    OrderCreatedEvent,
+    OrderEvent,
+    OrderExpiredEvent,
+    OrderFulfilledEvent,
+    OrderPaidEvent,
+)
 from app.domain.order import Order
 from contracts.envelope import EventMessage, wire_time
 from contracts.order_events import (
     AGGREGATE_TYPE,
+    ORDER_CANCELLED,
     ORDER_CREATED,
+    ORDER_EXPIRED,
+    ORDER_FULFILLED,
+    ORDER_PAID,
+    CancelledOrderV1,
+    ExpiredOrderV1,
+    FulfilledOrderV1,
+    OrderCancelledV1,
     OrderCreatedV1,
+    OrderExpiredV1,
+    OrderFulfilledV1,
     OrderItemV1,
+    OrderPaidV1,
+    PaidOrderV1,
     PlacedOrderV1,
+    ReleasedItemV1,
+    ReleasedV1,
     encode,
 )
 from contracts.topics import ORDER_EVENTS
+
+_VERSION = 1
 
 
 class OrderContracts:
@@ -21,22 +47,22 @@ class OrderContracts:
     def __init__(self, new_id: NewId) -> None:
         self._new_id = new_id
 
-    def message(self, event: OrderCreatedEvent, traceparent: str) -> EventMessage:
+    def message(self, event: OrderEvent, traceparent: str) -> EventMessage:
         """The event as it will be stored, sent and forwarded, with the id that it keeps for ever."""
-        order = event.order
-        contract = OrderCreatedV1(
+        event_type, contract_of, body_of = _CONTRACTS[type(event)]
+        contract = contract_of(
             event_id=self._new_id(),
-            event_type=ORDER_CREATED,
-            event_version=1,
-            order_id=order.id,
+            event_type=event_type,
+            event_version=_VERSION,
+            order_id=event.order.id,
             seq=event.seq,
             occurred_at=wire_time(event.occurred_at),
-            order=_placed(order),
+            order=body_of(event.order),
         )
         return EventMessage(
             event_id=contract.event_id,
             aggregate_type=AGGREGATE_TYPE,
-            aggregate_id=order.id,
+            aggregate_id=contract.order_id,
             seq=contract.seq,
             event_type=contract.event_type,
             event_version=contract.event_version,
@@ -66,3 +92,44 @@ def _placed(order: Order) -> PlacedOrderV1:
             for line in order.lines
         ],
     )
+
+
+def _paid(order: Order) -> PaidOrderV1:
+    return PaidOrderV1(status="PAID", **_terms(order))
+
+
+def _fulfilled(order: Order) -> FulfilledOrderV1:
+    return FulfilledOrderV1(status="FULFILLED", **_terms(order))
+
+
+def _cancelled(order: Order) -> CancelledOrderV1:
+    return CancelledOrderV1(status="CANCELLED", released=_released(order), **_terms(order))
+
+
+def _expired(order: Order) -> ExpiredOrderV1:
+    return ExpiredOrderV1(status="EXPIRED", released=_released(order), **_terms(order))
+
+
+def _terms(order: Order) -> dict[str, Any]:
+    return {
+        "customer_id": order.customer_id,
+        "currency": order.currency,
+        "subtotal": order.subtotal,
+        "discount": order.discount,
+        "total": order.total,
+        "coupon_code": order.coupon_code,
+    }
+
+
+def _released(order: Order) -> ReleasedV1:
+    items = [ReleasedItemV1(product_id=line.product_id, quantity=line.quantity) for line in order.lines]
+    return ReleasedV1(items=items, coupon_code=order.coupon_code)
+
+
+_CONTRACTS: Mapping[type[OrderEvent], tuple[str, type[Any], Callable[[Order], Any]]] = {
+    OrderCreatedEvent: (ORDER_CREATED, OrderCreatedV1, _placed),
+    OrderPaidEvent: (ORDER_PAID, OrderPaidV1, _paid),
+    OrderFulfilledEvent: (ORDER_FULFILLED, OrderFulfilledV1, _fulfilled),
+    OrderCancelledEvent: (ORDER_CANCELLED, OrderCancelledV1, _cancelled),
+    OrderExpiredEvent: (ORDER_EXPIRED, OrderExpiredV1, _expired),
+}

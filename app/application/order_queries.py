@@ -23,6 +23,10 @@ class OrderQueries:
             raise OrderNotFoundError("There is no such order.")
         return order
 
+    async def orders(self, *, customer_id: str, before: str | None, limit: int) -> list[Order]:
+        """Up to `limit` of the customer's own orders with an id below `before`, newest first."""
+        return await self._reader.orders_of(customer_id, before=before, limit=limit)
+
     async def product(self, product_id: str) -> Product:
         """One product.
 

@@ -33,6 +33,18 @@ class OrderRepository(Protocol):
         """Those of the orders that exist, by id."""
         ...
 
+    async def lock(self, order_ids: Iterable[str]) -> Mapping[str, Order]:
+        """Those of the orders that exist, by id; their rows locked in ascending id order."""
+        ...
+
+    async def lock_due(self, limit: int) -> Sequence[Order]:
+        """Up to `limit` PENDING orders whose time is over, longest first; locked, without those that are."""
+        ...
+
+    async def update(self, orders: Sequence[Order]) -> None:
+        """Store status and version of locked orders, in one statement."""
+        ...
+
 
 class ProductRepository(Protocol):
     """The products, locked while an order takes from their stock."""
@@ -45,6 +57,10 @@ class ProductRepository(Protocol):
         """Take pieces out of the stock of locked products."""
         ...
 
+    async def release(self, pieces: Mapping[str, int]) -> None:
+        """Put pieces back into the stock of locked products."""
+        ...
+
 
 class CouponRepository(Protocol):
     """The coupons and their uses, locked while an order uses one."""
@@ -55,6 +71,10 @@ class CouponRepository(Protocol):
 
     async def use(self, orders: Sequence[Order]) -> None:
         """Record one use for each of these orders, which all have a coupon."""
+        ...
+
+    async def release(self, orders: Sequence[Order]) -> None:
+        """Forget the uses of these orders, whose coupons are locked: they count against no limit any more."""
         ...
 
 
@@ -141,6 +161,10 @@ class OrderReader(Protocol):
 
     async def order(self, order_id: str) -> Order | None:
         """One order."""
+        ...
+
+    async def orders_of(self, customer_id: str, *, before: str | None, limit: int) -> list[Order]:
+        """Up to `limit` of a customer's orders with an id below `before`, newest first."""
         ...
 
     async def product(self, product_id: str) -> Product | None:

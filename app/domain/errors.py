@@ -65,3 +65,19 @@ class CouponExhaustedError(OrderError):
     """The coupon was used as often as it may be, in all or by this customer."""
 
     code = "coupon_exhausted"
+
+
+class InvalidTransitionError(OrderError):
+    """The order does not go from where it stands to where it was to go; `current` is where it stands."""
+
+    code = "invalid_transition"
+
+    def __init__(self, current: str, wanted: str) -> None:
+        super().__init__(f"The order is {current}: it cannot become {wanted}.", current=current)
+
+
+class PaymentTooLateError(InvalidTransitionError):
+    """The payment came when the order's time was over: the order is EXPIRED now, whoever noticed it first."""
+
+    def __init__(self) -> None:
+        super().__init__("EXPIRED", "PAID")

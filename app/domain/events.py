@@ -1,9 +1,10 @@
 """Domain events: what happened to an order, told inside this process only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain.order import Order
+from app.domain.order import Order, OrderStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +24,54 @@ class OrderCreatedEvent:
         return self.order.created_at
 
 
-OrderEvent = OrderCreatedEvent
+@dataclass(frozen=True, slots=True)
+class OrderMovedEvent:
+    """An order went on at `occurred_at`. `order` is the order as it was right after that."""
+
+    order: Order
+    occurred_at: datetime
+
+    @property
+    def seq(self) -> int:
+        """The number of this event among the events of its order: the order's version."""
+        return self.order.version
+
+
+class OrderPaidEvent(OrderMovedEvent):
+    """The customer has paid, in time."""
+
+    __slots__ = ()
+
+
+class OrderFulfilledEvent(OrderMovedEvent):
+    """What was paid has been handed over; nothing follows."""
+
+    __slots__ = ()
+
+
+class OrderCancelledEvent(OrderMovedEvent):
+    """The order was called off before it was paid; its pieces and its coupon use were released."""
+
+    __slots__ = ()
+
+
+class OrderExpiredEvent(OrderMovedEvent):
+    """Nobody paid in time; its pieces and its coupon use were released."""
+
+    __slots__ = ()
+
+
+OrderEvent = OrderCreatedEvent | OrderMovedEvent
 """Any event of an order."""
+
+_MOVED: Mapping[OrderStatus, type[OrderMovedEvent]] = {
+    OrderStatus.PAID: OrderPaidEvent,
+    OrderStatus.FULFILLED: OrderFulfilledEvent,
+    OrderStatus.CANCELLED: OrderCancelledEvent,
+    OrderStatus.EXPIRED: OrderExpiredEvent,
+}
+
+
+def moved(order: Order, *, occurred_at: datetime) -> OrderMovedEvent:
+    """The event that tells how this order came to where it stands."""
+    return _MOVED[order.status](order, occurred_at)

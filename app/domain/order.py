@@ -1,12 +1,17 @@
 """Domain: an order, as it is placed and as it goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.domain.coupon import Coupon
-from app.domain.errors import InvalidRequestError, MixedCurrenciesError
+from app.domain.errors import (
+    InvalidRequestError,
+    InvalidTransitionError,
+    MixedCurrenciesError,
+    PaymentTooLateError,
+)
 from app.domain.product import Product
 
 
@@ -18,6 +23,19 @@ class OrderStatus(StrEnum):
     FULFILLED = "FULFILLED"
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
+
+
+TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.PENDING: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED}),
+    OrderStatus.PAID: frozenset({OrderStatus.FULFILLED}),
+    OrderStatus.FULFILLED: frozenset(),
+    OrderStatus.CANCELLED: frozenset(),
+    OrderStatus.EXPIRED: frozenset(),
+}
+"""Where an order may go from where it stands; nothing else is possible."""
+
+RELEASING = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
+"""Where an order holds its pieces and its coupon use no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +120,18 @@ class Order:
             self.subtotal, self.currency, customer_id=self.customer_id, now=self.created_at
         )
         return replace(self, discount=discount, total=self.subtotal - discount, coupon_code=coupon.code)
+
+    def moved_to(self, status: OrderStatus, *, now: datetime) -> "Order":
+        """The same order one version later, at `status`.
+
+        That an order expires no earlier than its time is up to the caller, who has found it overdue.
+
+        Raises:
+            InvalidTransitionError: the table has no such transition.
+            PaymentTooLateError: it is to be PAID and its time is over: it must become EXPIRED instead.
+        """
+        if status not in TRANSITIONS[self.status]:
+            raise InvalidTransitionError(self.status, status)
+        if status is OrderStatus.PAID and now >= self.expires_at:
+            raise PaymentTooLateError
+        return replace(self, status=status, version=self.version + 1)

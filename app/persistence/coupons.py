@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select, update
+from sqlalchemy import ARRAY, Integer, Text, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.coupon import Coupon, CouponKind
@@ -34,6 +34,25 @@ _COUNT = (
 )
 _USE_COLUMNS = ("order_id", "coupon_code", "customer_id")
 _RECORD = insert_from_arrays(coupon_uses, *_USE_COLUMNS)
+_released = (
+    delete(coupon_uses)
+    .where(
+        coupon_uses.c.order_id == func.any(bindparam("order_ids", type_=ARRAY(coupon_uses.c.order_id.type)))
+    )
+    .returning(coupon_uses.c.coupon_code)
+    .cte("released")
+)
+_counted = (
+    select(_released.c.coupon_code, func.count().label("times"))
+    .group_by(_released.c.coupon_code)
+    .subquery("counted")
+)
+# What is counted off is what was recorded: the two can't drift apart.
+_RELEASE = (
+    update(coupons)
+    .where(coupons.c.code == _counted.c.coupon_code)
+    .values(used=coupons.c.used - _counted.c.times)
+)
 
 
 class SqlCouponRepository:
@@ -64,3 +83,7 @@ class SqlCouponRepository:
         await self._connection.execute(_COUNT, as_arrays(("coupon_code", "times"), counted))
         rows = sorted((order.id, order.coupon_code, order.customer_id) for order in placed)
         await self._connection.execute(_RECORD, as_arrays(_USE_COLUMNS, rows))
+
+    async def release(self, ended: Sequence[Order]) -> None:
+        """Delete the uses of these orders and count them off their coupons, which must be locked."""
+        await self._connection.execute(_RELEASE, {"order_ids": sorted(order.id for order in ended)})

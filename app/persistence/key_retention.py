@@ -3,7 +3,7 @@
 from app.persistence.idempotency import SqlIdempotencyKeys
 from kits.observability.logs import get_logger
 from kits.postgres.errors import outage_suppressed
-from kits.resilience.background import PeriodicTask
+from kits.resilience.background import PeriodicTask, Supervisor
 
 log = get_logger(__name__)
 
@@ -14,13 +14,18 @@ _INTERVAL_SECONDS = 600.0
 class KeyRetention:
     """Deletes keys older than 24 hours in batches of 1,000, beside the shop's own work."""
 
-    def __init__(self, keys: SqlIdempotencyKeys) -> None:
+    def __init__(self, keys: SqlIdempotencyKeys, supervisor: Supervisor) -> None:
         self._keys = keys
+        self._supervisor = supervisor
         self._task = PeriodicTask(self.forget_once, interval_seconds=_INTERVAL_SECONDS)
 
-    async def run(self) -> None:
-        """Clean up every ten minutes until cancelled."""
-        await self._task.run()
+    async def start(self) -> None:
+        """Begin to clean up every ten minutes; returns at once."""
+        self._supervisor.start("idempotency-key-retention", self._task.run)
+
+    async def stop(self) -> None:
+        """Stop cleaning up; a batch that is cut short is rolled back."""
+        await self._supervisor.stop()
 
     async def forget_once(self) -> bool:
         """Delete one batch; True when there may be more."""

@@ -4,16 +4,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, Row, bindparam, func, select
+from sqlalchemy import ARRAY, Integer, Row, Text, bindparam, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.order import Order, OrderLine, OrderStatus
 from app.persistence.tables import orders
-from kits.postgres.schema import as_arrays, insert_from_arrays
+from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
 
 _COLUMNS = tuple(column.name for column in orders.columns)
 _INSERT = insert_from_arrays(orders, *_COLUMNS)
 _FIND = select(orders).where(orders.c.id == func.any(bindparam("ids", type_=ARRAY(orders.c.id.type))))
+_LOCK = _FIND.order_by(orders.c.id).with_for_update()
+# statement_timestamp() stands still during the statement: the index ends the search at the first order that
+# still has time. clock_timestamp() would be compared with every PENDING order there is.
+_LOCK_DUE = (
+    select(orders)
+    .where(orders.c.status == literal_column("'PENDING'"), orders.c.expires_at <= func.statement_timestamp())
+    .order_by(orders.c.expires_at)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_moved = rows_from_arrays("moved", id=orders.c.id.type, status=Text(), version=Integer())
+_UPDATE = (
+    update(orders).where(orders.c.id == _moved.c.id).values(status=_moved.c.status, version=_moved.c.version)
+)
 
 
 class SqlOrderRepository:
@@ -31,6 +45,23 @@ class SqlOrderRepository:
         """Those of the orders that exist, by id."""
         found = await self._connection.execute(_FIND, {"ids": sorted(order_ids)})
         return {order.id: order for order in map(order_of, found)}
+
+    async def lock(self, order_ids: Iterable[str]) -> Mapping[str, Order]:
+        """Those of the orders that exist, by id; rows locked in ascending id order, in one statement."""
+        found = await self._connection.execute(_LOCK, {"ids": sorted(order_ids)})
+        return {order.id: order for order in map(order_of, found)}
+
+    async def lock_due(self, limit: int) -> Sequence[Order]:
+        """PENDING orders whose time is over by the database's clock, longest first.
+
+        Rows that somebody else has locked are passed over: they are being paid, cancelled or expired.
+        """
+        return [order_of(row) for row in await self._connection.execute(_LOCK_DUE, {"limit": limit})]
+
+    async def update(self, changed: Sequence[Order]) -> None:
+        """Store status and version of locked orders; nothing else of an order ever changes."""
+        rows = sorted((order.id, order.status.value, order.version) for order in changed)
+        await self._connection.execute(_UPDATE, as_arrays(("id", "status", "version"), rows))
 
 
 def order_of(row: Row[Any]) -> Order:

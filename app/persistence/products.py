@@ -22,6 +22,12 @@ _TAKE = (
     .where(products.c.id == _taken.c.product_id)
     .values(stock=products.c.stock - _taken.c.pieces)
 )
+_released = rows_from_arrays("released", product_id=Text(), pieces=Integer())
+_RELEASE = (
+    update(products)
+    .where(products.c.id == _released.c.product_id)
+    .values(stock=products.c.stock + _released.c.pieces)
+)
 
 
 class SqlProductRepository:
@@ -38,6 +44,10 @@ class SqlProductRepository:
     async def take(self, pieces: Mapping[str, int]) -> None:
         """Take pieces out of the stock of locked products; the table's CHECK refuses to go below zero."""
         await self._connection.execute(_TAKE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
+
+    async def release(self, pieces: Mapping[str, int]) -> None:
+        """Put pieces back into the stock of locked products."""
+        await self._connection.execute(_RELEASE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
 
 
 def product_of(row: Row[Any]) -> Product:

@@ -31,6 +31,15 @@ class SqlOrderReader:
             row = (await connection.execute(select(orders).where(orders.c.id == key))).first()
         return order_of(row) if row is not None else None
 
+    async def orders_of(self, customer_id: str, *, before: str | None, limit: int) -> list[Order]:
+        """Up to `limit` of a customer's orders, newest first: ids are born in the order of time."""
+        page = select(orders).where(orders.c.customer_id == customer_id)
+        if before is not None:
+            page = page.where(orders.c.id < before)
+        async with self._connection() as connection:
+            found = await connection.execute(page.order_by(orders.c.id.desc()).limit(limit))
+            return [order_of(row) for row in found]
+
     async def product(self, product_id: str) -> Product | None:
         """One product."""
         async with self._connection() as connection:

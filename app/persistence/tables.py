@@ -66,6 +66,7 @@ orders = Table(
     CheckConstraint("status IN ('PENDING', 'PAID', 'FULFILLED', 'CANCELLED', 'EXPIRED')", "status"),
     CheckConstraint("discount BETWEEN 0 AND subtotal AND total = subtotal - discount", "amounts"),
     Index("ix_orders_customer_id_id", "customer_id", "id"),
+    Index("ix_orders_pending_expires_at", "expires_at", postgresql_where=text("status = 'PENDING'")),
 )
 
 coupon_uses = Table(

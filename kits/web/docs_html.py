@@ -83,7 +83,7 @@ def _operation(schemas: _Document, path: str, method: str, operation: _Document)
         f"<span>{escape(operation['summary'])}</span>{lock}</header>"
         f"<p>{_marked(operation['description'])}</p>"
         f"{_parameters(operation)}{_request(schemas, operation)}{_answers(schemas, operation)}"
-        f"<h3>Try it</h3><pre>{escape(_curl(path, operation))}</pre></article>"
+        f"<h3>Try it</h3><pre>{escape(_curl(path, method, operation))}</pre></article>"
     )
 
 
@@ -181,10 +181,13 @@ def _example(content: _Document) -> str:
     return f"<pre>{escape(json.dumps(content['example'], indent=2, ensure_ascii=False))}</pre>"
 
 
-def _curl(path: str, operation: _Document) -> str:
+def _curl(path: str, method: str, operation: _Document) -> str:
     for one in operation.get("parameters", []):
         path = path.replace("{" + one["name"] + "}", str(one["schema"].get("examples", [""])[0]))
-    lines = [f"curl -i http://localhost:8000{path}"]
+    # curl says POST by itself when it has a body to send, and GET otherwise.
+    implied = "post" if "requestBody" in operation else "get"
+    named = "" if method == implied else f"-X {method.upper()} "
+    lines = [f"curl -i {named}http://localhost:8000{path}"]
     if operation["security"]:
         lines.append('  -H "Authorization: Bearer $TOKEN"')
     if "requestBody" in operation:

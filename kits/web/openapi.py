@@ -46,7 +46,8 @@ class Answer:
 class Operation:
     """What a handler is for. Give it to the handler as `opt=described(Operation(…))`.
 
-    `path` and `headers` map parameters to their JSON schemas, `query` is the struct that the handler reads.
+    `path` and `request_headers` map parameters to their JSON schemas, `query` is the struct that the handler
+    reads. A header may always be left out.
     """
 
     summary: str
@@ -56,7 +57,7 @@ class Operation:
     problems: tuple[str, ...] = ()
     secured: bool = False
     path: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    request_headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
     body_example: msgspec.Struct | None = None
@@ -117,7 +118,11 @@ def _operation(operation_id: str, operation: Operation, problems: Problems) -> d
             **_problem_answers([problems.kind(code) for code in operation.problems]),
         },
     }
-    parameters = [*_path_parameters(operation), *_header_parameters(operation), *_query_parameters(operation)]
+    parameters = [
+        *_path_parameters(operation),
+        *_header_parameters(operation),
+        *_query_parameters(operation),
+    ]
     if parameters:
         document["parameters"] = parameters
     if operation.body:
@@ -166,13 +171,6 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
-def _header_parameters(operation: Operation) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "header", "required": False, "schema": dict(schema)}
-        for name, schema in operation.headers.items()
-    ]
-
-
 def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
     if operation.query is None:
         return []
@@ -181,6 +179,13 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": value}
         for name, value in schema["properties"].items()
+    ]
+
+
+def _header_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "required": False, "schema": dict(schema)}
+        for name, schema in operation.request_headers.items()
     ]
 
 

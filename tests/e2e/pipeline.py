@@ -35,6 +35,7 @@ class Pipeline:
     kafka: KafkaServer
     ports: list[int] = field(default_factory=lambda: choose_free(3))
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
+    order_ttl_seconds: int = 900
     accepted: set[str] = field(default_factory=set)
     processes: dict[str, ManagedProcess] = field(default_factory=dict)
 
@@ -59,6 +60,7 @@ class Pipeline:
             "WORKER_PORT": str(self.ports[1]),
             "DATA_PLATFORM_URL": self.platform_url,
             "OUTBOX_LEASE_SECONDS": "5",
+            "ORDER_TTL_SECONDS": str(self.order_ttl_seconds),
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "json",
             "PYTHONWARNINGS": "default",

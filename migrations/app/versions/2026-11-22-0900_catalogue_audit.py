@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "2026_11_22_0900"
-down_revision = "2026_11_21_1100"
+down_revision = "2026_11_21_1130"
 
 
 def upgrade() -> None:

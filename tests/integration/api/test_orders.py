@@ -124,8 +124,8 @@ async def test_a_missing_order_is_not_found(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("DELETE", "/orders", "OPTIONS, POST"),
-        ("GET", "/orders", "OPTIONS, POST"),
+        ("DELETE", "/orders", "GET, HEAD, OPTIONS, POST"),
+        ("GET", "/orders/x/payment", "OPTIONS, POST"),
         ("PUT", "/products/p-1", "GET, HEAD, OPTIONS"),
         ("PROPFIND", "/docs", "GET, HEAD, OPTIONS"),
     ],

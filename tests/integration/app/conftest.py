@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from app.application.commands import CreateOrder
 from app.application.order_contracts import OrderContracts
 from app.application.order_facade import OrderFacade
+from app.application.order_life import OrderLife
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.transactional_events import EventBus
 from app.domain.coupon import Coupon
@@ -46,6 +47,7 @@ class Shop:
     publisher: FakePublisher
     transactions: SqlTransactions
     facade: OrderFacade
+    life: OrderLife
 
     async def stock(self, products: Sequence[Product], coupons: Sequence[Coupon] = ()) -> None:
         """Fill the shelves."""
@@ -74,10 +76,16 @@ def publisher() -> FakePublisher:
 @pytest.fixture
 def shop(engine: AsyncEngine, publisher: FakePublisher) -> Shop:
     """An empty shop."""
+    return a_shop(engine, publisher)
+
+
+def a_shop(engine: AsyncEngine, publisher: FakePublisher) -> Shop:
+    """A shop on this engine."""
     contracts = OrderContracts(lambda: str(uuid7()))
     listener = DataPlatformEventListener(contracts, publisher, max_event_bytes=900_000)
     transactions = SqlTransactions(
         engine, EventBus([listener]), partial(SqlOutbox, lease_seconds=LEASE_SECONDS)
     )
-    facade = OrderFacade(transactions, AppMetrics(Metrics()), time_to_live=timedelta(minutes=15))
-    return Shop(engine, publisher, transactions, facade)
+    metrics = AppMetrics(Metrics())
+    facade = OrderFacade(transactions, metrics, time_to_live=timedelta(minutes=15))
+    return Shop(engine, publisher, transactions, facade, OrderLife(transactions, metrics))

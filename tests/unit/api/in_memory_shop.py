@@ -1,19 +1,21 @@
 """A shop in memory behind the real doors: the use cases' classes, without the database."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from dependency_injector import providers
 
 from app.application.batch_attempts import Outcome
-from app.application.commands import CreateOrder, ReplayedOrder
+from app.application.commands import ChangeOrder, CreateOrder, ReplayedOrder
+from app.application.errors import OrderNotFoundError, PreconditionFailedError
 from app.application.order_intake import OrderIntake
+from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
 from app.application.ports import OrderReader
 from app.container import Container
 from app.domain.errors import OrderError, OutOfStockError, UnknownProductError
-from app.domain.order import Order
+from app.domain.order import Order, OrderStatus
 from app.domain.product import Product
 from app.settings import AppSettings, TokenSettings
 from kits.kafka.security import KafkaSettings
@@ -35,12 +37,14 @@ def a_token(sub: str = "c-1", **values: object) -> str:
 
 
 class InMemoryShop:
-    """Stands in for OrderFacade.create_orders and for the reader behind OrderQueries."""
+    """Stands in for OrderFacade.create_orders, for OrderLife and for the reader behind OrderQueries."""
 
     def __init__(self) -> None:
         self.products_by_id = {f"p-{n}": a_product(f"p-{n}", stock=100) for n in range(1, 6)}
         self.orders: dict[str, Order] = {}
         self.commands: list[CreateOrder] = []
+        self.changes: list[ChangeOrder] = []
+        self.now: datetime = NOW
         self.failure: Exception | None = None
         self.replayed: Order | None = None
         self.running = False
@@ -72,6 +76,32 @@ class InMemoryShop:
         self.orders[order.id] = order
         return order
 
+    async def pay(self, command: ChangeOrder) -> Order:
+        """PENDING -> PAID."""
+        return self._move(command, OrderStatus.PAID)
+
+    async def cancel(self, command: ChangeOrder) -> Order:
+        """PENDING -> CANCELLED."""
+        return self._move(command, OrderStatus.CANCELLED)
+
+    async def fulfil(self, command: ChangeOrder) -> Order:
+        """PAID -> FULFILLED."""
+        return self._move(command, OrderStatus.FULFILLED)
+
+    def _move(self, command: ChangeOrder, status: OrderStatus) -> Order:
+        self.changes.append(command)
+        if self.failure:
+            raise self.failure
+        order = self.orders.get(command.order_id)
+        if order is None or command.customer_id not in (None, order.customer_id):
+            raise OrderNotFoundError("There is no such order.")
+        if command.versions is not None and order.version not in command.versions:
+            raise PreconditionFailedError(
+                "It has changed.", version=order.version, current=order.status.value
+            )
+        self.orders[order.id] = order.moved_to(status, now=self.now)
+        return self.orders[order.id]
+
     def _take(self, product_id: str, quantity: int) -> Product:
         product = self.products_by_id.get(product_id)
         if product is None:
@@ -83,6 +113,12 @@ class InMemoryShop:
     async def order(self, order_id: str) -> Order | None:
         """One order."""
         return self.orders.get(order_id)
+
+    async def orders_of(self, customer_id: str, *, before: str | None, limit: int) -> list[Order]:
+        """A customer's orders, newest first."""
+        mine = [order for order in self.orders.values() if order.customer_id == customer_id]
+        found = [order for order in mine if before is None or order.id < before]
+        return sorted(found, key=lambda order: order.id, reverse=True)[:limit]
 
     async def product(self, product_id: str) -> Product | None:
         """One product."""
@@ -111,6 +147,7 @@ def container_of(shop: InMemoryShop) -> Container:
     )
     container = Container(settings=settings)
     container.order_intake.override(providers.Object(OrderIntake(shop.create_orders)))
+    container.order_life.override(providers.Object(cast(OrderLife, shop)))
     container.order_queries.override(providers.Object(OrderQueries(cast(OrderReader, shop))))
     container.lifecycle.override(providers.Object(shop))
     container.health.override(providers.Object(Health([])))

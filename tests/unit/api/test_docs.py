@@ -55,7 +55,20 @@ def bodies(operation: Any) -> list[Any]:
     return [content for part in parts for content in part.get("content", {}).values()]
 
 
-@pytest.mark.parametrize("name", ["ORDER_REQUEST", "ACCEPTED_ORDER", "ORDER", "PRODUCT", "PRODUCT_PAGE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ORDER_REQUEST",
+        "ACCEPTED_ORDER",
+        "ORDER",
+        "PAID_ORDER",
+        "FULFILLED_ORDER",
+        "CANCELLED_ORDER",
+        "ORDER_PAGE",
+        "PRODUCT",
+        "PRODUCT_PAGE",
+    ],
+)
 def test_every_example_decodes_into_its_own_struct(name: str) -> None:
     example = getattr(examples, name)
     assert msgspec.json.decode(msgspec.json.encode(example), type=type(example)) == example
@@ -70,6 +83,22 @@ def test_secured_doors_say_so_and_list_their_refusals() -> None:
         "Retry-After",
         "Idempotency-Replayed",
     }
+
+
+@pytest.mark.parametrize("step", ["payment", "cancellation", "fulfilment"])
+def test_a_step_of_an_orders_life_says_what_it_takes_and_what_may_come(step: str) -> None:
+    door = DOCUMENT["paths"][f"/orders/{{order_id}}/{step}"]["post"]
+    assert {"200", "401", "404", "409", "412", "422", "500", "503"} <= set(door["responses"])
+    assert set(door["responses"]["200"]["headers"]) == {"ETag"}
+    assert ("403" in door["responses"]) == (step == "fulfilment")
+    header = {"name": "If-Match", "in": "header", "required": False}
+    assert any(header.items() <= parameter.items() for parameter in door["parameters"])
+
+
+def test_the_page_shows_how_to_call_a_door_that_takes_no_body() -> None:
+    page = openapi_page(DOCUMENT)
+    assert f"curl -i -X POST http://localhost:8000/orders/{examples.ORDER.order_id}/payment" in page
+    assert "curl -i http://localhost:8000/orders \\" in page
 
 
 @pytest.mark.parametrize(

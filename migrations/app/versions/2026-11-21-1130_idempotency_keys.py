@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "2026_11_21_1100"
-down_revision = "2026_11_21_0900"
+revision = "2026_11_21_1130"
+down_revision = "2026_11_21_1100"
 
 
 def upgrade() -> None:

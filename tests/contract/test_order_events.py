@@ -1,7 +1,8 @@
-"""order.created v1 on the wire: what is promised to every reader, byte for byte."""
+"""The events of an order on the wire: what is promised to every reader, byte for byte."""
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import jsonschema
@@ -10,33 +11,73 @@ import pytest
 
 from app.application.order_contracts import OrderContracts
 from app.domain.coupon import CouponKind
-from app.domain.events import OrderCreatedEvent
+from app.domain.events import OrderCreatedEvent, OrderEvent, moved
+from app.domain.order import Order, OrderStatus
 from contracts.envelope import Envelope, EventMessage, UnreadableEventError, headers_of, read_envelope
 from contracts.json_schemas import schema_file, schema_text
-from contracts.order_events import SCHEMAS, OrderCreatedV1
-from tests.builders import a_coupon, a_product, an_order
+from contracts.order_events import SCHEMAS
+from tests.builders import NOW, a_coupon, a_product, an_order
 
 GOLDEN = Path(__file__).with_name("golden")
 EVENT_ID = "0199aaaa-0000-7000-8000-000000000001"
 ORDER_ID = "0199aaaa-0000-7000-8000-0000000000aa"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
+# Each event and the way that its order went.
+LIVES = {
+    "order.created": [],
+    "order.paid": [OrderStatus.PAID],
+    "order.fulfilled": [OrderStatus.PAID, OrderStatus.FULFILLED],
+    "order.cancelled": [OrderStatus.CANCELLED],
+    "order.expired": [OrderStatus.EXPIRED],
+}
+GOLDEN_FILES = [(life, coupon) for life in LIVES for coupon in (True, False)]
 
-def the_message(*, coupon: bool = True) -> EventMessage:
+
+def the_order(*, coupon: bool = True) -> Order:
     """An order of two products, with a coupon of ten per cent unless it goes without."""
     order = an_order((a_product("p-1", price=15_000), 2), (a_product("p-2", price=700), 1))
     if coupon:
         order = order.discounted_by(a_coupon(kind=CouponKind.PERCENT, value=10))
-    order = replace(order, id=ORDER_ID)
-    return OrderContracts(lambda: EVENT_ID).message(OrderCreatedEvent(order), TRACEPARENT)
+    return replace(order, id=ORDER_ID)
 
 
-@pytest.mark.parametrize(
-    ("golden", "coupon"), [("order.created.v1.json", True), ("order.created.v1.no-coupon.json", False)]
-)
-def test_the_bytes_are_those_of_the_golden_file(golden: str, coupon: bool) -> None:
+def the_message(event_type: str = "order.created", *, coupon: bool = True) -> EventMessage:
+    """The last event of an order that went this way, a minute between any two steps."""
+    order, now = the_order(coupon=coupon), NOW
+    event: OrderEvent = OrderCreatedEvent(order)
+    for status in LIVES[event_type]:
+        now += timedelta(minutes=1)
+        order = order.moved_to(status, now=now)
+        event = moved(order, occurred_at=now)
+    return OrderContracts(lambda: EVENT_ID).message(event, TRACEPARENT)
+
+
+def golden_file(event_type: str, *, coupon: bool) -> Path:
+    """Where the bytes of version 1 are kept."""
+    return GOLDEN / f"{event_type}.v1{'' if coupon else '.no-coupon'}.json"
+
+
+@pytest.mark.parametrize(("event_type", "coupon"), GOLDEN_FILES)
+def test_the_bytes_are_those_of_the_golden_file(event_type: str, coupon: bool) -> None:
     """A change that breaks this breaks a reader: make a new version instead."""
-    assert the_message(coupon=coupon).payload == (GOLDEN / golden).read_bytes().rstrip(b"\n")
+    golden = golden_file(event_type, coupon=coupon)
+    assert the_message(event_type, coupon=coupon).payload == golden.read_bytes().rstrip(b"\n")
+
+
+def test_every_event_has_golden_files_and_every_golden_file_an_event() -> None:
+    """A new contract is not done without its bytes."""
+    assert {f"{event_type}.v1" for event_type in LIVES} == set(SCHEMAS)
+    expected = {golden_file(event_type, coupon=coupon) for event_type, coupon in GOLDEN_FILES}
+    assert set(GOLDEN.glob("*.json")) == expected
+
+
+@pytest.mark.parametrize("event_type", LIVES)
+def test_type_and_seq_are_in_the_headers_too(event_type: str) -> None:
+    """A reader can route and put in order without opening the body."""
+    headers = dict(headers_of(the_message(event_type)))
+    assert headers["ce_type"].decode() == f"{event_type}.v1"
+    assert int(headers["order_seq"]) == 1 + len(LIVES[event_type])
 
 
 def test_the_headers_are_cloudevents_in_binary_mode() -> None:
@@ -65,13 +106,24 @@ def test_the_committed_schema_is_that_of_the_struct(ce_type: str) -> None:
     assert schema_file(ce_type).read_text(encoding="utf-8") == schema_text(ce_type)
 
 
-@pytest.mark.parametrize("golden", sorted(GOLDEN.glob("order.created.v1*.json")), ids=lambda path: path.name)
-def test_golden_events_are_valid_by_the_schema_and_readable(golden: Path) -> None:
+@pytest.mark.parametrize(("event_type", "coupon"), GOLDEN_FILES)
+def test_golden_events_are_valid_by_the_schema_and_readable(event_type: str, coupon: bool) -> None:
     """The three descriptions of one contract agree."""
-    schema = json.loads(schema_file("order.created.v1").read_text())
-    jsonschema.Draft202012Validator(schema).validate(json.loads(golden.read_bytes()))
-    event = msgspec.json.decode(golden.read_bytes(), type=OrderCreatedV1)
-    assert event.order.discount + event.order.total == event.order.subtotal
+    golden = golden_file(event_type, coupon=coupon).read_bytes()
+    schema = json.loads(schema_file(f"{event_type}.v1").read_text())
+    jsonschema.Draft202012Validator(schema).validate(json.loads(golden))
+    order = msgspec.to_builtins(msgspec.json.decode(golden, type=SCHEMAS[f"{event_type}.v1"]))["order"]
+    assert order["discount"] + order["total"] == order["subtotal"]
+
+
+@pytest.mark.parametrize("event_type", ["order.cancelled", "order.expired"])
+def test_an_order_that_ends_unpaid_tells_what_it_released(event_type: str) -> None:
+    """All pieces of all lines, and the coupon if there was one."""
+    released = json.loads(the_message(event_type).payload)["order"]["released"]
+    assert released == {
+        "items": [{"productId": "p-1", "quantity": 2}, {"productId": "p-2", "quantity": 1}],
+        "couponCode": "WELCOME10",
+    }
 
 
 def test_a_reader_ignores_fields_that_it_does_not_know() -> None:

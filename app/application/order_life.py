@@ -1,0 +1,137 @@
+"""Use cases: how an order goes on after it was placed: paid, fulfilled, cancelled, expired."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from app.application.commands import ChangeOrder
+from app.application.errors import OrderNotFoundError, PreconditionFailedError, StorageRefusedError
+from app.application.order_moves import move_orders
+from app.application.ports import Transactions
+from app.domain.errors import OrderError, PaymentTooLateError
+from app.domain.order import Order, OrderStatus
+from app.metrics import AppMetrics
+from kits.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_EXPIRY_BATCH = 100
+
+
+class OrderLife:
+    """Every transition is one transaction that holds the order's row: of two at once, one comes second.
+
+    The second one finds where the first has left the order. Locks are taken in the order that holds
+    everywhere: order rows, products, coupons, each sorted.
+    """
+
+    def __init__(self, transactions: Transactions, metrics: AppMetrics) -> None:
+        self._transactions = transactions
+        self._metrics = metrics
+
+    async def pay(self, command: ChangeOrder) -> Order:
+        """PENDING -> PAID, while the order has time by the database's clock, read under its lock.
+
+        Raises:
+            PaymentTooLateError: the time is over; this very transaction has expired the order.
+            Otherwise as `_change`.
+        """
+        return await self._change(command, OrderStatus.PAID)
+
+    async def fulfil(self, command: ChangeOrder) -> Order:
+        """PAID -> FULFILLED.
+
+        Raises:
+            As `_change`.
+        """
+        return await self._change(command, OrderStatus.FULFILLED)
+
+    async def cancel(self, command: ChangeOrder) -> Order:
+        """PENDING -> CANCELLED; pieces and coupon use are released in the same transaction.
+
+        Raises:
+            As `_change`.
+        """
+        return await self._change(command, OrderStatus.CANCELLED)
+
+    async def expire_due(self, *, limit: int = _EXPIRY_BATCH) -> bool:
+        """PENDING -> EXPIRED for up to `limit` orders whose time is over; True when there may be more.
+
+        Any number of processes may do this at once: each passes over what another has locked. An order that
+        the database refuses to change keeps no other from expiring; it is logged and tried again next time.
+
+        Raises:
+            StorageUnavailableError, StorageConflictError: nothing is certain; the next call looks again.
+        """
+        try:
+            async with self._transactions() as uow:
+                due = await uow.orders.lock_due(limit)
+                if not due:
+                    return False
+                expired = await move_orders(due, OrderStatus.EXPIRED, uow=uow, now=await uow.now())
+        except StorageRefusedError:
+            expired = await self._expire_one_by_one(limit)
+        self._note(expired)
+        return len(expired) == limit
+
+    async def _expire_one_by_one(self, limit: int) -> list[Order]:
+        async with self._transactions() as uow:
+            due = await uow.orders.lock_due(limit)
+        expired: list[Order] = []
+        for order in due:
+            try:
+                async with self._transactions() as uow:
+                    # It was free for a moment: somebody may have come first.
+                    found = (await uow.orders.lock([order.id])).values()
+                    pending = [one for one in found if one.status is OrderStatus.PENDING]
+                    expired += await move_orders(pending, OrderStatus.EXPIRED, uow=uow, now=await uow.now())
+            except StorageRefusedError as refused:
+                action = "mend the row that the constraint guards; the order is tried again"
+                log.warning("order_not_expired", order_id=order.id, reason=str(refused), action=action)
+        return expired
+
+    async def _change(self, command: ChangeOrder, status: OrderStatus) -> Order:
+        """Move one order.
+
+        Raises:
+            OrderNotFoundError: there is none, or it is another customer's.
+            PreconditionFailedError: it is at another version; looked at before the transition is.
+            InvalidTransitionError: it does not go there from where it stands.
+            StorageError: the database did not do it, or (StorageUnavailableError) it is unknown if it did.
+        """
+        try:
+            return await self._attempt(command, status)
+        except (OrderError, OrderNotFoundError, PreconditionFailedError) as refusal:
+            self._metrics.orders_refused.labels(refusal.code).inc()
+            raise
+
+    async def _attempt(self, command: ChangeOrder, status: OrderStatus) -> Order:
+        refusal: PaymentTooLateError | None = None
+        async with self._transactions() as uow:
+            order = _wanted((await uow.orders.lock([command.order_id])).get(command.order_id), command)
+            moving = partial(
+                move_orders, [order], uow=uow, now=await uow.now(), traceparent=command.traceparent
+            )
+            try:
+                changed = await moving(status)
+            except PaymentTooLateError as too_late:
+                refusal, changed = too_late, await moving(OrderStatus.EXPIRED)
+        self._note(changed)
+        if refusal is not None:
+            # Raised after the commit: the refusal itself has expired the order.
+            raise refusal
+        return changed[0]
+
+    def _note(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            self._metrics.orders_moved.labels(order.status.value).inc()
+            log.debug("order_moved", order_id=order.id, status=order.status.value, version=order.version)
+
+
+def _wanted(order: Order | None, command: ChangeOrder) -> Order:
+    if order is None or command.customer_id not in (None, order.customer_id):
+        raise OrderNotFoundError("There is no such order.")
+    if command.versions is not None and order.version not in command.versions:
+        raise PreconditionFailedError(
+            f"The order is at version {order.version} now.", version=order.version, current=order.status.value
+        )
+    return order

@@ -1,0 +1,42 @@
+"""Use cases: the steps that every transition of orders has in common, inside its transaction."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.application.ports import UnitOfWork
+from app.domain.events import moved
+from app.domain.order import RELEASING, Order, OrderStatus
+
+
+async def move_orders(
+    orders: Sequence[Order], status: OrderStatus, *, uow: UnitOfWork, now: datetime, traceparent: str = ""
+) -> list[Order]:
+    """Move locked orders, release what they held if they end unpaid, raise their events; returns them moved.
+
+    Locks what it needs beyond the orders: products, then coupons, each sorted.
+
+    Raises:
+        OrderError: one of them may not go there; nothing was written.
+    """
+    changed = [order.moved_to(status, now=now) for order in orders]
+    if not changed:
+        return []
+    await uow.orders.update(changed)
+    if status in RELEASING:
+        await _release(changed, uow)
+    for order in changed:
+        uow.publish(moved(order, occurred_at=now), traceparent=traceparent)
+    return changed
+
+
+async def _release(orders: Sequence[Order], uow: UnitOfWork) -> None:
+    pieces: Counter[str] = Counter()
+    for order in orders:
+        pieces.update({line.product_id: line.quantity for line in order.lines})
+    await uow.products.lock(pieces)
+    await uow.products.release(pieces)
+    used = {(order.coupon_code, order.customer_id) for order in orders if order.coupon_code}
+    if used:
+        await uow.coupons.lock(used)
+        await uow.coupons.release([order for order in orders if order.coupon_code])

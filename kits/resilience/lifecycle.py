@@ -1,0 +1,35 @@
+"""Start and stop of a process's parts, in order."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+
+class Part(Protocol):
+    """Something that runs in the background of a process."""
+
+    async def start(self) -> None:
+        """Begin."""
+        ...
+
+    async def stop(self) -> None:
+        """End, within a bound of its own; also after a start that failed half-way."""
+        ...
+
+
+class Lifecycle:
+    """Starts parts one after the other and stops those that were started in the reverse order."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._started = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Start each part; what one raises keeps the next from being started."""
+        for part in self._parts:
+            self._started.push_async_callback(part.stop)
+            await part.start()
+
+    async def stop(self) -> None:
+        """Stop also the part whose start failed; a stop that fails keeps no other part from its own."""
+        await self._started.aclose()

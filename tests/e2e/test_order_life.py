@@ -1,0 +1,57 @@
+"""Orders go on while the pipeline runs; the data platform learns every step in order."""
+
+import asyncio
+from collections import Counter
+from itertools import cycle
+
+import aiohttp
+
+from kits.web.tokens import issue_token
+from tests.e2e.pipeline import Pipeline
+from tests.waiting import eventually
+
+LIVES = (("payment", "fulfilment"), ("cancellation",), ("payment",), ())
+# The life that no customer asks for is that of the orders whose time runs out.
+ENDS = {"FULFILLED", "CANCELLED", "PAID", "EXPIRED"}
+
+
+async def live(
+    pipeline: Pipeline, session: aiohttp.ClientSession, number: int, steps: tuple[str, ...]
+) -> None:
+    """Place an order and take it through these steps, as its customer and as the staff."""
+    order_id = await pipeline.order(number, session)
+    for step in steps:
+        token = issue_token(
+            pipeline.secret,
+            f"c-{number % 7}",
+            issuer="order-pipeline",
+            audience="orders",
+            scopes=["orders:fulfil"],
+        )
+        address = f"{pipeline.api_url}/orders/{order_id}/{step}"
+        async with session.post(address, headers={"Authorization": f"Bearer {token}"}) as answer:
+            assert answer.status == 200, await answer.text()
+
+
+async def test_whole_lives_of_orders_reach_the_platform_in_order_also_through_an_outage_of_kafka(
+    pipeline: Pipeline,
+) -> None:
+    """Paid, fulfilled, cancelled, expired: nothing is lost, seqs arrive as 1, 2, 3, and stock adds up."""
+    pipeline.order_ttl_seconds = 8
+    await pipeline.start_all()
+    lives = cycle(LIVES)
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(live(pipeline, session, number, next(lives)) for number in range(20)))
+        pipeline.kafka.kill()
+        await asyncio.gather(*(live(pipeline, session, number, next(lives)) for number in range(20, 40)))
+        pipeline.kafka.start()
+
+    async def every_order_has_come_to_its_end() -> bool:
+        found = Counter(order.status for order in (await pipeline.evidence()).orders)
+        return found == dict.fromkeys(ENDS, 10)
+
+    await eventually(every_order_has_come_to_its_end, within_seconds=30, poll_seconds=0.5)
+    await pipeline.everything_arrived()
+    await pipeline.promises_are_kept()
+    arrivals = Counter(event.order_id for event in (await pipeline.evidence()).arrivals)
+    assert min(arrivals.values()) == 2

@@ -1,0 +1,152 @@
+"""Payment, cancellation and fulfilment of an order, and the list of one's own, over a real socket."""
+
+import pytest
+
+from app.application.errors import StorageUnavailableError
+from kits.observability.traces import trace_id
+from tests.integration.api.conftest import Shop
+from tests.integration.api.raw import Reply, message
+from tests.unit.api.in_memory_shop import a_token
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ORDER = b'{"items":[{"productId":"p-1","quantity":2}]}'
+STAFF = f"Bearer {a_token('staff', scopes=['orders:read', 'orders:fulfil'])}"
+STEPS = ["payment", "cancellation", "fulfilment"]
+
+
+async def placed(shop: Shop) -> str:
+    """The address of a new order."""
+    return (await shop.order(ORDER)).headers["location"]
+
+
+async def step(shop: Shop, path: str, body: bytes = b"", **headers: str) -> Reply:
+    """POST, as the customer unless another token is given."""
+    named = {"authorization": f"Bearer {shop.token}", **headers}
+    return await shop.send(message("POST", path, body, **named))
+
+
+async def test_a_payment_answers_with_the_order_and_its_new_version(shop: Shop) -> None:
+    address = await placed(shop)
+    reply = await step(shop, f"{address}/payment")
+    assert (reply.status, reply.headers["etag"]) == (200, '"2"')
+    assert (reply.json["status"], reply.json["version"]) == ("PAID", 2)
+    shown = await shop.get(address)
+    assert (shown.json, shown.headers["etag"]) == (reply.json, '"2"')
+
+
+async def test_an_order_is_paid_and_then_fulfilled_by_somebody_with_the_scope(shop: Shop) -> None:
+    address = await placed(shop)
+    await step(shop, f"{address}/payment")
+    reply = await step(shop, f"{address}/fulfilment", authorization=STAFF)
+    assert (reply.status, reply.json["status"], reply.headers["etag"]) == (200, "FULFILLED", '"3"')
+
+
+async def test_a_cancelled_order_can_be_paid_no_more_and_says_where_it_stands(shop: Shop) -> None:
+    address = await placed(shop)
+    assert (await step(shop, f"{address}/cancellation")).json["status"] == "CANCELLED"
+    reply = await step(shop, f"{address}/payment")
+    problem = reply.problem()
+    assert (reply.status, problem["code"], problem["current"]) == (409, "invalid_transition", "CANCELLED")
+
+
+async def test_without_the_scope_nobody_fulfils_and_nobody_learns_of_an_order(shop: Shop) -> None:
+    for address in (await placed(shop), "/orders/019f8e6a-3d52-7c1e-9b4a-5f0c2d7e8a91", "/orders/x"):
+        reply = await step(shop, f"{address}/fulfilment")
+        assert (reply.status, reply.problem()["code"]) == (403, "forbidden")
+        assert 'error="insufficient_scope", scope="orders:fulfil"' in reply.headers["www-authenticate"]
+    assert shop.behind.changes == []
+
+
+@pytest.mark.parametrize("name", ["payment", "cancellation"])
+async def test_another_customers_order_is_not_found_whatever_the_scope(shop: Shop, name: str) -> None:
+    address = await placed(shop)
+    for token in (f"Bearer {a_token('c-2')}", STAFF):
+        reply = await step(shop, f"{address}/{name}", authorization=token)
+        assert (reply.status, reply.problem()["code"]) == (404, "order_not_found")
+    assert (await shop.get(address)).json["status"] == "PENDING"
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("order_id", ["x", "019f8e6a-3d52-7c1e-9b4a-5f0c2d7e8a91", "%00", "..%2fx"])
+async def test_an_order_that_does_not_exist_is_not_found(shop: Shop, name: str, order_id: str) -> None:
+    reply = await step(shop, f"/orders/{order_id}/{name}", authorization=STAFF)
+    assert reply.status == 404
+    reply.problem()
+
+
+@pytest.mark.parametrize("name", STEPS)
+async def test_without_a_token_there_is_no_step(shop: Shop, name: str) -> None:
+    reply = await shop.send(message("POST", f"/orders/x/{name}"))
+    assert (reply.status, reply.problem()["code"]) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize("tags", ['"1"', '"7", "1"', '"7" ,"1"', "*", 'W/"7", "1"'])
+async def test_if_match_with_the_current_version_lets_the_order_go_on(shop: Shop, tags: str) -> None:
+    address = await placed(shop)
+    assert (await step(shop, f"{address}/payment", if_match=tags)).status == 200
+
+
+@pytest.mark.parametrize("tags", ['"2"', '""', 'W/"1"', '"01"', '"one"', '"9999999999"'])
+async def test_if_match_with_another_tag_changes_nothing_and_tells_the_version(shop: Shop, tags: str) -> None:
+    address = await placed(shop)
+    reply = await step(shop, f"{address}/payment", if_match=tags)
+    problem = reply.problem()
+    assert (reply.status, problem["code"], problem["version"]) == (412, "precondition_failed", 1)
+    assert (await shop.get(address)).json["status"] == "PENDING"
+
+
+@pytest.mark.parametrize("tags", ["1", '"1', '"1 "', "", '"1" "2"', '*, "1"', '"1",', "\xff"])
+async def test_an_if_match_that_is_none_is_refused(shop: Shop, tags: str) -> None:
+    address = await placed(shop)
+    reply = await step(shop, f"{address}/payment", if_match=tags)
+    assert (reply.status, reply.problem()["code"]) == (422, "invalid_request")
+    assert reply.json["errors"][0]["parameter"] == "If-Match"
+    assert shop.behind.changes == []
+
+
+async def test_the_change_carries_the_trace_of_its_request(shop: Shop) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    await step(shop, f"{await placed(shop)}/payment", traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+    assert trace_id(shop.behind.changes[0].traceparent) == trace
+
+
+async def test_a_body_that_nobody_asked_for_is_not_looked_at(shop: Shop) -> None:
+    reply = await step(shop, f"{await placed(shop)}/payment", b"{", content_type="text/plain")
+    assert reply.status == 200
+
+
+async def test_a_database_that_is_away_is_a_503_that_may_be_tried_again(shop: Shop) -> None:
+    address = await placed(shop)
+    shop.behind.failure = StorageUnavailableError("The database is away.")
+    reply = await step(shop, f"{address}/payment")
+    assert (reply.status, reply.problem()["code"]) == (503, "storage_unavailable")
+    assert reply.headers["retry-after"] == "1"
+
+
+async def test_ones_own_orders_are_listed_page_by_page_newest_first(shop: Shop) -> None:
+    addresses = [await placed(shop) for _ in range(5)]
+    await shop.order(ORDER, authorization=f"Bearer {a_token('c-2')}")
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        reply = await shop.get(f"/orders?limit=2{cursor}")
+        assert reply.headers["cache-control"] == "private, no-cache"
+        page = reply.json
+        seen += [order["links"]["self"] for order in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+        await placed(shop)
+    assert seen == addresses[::-1]
+
+
+async def test_a_customer_without_orders_has_an_empty_list(shop: Shop) -> None:
+    reply = await shop.get("/orders")
+    assert (reply.status, reply.json) == (200, {"items": [], "next": None})
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=", "cursor=cC0x", "cursor=%ff"])
+async def test_a_query_that_breaks_a_rule_names_its_parameter(shop: Shop, query: str) -> None:
+    reply = await shop.get(f"/orders?{query}")
+    assert (reply.status, reply.problem()["code"]) == (422, "invalid_request")
