@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,7 @@ class TwoApis(Pipeline):
 
     second_port: int = field(default_factory=lambda: choose_free(1)[0])
     answers_by_status: Counter[int] = field(default_factory=Counter)
+    orders_by_key: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     @property
     def urls(self) -> list[str]:
@@ -50,15 +51,19 @@ class TwoApis(Pipeline):
         self.ports[0] = first
         await self.answers(f"{self.urls[1]}/readyz")
 
-    async def place(self, session: aiohttp.ClientSession, url: str, customer: str, body: Any) -> None:
+    async def place(
+        self, session: aiohttp.ClientSession, url: str, customer: str, body: Any, *, key: str = ""
+    ) -> None:
         """One order; what becomes of it is counted."""
         token = issue_token(self.secret, customer, issuer="order-pipeline", audience="orders")
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": key} if key else {})
         try:
             async with session.post(f"{url}/orders", json=body, headers=headers) as answer:
                 self.answers_by_status[answer.status] += 1
                 if answer.status == 202:
-                    self.accepted.add(str((await answer.json())["orderId"]))
+                    order_id = str((await answer.json())["orderId"])
+                    self.accepted.add(order_id)
+                    self.orders_by_key[key].add(order_id)
         except aiohttp.ClientError:
             self.answers_by_status[0] += 1
 
@@ -100,6 +105,24 @@ def scarce_order(rng: random.Random) -> Any:
     products = rng.sample(sorted(SCARCE), rng.randint(1, 3))
     body: dict[str, Any] = {"items": [{"productId": one, "quantity": rng.randint(1, 2)} for one in products]}
     return body | ({"couponCode": "FEW"} if rng.random() < 0.4 else {})
+
+
+async def test_one_key_at_two_processes_at_once_is_one_order(apis: TwoApis) -> None:
+    """Every answer is the same order, or a conflict that says that it is being placed."""
+    body = {"items": [{"productId": "p-4", "quantity": 1}]}
+    keys = [f"key-{number}" for number in range(20)]
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        await asyncio.gather(
+            *(apis.place(session, url, "c-1", body, key=key) for key in keys for url in apis.urls * 3)
+        )
+    assert set(apis.answers_by_status) <= {202, 409}, apis.answers_by_status
+    assert {key: len(orders) for key, orders in apis.orders_by_key.items()} == dict.fromkeys(keys, 1)
+    connection = await asyncpg.connect(apis.database_url)
+    stock = await connection.fetchval("SELECT stock FROM products WHERE id = 'p-4'")
+    await connection.close()
+    assert stock == STOCK["p-4"] - len(keys)
+    await apis.everything_arrived()
+    await apis.promises_are_kept()
 
 
 async def test_two_processes_sell_the_same_scarce_stock_and_one_of_them_dies(apis: TwoApis) -> None:

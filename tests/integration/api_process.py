@@ -74,9 +74,9 @@ async def run_app(database_url: str, *words: str, given: bytes = b"") -> str:
     return out.decode()
 
 
-def a_token(sub: str) -> str:
+def a_token(sub: str, *scopes: str) -> str:
     """A token that these processes accept."""
-    return issue_token(SECRET, sub, issuer="order-pipeline", audience="orders")
+    return issue_token(SECRET, sub, issuer="order-pipeline", audience="orders", scopes=scopes)
 
 
 async def _is_ready(port: int) -> bool:

@@ -1,6 +1,7 @@
 """A newer build has migrated the database; this build, the older one, goes on."""
 
 import asyncio
+import secrets
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +13,15 @@ NEWER = "2999_01_01_0000"
 # What an expand step may do to every table that this build reads and writes.
 EXPAND = [
     f"ALTER TABLE {table} ADD COLUMN future_text text, ADD COLUMN future_number integer NOT NULL DEFAULT 7"
-    for table in ("products", "coupons", "orders", "coupon_uses", "outbox_event", "stock_audit")
+    for table in (
+        "products",
+        "coupons",
+        "orders",
+        "coupon_uses",
+        "outbox_event",
+        "idempotency_keys",
+        "stock_audit",
+    )
 ] + [
     "CREATE TABLE future_things (id uuid PRIMARY KEY, order_id uuid REFERENCES orders)",
     "ALTER TABLE orders ALTER COLUMN lines DROP NOT NULL",
@@ -24,7 +33,15 @@ async def order(api: ApiProcess) -> Reply:
     """Place one."""
     token = f"Bearer {a_token('c-1')}"
     return await exchange(
-        api.port, message("POST", "/orders", ORDER, content_type="application/json", authorization=token)
+        api.port,
+        message(
+            "POST",
+            "/orders",
+            ORDER,
+            content_type="application/json",
+            authorization=token,
+            idempotency_key=secrets.token_hex(8),
+        ),
     )
 
 
