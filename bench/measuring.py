@@ -66,8 +66,10 @@ class Measuring:
         return self._measured
 
     async def _closed(self, shop: Shop, workload: Workload, plan: Plan, number: int) -> None:
+        before = (await shop.counts()).cpu_seconds
         run = await self._load.closed(shop, workload, plan.seconds)
         run.topic_complete_seconds = await self._settle() if workload.orders else 0.0
+        run.cpu_us = ((await shop.counts()).cpu_seconds - before) / max(1, run.answers) * 1e6
         self._measured.runs[f"{shop.name}/{workload.key}"].append(run)
         self._check(run, f"{workload.title} on {shop.name}")
         self._tell(f"round {number}/{plan.rounds}  {shop.name}  {workload.title}", run)

@@ -60,7 +60,7 @@ def goals(measured: Measured, shop: str) -> list[Goal]:
 def table(report: Report, workloads: Sequence[Workload]) -> str:
     """For a reader at a terminal."""
     titles = {workload.key: workload for workload in workloads}
-    lines = [f"{'medians of ' + str(report.machine['rounds']) + ' runs':<58}{'conns':>6}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}"]  # fmt: skip
+    lines = [f"{'medians of ' + str(report.machine['rounds']) + ' runs':<58}{'conns':>6}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}{'cpu us':>9}"]  # fmt: skip
     for name, runs in report.runs.items():
         shop, key = name.split("/")
         title = f"({key}) {titles[key].title} [{shop}]"
@@ -91,7 +91,7 @@ def memory_line(memory: Mapping[str, float]) -> str:
 
 def _line(title: str, connections: str, runs: Sequence[Run]) -> str:
     p50, p99 = _median(runs, "p50_ms"), _median(runs, "p99_ms")
-    return f"{title:<58}{connections:>6}{speed(runs):>9,.0f}{p50:>9.1f}{p99:>9.1f}"
+    return f"{title:<58}{connections:>6}{speed(runs):>9,.0f}{p50:>9.1f}{p99:>9.1f}{_median(runs, 'cpu_us'):>9.0f}"
 
 
 def _goal_line(goal: Goal) -> str:

@@ -16,6 +16,8 @@ class Run(msgspec.Struct, kw_only=True):
     p99_ms: float
     topic_complete_seconds: float = 0.0
     """From the last answer until every order was in the topic."""
+    cpu_us: float = 0.0
+    """Processor time of the API per answer, in microseconds: what other load on the machine disturbs least."""
 
     @property
     def per_second(self) -> float:

@@ -19,6 +19,7 @@ _STOP_SECONDS = 30.0
 _ANSWERS = re.compile(
     r'^http_request_duration_seconds_count\{method="POST",route="/orders",status="(\d+)"\} (\S+)$', re.MULTILINE
 )
+_CPU = re.compile(r"^process_cpu_seconds_total (\S+)$", re.MULTILINE)
 _MEMORY = re.compile(r"^process_resident_memory_bytes (\S+)$", re.MULTILINE)
 # The processes are on this machine: a proxy from the environment would only be in the way.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -26,9 +27,10 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What one process says of itself: answers to POST /orders by status, resident memory in MiB."""
+    """What one process says of itself: answers to POST /orders by status, processor time, resident memory."""
 
     answers: Mapping[str, int]
+    cpu_seconds: float
     memory_mib: float
 
     @property
@@ -58,9 +60,13 @@ class Shop:
     async def counts(self) -> Counts:
         """Its own counts, now."""
         text = await asyncio.to_thread(_get, f"{self.url}/metrics")
-        memory = _MEMORY.search(text)
+        memory, cpu = _MEMORY.search(text), _CPU.search(text)
         answers = {status: int(float(number)) for status, number in _ANSWERS.findall(text)}
-        return Counts(answers, float(memory.group(1)) / 2**20 if memory else 0.0)
+        return Counts(
+            answers,
+            cpu_seconds=float(cpu.group(1)) if cpu else 0.0,
+            memory_mib=float(memory.group(1)) / 2**20 if memory else 0.0,
+        )
 
     def stop(self) -> None:
         """End it in order."""
