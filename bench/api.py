@@ -1,4 +1,4 @@
-"""Entrance: `python -m bench.api` is the order service with one route more; `--one-by-one` ends group commit."""
+"""Entrance: `python -m bench.api`, the order service with one route more; `--one-by-one`: no group commit."""
 
 import os
 import sys

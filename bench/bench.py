@@ -68,7 +68,9 @@ async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say) ->
 async def _shops(
     directory: Path, environment: Mapping[str, str], against: Path | None
 ) -> AsyncIterator[Sequence[Shop]]:
-    planned = [(GROUPED, ROOT, ())] + ([(OTHER, against, ())] if against else []) + [(ALONE, ROOT, (ALONE_OPTION,))]
+    planned = (
+        [(GROUPED, ROOT, ())] + ([(OTHER, against, ())] if against else []) + [(ALONE, ROOT, (ALONE_OPTION,))]
+    )
     shops: list[Shop] = []
     try:
         for (name, checkout, options), port in zip(planned, choose_free(len(planned)), strict=True):

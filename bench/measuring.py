@@ -1,4 +1,4 @@
-"""Measures in rounds: every workload once per round, so that what disturbs the machine disturbs all of them."""
+"""Measures in rounds: every workload once per round, so that a disturbance meets all of them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence

@@ -39,7 +39,7 @@ class Pace(msgspec.Struct, kw_only=True):
 
 
 class OpenLoop:
-    """Sends by the clock on whatever connection is free; what finds none free waits, and its latency grows."""
+    """Sends by the clock on any free connection; what finds none free waits, and its latency grows."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
@@ -56,21 +56,24 @@ class OpenLoop:
     async def run(self) -> Run:
         """The whole load; returns when the last answer is there, or 10 s after the last request."""
         loop = asyncio.get_running_loop()
-        connections = [
-            (await loop.create_connection(lambda: PacedConnection(self._answered), self._pace.host, self._pace.port))[1]
-            for _ in range(self._pace.connections)
-        ]  # fmt: skip
+        connections = [await self._connect() for _ in range(self._pace.connections)]
         self._free.extend(connections)
         began = loop.time()
         self._measured_from = began + self._pace.warm_up_seconds
         await self._send_all(began, until=self._measured_from + self._pace.seconds)
         give_up_at = loop.time() + _LAST_ANSWERS_SECONDS
-        while (self._open or self._due) and loop.time() < give_up_at:
+        while (self._open or self._due) and loop.time() < give_up_at:  # noqa: ASYNC110 - bounded
             await asyncio.sleep(_TICK_SECONDS)
         self._broken += self._open + len(self._due)
         for connection in connections:
             connection.close()
         return self._result()
+
+    async def _connect(self) -> PacedConnection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: PacedConnection(self._answered), self._pace.host, self._pace.port
+        )
+        return connection
 
     async def _send_all(self, began: float, *, until: float) -> None:
         loop = asyncio.get_running_loop()

@@ -39,7 +39,7 @@ class PacedConnection(asyncio.Protocol):
             self._received = b""
             self._on_answer(self, status)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
         if self.scheduled_at:
             self._on_answer(self, BROKEN)
 

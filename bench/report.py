@@ -49,18 +49,23 @@ def goals(measured: Measured, shop: str) -> list[Goal]:
         if above and below:
             found.append(Goal(name, above / below, limit, at_least=True))
     if measured.half_load:
-        found.append(Goal("(e) p99 ms at half load", _median(measured.half_load, "p99_ms"), 50.0, at_least=False))
+        found.append(
+            Goal("(e) p99 ms at half load", _median(measured.half_load, "p99_ms"), 50.0, at_least=False)
+        )
     everything = [run for runs in measured.runs.values() for run in runs] + measured.half_load
     worst = max((run.topic_complete_seconds for run in everything), default=0.0)
     found.append(Goal("topic complete, seconds, worst run", worst, 1.0, at_least=False))
-    found.append(Goal("answers other than 202", sum(r.refused + r.broken for r in everything), 0, at_least=False))
+    found.append(
+        Goal("answers other than 202", sum(r.refused + r.broken for r in everything), 0, at_least=False)
+    )
     return found
 
 
 def table(report: Report, workloads: Sequence[Workload]) -> str:
     """For a reader at a terminal."""
     titles = {workload.key: workload for workload in workloads}
-    lines = [f"{'medians of ' + str(report.machine['rounds']) + ' runs':<58}{'conns':>6}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}{'cpu us':>9}"]  # fmt: skip
+    heading = f"medians of {report.machine['rounds']} runs"
+    lines = [_row(heading, "conns", "per s", "p50 ms", "p99 ms", "cpu us")]
     for name, runs in report.runs.items():
         shop, key = name.split("/")
         title = f"({key}) {titles[key].title} [{shop}]"
@@ -69,10 +74,12 @@ def table(report: Report, workloads: Sequence[Workload]) -> str:
         lines.append(_line("(e) open loop at half of (a)", "open", report.half_load))
     lines += ["", *(_goal_line(goal) for goal in report.goals), ""]
     lines += [
-        f"memory of {name}: {before:.0f} MiB after the warm-up, {report.memory_after[name]:.0f} MiB at the end"
+        f"memory of {name}: {before:.0f} MiB at first, {report.memory_after[name]:.0f} MiB at the end"
         for name, before in report.memory_before.items()
     ]
-    lines.append("accepted = rows = events: " + ", ".join(f"{name} {n:,}" for name, n in report.counts.items()))
+    lines.append(
+        "accepted = rows = events: " + ", ".join(f"{name} {n:,}" for name, n in report.counts.items())
+    )
     return "\n".join([*lines, *(f"WRONG: {complaint}" for complaint in report.complaints)])
 
 
@@ -90,8 +97,12 @@ def memory_line(memory: Mapping[str, float]) -> str:
 
 
 def _line(title: str, connections: str, runs: Sequence[Run]) -> str:
-    p50, p99 = _median(runs, "p50_ms"), _median(runs, "p99_ms")
-    return f"{title:<58}{connections:>6}{speed(runs):>9,.0f}{p50:>9.1f}{p99:>9.1f}{_median(runs, 'cpu_us'):>9.0f}"
+    latencies = (f"{_median(runs, name):.1f}" for name in ("p50_ms", "p99_ms"))
+    return _row(title, connections, f"{speed(runs):,.0f}", *latencies, f"{_median(runs, 'cpu_us'):.0f}")
+
+
+def _row(title: str, connections: str, *numbers: str) -> str:
+    return f"{title:<58}{connections:>6}" + "".join(f"{number:>9}" for number in numbers)
 
 
 def _goal_line(goal: Goal) -> str:

@@ -17,7 +17,7 @@ class Run(msgspec.Struct, kw_only=True):
     topic_complete_seconds: float = 0.0
     """From the last answer until every order was in the topic."""
     cpu_us: float = 0.0
-    """Processor time of the API per answer, in microseconds: what other load on the machine disturbs least."""
+    """Processor time of the API per answer, microseconds: what other load on the machine disturbs least."""
 
     @property
     def per_second(self) -> float:

@@ -39,9 +39,11 @@ async def bench_servers(environ: Mapping[str, str] = os.environ) -> AsyncIterato
         if not given_kafka:
             stack.kafka.start()
         server = given_database or stack.postgres.url("postgres")
-        async with _database(server.replace("postgresql+asyncpg://", "postgresql://")) as url:
-            async with _topic(given_kafka, stack) as kafka:
-                yield Addresses(url, kafka)
+        async with (
+            _database(server.replace("postgresql+asyncpg://", "postgresql://")) as url,
+            _topic(given_kafka, stack) as kafka,
+        ):
+            yield Addresses(url, kafka)
     finally:
         throwaway.release(stack)
 

@@ -17,7 +17,8 @@ _START_SECONDS = 40.0
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 30.0
 _ANSWERS = re.compile(
-    r'^http_request_duration_seconds_count\{method="POST",route="/orders",status="(\d+)"\} (\S+)$', re.MULTILINE
+    r'^http_request_duration_seconds_count\{method="POST",route="/orders",status="(\d+)"\} (\S+)$',
+    re.MULTILINE,
 )
 _CPU = re.compile(r"^process_cpu_seconds_total (\S+)$", re.MULTILINE)
 _MEMORY = re.compile(r"^process_resident_memory_bytes (\S+)$", re.MULTILINE)

@@ -15,7 +15,9 @@ class TopicWatch:
     """Reads `order-events` without a group. No reader but this one; transactions are not used on it."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        self._partitions = [ClientPartition(ORDER_EVENTS, number) for number in range(ORDER_EVENTS_PARTITIONS)]
+        self._partitions = [
+            ClientPartition(ORDER_EVENTS, number) for number in range(ORDER_EVENTS_PARTITIONS)
+        ]
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap_servers,
             enable_auto_commit=False,

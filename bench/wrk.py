@@ -35,7 +35,14 @@ def require_wrk() -> str:
 
 
 async def run_wrk(
-    url: str, path: str, *, connections: int, seconds: float, key_prefix: str, files: Sequence[Path], seed: int
+    url: str,
+    path: str,
+    *,
+    connections: int,
+    seconds: float,
+    key_prefix: str,
+    files: Sequence[Path],
+    seed: int,
 ) -> Run:
     """Load `url` + `path` for so long with one thread of wrk; `files` hold one token or body per line.
 
@@ -44,7 +51,8 @@ async def run_wrk(
     """
     command = [
         require_wrk(), "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s",
-        "--timeout", "10s", "--script", str(_SCRIPT), url, "--", path, key_prefix, *map(str, files), str(seed),
+        "--timeout", "10s", "--script", str(_SCRIPT), url,
+        "--", path, key_prefix, *map(str, files), str(seed),
     ]  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT

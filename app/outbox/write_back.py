@@ -69,7 +69,7 @@ class WriteBack:
             except TimeoutError:
                 pass
             else:
-                # Answers of other partitions and of the next transactions come within moments: one write for all.
+                # Answers of other partitions and transactions follow within moments: one write for all.
                 await asyncio.sleep(_GATHER_SECONDS)
             self._wake.clear()
             await self.settle()

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.application.ports import (
     CouponRepository,
@@ -21,26 +21,28 @@ from app.persistence.idempotency import SqlIdempotencyRepository
 from app.persistence.orders import SqlOrderRepository
 from app.persistence.products import SqlProductRepository
 from app.persistence.storage_errors import storage_errors
+from kits.postgres.driver import DriverStatement, DriverTransaction, driver_transaction
 
-_NOW = select(func.clock_timestamp())
+_NOW = DriverStatement(select(func.clock_timestamp()))
 
 
 class SqlUnitOfWork:
     """What one transaction works with. It does not commit itself: leaving its block does."""
 
-    def __init__(self, connection: AsyncConnection, outbox: Outbox) -> None:
-        self.orders: OrderRepository = SqlOrderRepository(connection)
-        self.products: ProductRepository = SqlProductRepository(connection)
-        self.coupons: CouponRepository = SqlCouponRepository(connection)
-        self.idempotency: IdempotencyRepository = SqlIdempotencyRepository(connection)
+    def __init__(self, transaction: DriverTransaction, outbox: Outbox) -> None:
+        self.orders: OrderRepository = SqlOrderRepository(transaction)
+        self.products: ProductRepository = SqlProductRepository(transaction)
+        self.coupons: CouponRepository = SqlCouponRepository(transaction)
+        self.idempotency: IdempotencyRepository = SqlIdempotencyRepository(transaction)
         self.outbox = outbox
         self.events: list[RaisedEvent] = []
-        self._connection = connection
+        self._transaction = transaction
 
     async def now(self) -> datetime:
         """The database's clock, to the millisecond that the events carry."""
-        moment: datetime = (await self._connection.execute(_NOW)).scalar_one()
-        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        ((moment,),) = await self._transaction.fetch(_NOW)
+        read: datetime = moment
+        return read.replace(microsecond=read.microsecond // 1000 * 1000)
 
     def publish(self, event: OrderEvent, *, traceparent: str) -> None:
         """Raise a domain event for the listeners of this transaction."""
@@ -51,7 +53,7 @@ class SqlTransactions:
     """Opens units of work: READ COMMITTED, committed by leaving the block, rolled back by any exception."""
 
     def __init__(
-        self, engine: AsyncEngine, bus: EventBus, outbox: Callable[[AsyncConnection], Outbox]
+        self, engine: AsyncEngine, bus: EventBus, outbox: Callable[[DriverTransaction], Outbox]
     ) -> None:
         self._engine = engine
         self._bus = bus
@@ -66,8 +68,8 @@ class SqlTransactions:
             StorageConflictError, StorageRefusedError: rolled back.
         """
         with storage_errors():
-            async with self._engine.begin() as connection:
-                uow = SqlUnitOfWork(connection, self._outbox(connection))
+            async with driver_transaction(self._engine) as transaction:
+                uow = SqlUnitOfWork(transaction, self._outbox(transaction))
                 yield uow
                 await self._bus.before_commit(uow.events, uow)
         await self._bus.after_commit(uow.events, uow)

@@ -9,7 +9,7 @@ _YOUNG_OBJECTS = 20_000
 
 @contextmanager
 def long_lived_objects_set_aside() -> Iterator[None]:
-    """Enter it when everything that stays has been built: collections then look at the requests' objects only.
+    """Enter it when all that stays has been built: collections then look at the requests' objects only.
 
     A full collection of a serving process would stop every request for about 100 ms, to find nothing: the
     routes, statements and compiled patterns that it walks over are all in use (`gc.freeze`, bpo-31558).

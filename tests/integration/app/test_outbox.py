@@ -18,6 +18,7 @@ from contracts.envelope import EventMessage
 from kits.kafka.errors import KafkaConfigurationError, RecordRefusedError, SendNotDoneError
 from kits.kafka.records import Acknowledgement
 from kits.observability.metrics import Metrics
+from kits.postgres.driver import driver_transaction
 from tests.builders import a_message
 from tests.fakes import FakeProducer
 from tests.integration.app.conftest import LEASE_SECONDS, Shop
@@ -62,8 +63,8 @@ def pipeline(engine: AsyncEngine) -> Pipeline:
 
 async def record(engine: AsyncEngine, *messages: EventMessage, claimed: bool = False) -> list[Claim]:
     """Commit these events as one transaction of the shop would."""
-    async with engine.begin() as connection:
-        outbox = SqlOutbox(connection, lease_seconds=LEASE_SECONDS)
+    async with driver_transaction(engine) as transaction:
+        outbox = SqlOutbox(transaction, lease_seconds=LEASE_SECONDS)
         await outbox.add(messages, claimed=claimed)
         return list(outbox.claimed())
 
