@@ -23,7 +23,7 @@ class DriverStatement:
     """
 
     def __init__(self, statement: ClauseElement) -> None:
-        compiled = statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
+        compiled: Any = statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
         self.text = str(compiled)
         self._defaults = {name: compiled.params[name] for name in compiled.positiontup or ()}
 
