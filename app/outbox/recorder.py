@@ -12,7 +12,7 @@ from app.outbox.claim import Claim, send_until
 from app.outbox.table import EVENT_ID, earlier_unpublished, lease_end, outbox_event
 from contracts.envelope import EventMessage
 from kits.kafka.records import Deadline
-from kits.postgres.driver import DriverStatement, DriverTransaction
+from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_arrays, rows_for, values_for
 
 _row = outbox_event.c
@@ -48,8 +48,8 @@ _ADD = DriverStatement(
 class SqlOutbox:
     """The outbox inside one transaction of the shop."""
 
-    def __init__(self, transaction: DriverTransaction, *, lease_seconds: float) -> None:
-        self._transaction = transaction
+    def __init__(self, connection: DriverConnection, *, lease_seconds: float) -> None:
+        self._connection = connection
         self._lease_seconds = lease_seconds
         self._claims: list[Claim] = []
 
@@ -65,7 +65,7 @@ class SqlOutbox:
             rows.append((*_columns_of(message), claimed and message.aggregate_id not in seen))
             seen.add(message.aggregate_id)
         values = as_arrays((*_COLUMNS, "claim"), rows)
-        born = await self._transaction.fetch(
+        born = await self._connection.fetch(
             _ADD, {**values, "token": token, "lease_seconds": self._lease_seconds}
         )
         mine = {str(event_id) for event_id, lease_token in born if lease_token is not None}

@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select, update
 from app.domain.coupon import Coupon, CouponKind
 from app.domain.order import Order
 from app.persistence.tables import coupon_uses, coupons
-from kits.postgres.driver import DriverStatement, DriverTransaction
+from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
 
 _LOCK = DriverStatement(
@@ -39,8 +39,8 @@ _RECORD = DriverStatement(insert_from_arrays(coupon_uses, *_USE_COLUMNS))
 class SqlCouponRepository:
     """Coupons of one transaction."""
 
-    def __init__(self, transaction: DriverTransaction) -> None:
-        self._transaction = transaction
+    def __init__(self, connection: DriverConnection) -> None:
+        self._connection = connection
 
     async def lock(self, asked: Iterable[tuple[str, str]]) -> Mapping[str, Coupon]:
         """Coupons by code for (code, customer) pairs, rows locked in code order.
@@ -48,11 +48,11 @@ class SqlCouponRepository:
         Earlier uses are read after the lock, and only for coupons with a limit per customer.
         """
         pairs = sorted(asked)
-        found = await self._transaction.fetch(_LOCK, {"codes": sorted({code for code, _ in pairs})})
+        found = await self._connection.fetch(_LOCK, {"codes": sorted({code for code, _ in pairs})})
         locked = {code: Coupon(code, CouponKind(kind), *rest) for code, kind, *rest in found}
         limited = [pair for pair in pairs if pair[0] in locked and locked[pair[0]].customer_limit is not None]
         if limited:
-            uses = await self._transaction.fetch(_USES, as_arrays(("coupon_code", "customer_id"), limited))
+            uses = await self._connection.fetch(_USES, as_arrays(("coupon_code", "customer_id"), limited))
             for code, customer_id, count in uses:
                 locked[code].used_by[customer_id] = count
         return locked
@@ -61,6 +61,6 @@ class SqlCouponRepository:
         """Record one use for each order, and count it on its coupon."""
         times = Counter(order.coupon_code for order in placed)
         counted = sorted((code, count) for code, count in times.items() if code is not None)
-        await self._transaction.fetch(_COUNT, as_arrays(("coupon_code", "times"), counted))
+        await self._connection.fetch(_COUNT, as_arrays(("coupon_code", "times"), counted))
         rows = sorted((order.id, order.coupon_code, order.customer_id) for order in placed)
-        await self._transaction.fetch(_RECORD, as_arrays(_USE_COLUMNS, rows))
+        await self._connection.fetch(_RECORD, as_arrays(_USE_COLUMNS, rows))

@@ -10,7 +10,7 @@ from app.application.commands import CreateOrder
 from app.application.errors import IdempotencyKeyWaitError
 from app.application.ports import KeyOwner
 from app.persistence.tables import idempotency_keys
-from kits.postgres.driver import DriverStatement, DriverTransaction
+from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.errors import LockTimeoutError
 from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
 
@@ -45,8 +45,8 @@ _FORGET = delete(idempotency_keys).where(
 class SqlIdempotencyRepository:
     """Keys of one transaction; the first lock that it takes."""
 
-    def __init__(self, transaction: DriverTransaction) -> None:
-        self._transaction = transaction
+    def __init__(self, connection: DriverConnection) -> None:
+        self._connection = connection
 
     async def claim(self, commands: Sequence[CreateOrder]) -> Mapping[str, KeyOwner]:
         """Claim each command's key, in sorted order; who owns it now, by the command's order id.
@@ -63,7 +63,7 @@ class SqlIdempotencyRepository:
             if (key := keys.get(each.order_id))
         )
         try:
-            claimed = await self._transaction.fetch(_CLAIM, as_arrays(_COLUMNS, rows))
+            claimed = await self._connection.fetch(_CLAIM, as_arrays(_COLUMNS, rows))
         except LockTimeoutError as error:
             raise IdempotencyKeyWaitError("Another process holds an idempotency key.") from error
         mine = {str(order_id) for (order_id,) in claimed}
@@ -74,7 +74,7 @@ class SqlIdempotencyRepository:
         }
         taken = [row for row in rows if row[4] not in mine]
         if taken:
-            found = await self._transaction.fetch(_OWNERS, _asking(taken))
+            found = await self._connection.fetch(_OWNERS, _asking(taken))
             owners |= {str(asked): KeyOwner(str(owner), request_hash) for asked, owner, request_hash in found}
         return owners
 
@@ -85,7 +85,7 @@ class SqlIdempotencyRepository:
             for each in commands
             if each.idempotency
         )
-        await self._transaction.fetch(_RELEASE, _asking(rows))
+        await self._connection.fetch(_RELEASE, _asking(rows))
 
 
 class SqlIdempotencyKeys:

@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, bindparam, func, select
 
 from app.domain.order import Order, OrderLine, OrderStatus
 from app.persistence.tables import orders
-from kits.postgres.driver import DriverStatement, DriverTransaction
+from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_arrays, insert_from_arrays
 
 _COLUMNS = tuple(column.name for column in orders.columns)
@@ -21,17 +21,17 @@ _FIND = DriverStatement(
 class SqlOrderRepository:
     """Orders of one transaction."""
 
-    def __init__(self, transaction: DriverTransaction) -> None:
-        self._transaction = transaction
+    def __init__(self, connection: DriverConnection) -> None:
+        self._connection = connection
 
     async def add(self, placed: Sequence[Order]) -> None:
         """Insert orders in one statement, sorted by id."""
         rows = [_row_of(order) for order in sorted(placed, key=lambda order: order.id)]
-        await self._transaction.fetch(_INSERT, as_arrays(_COLUMNS, rows))
+        await self._connection.fetch(_INSERT, as_arrays(_COLUMNS, rows))
 
     async def find(self, order_ids: Iterable[str]) -> Mapping[str, Order]:
         """Those of the orders that exist, by id."""
-        found = await self._transaction.fetch(_FIND, {"ids": sorted(order_ids)})
+        found = await self._connection.fetch(_FIND, {"ids": sorted(order_ids)})
         return {order.id: order for order in map(order_of, found)}
 
 

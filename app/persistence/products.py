@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select, update
 
 from app.domain.product import Product
 from app.persistence.tables import products
-from kits.postgres.driver import DriverStatement, DriverTransaction
+from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_arrays, rows_from_arrays
 
 _LOCK = DriverStatement(
@@ -27,17 +27,17 @@ _TAKE = DriverStatement(
 class SqlProductRepository:
     """Products of one transaction."""
 
-    def __init__(self, transaction: DriverTransaction) -> None:
-        self._transaction = transaction
+    def __init__(self, connection: DriverConnection) -> None:
+        self._connection = connection
 
     async def lock(self, product_ids: Iterable[str]) -> Mapping[str, Product]:
         """Those of the products that exist, by id; rows locked in ascending id order, in one statement."""
-        found = await self._transaction.fetch(_LOCK, {"ids": sorted(product_ids)})
+        found = await self._connection.fetch(_LOCK, {"ids": sorted(product_ids)})
         return {product.id: product for product in map(product_of, found)}
 
     async def take(self, pieces: Mapping[str, int]) -> None:
         """Take pieces out of the stock of locked products; the table's CHECK refuses to go below zero."""
-        await self._transaction.fetch(_TAKE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
+        await self._connection.fetch(_TAKE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
 
 
 def product_of(row: Mapping[Any, Any]) -> Product:

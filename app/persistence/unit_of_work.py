@@ -21,7 +21,7 @@ from app.persistence.idempotency import SqlIdempotencyRepository
 from app.persistence.orders import SqlOrderRepository
 from app.persistence.products import SqlProductRepository
 from app.persistence.storage_errors import storage_errors
-from kits.postgres.driver import DriverStatement, DriverTransaction, driver_transaction
+from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
 
 _NOW = DriverStatement(select(func.clock_timestamp()))
 
@@ -29,18 +29,18 @@ _NOW = DriverStatement(select(func.clock_timestamp()))
 class SqlUnitOfWork:
     """What one transaction works with. It does not commit itself: leaving its block does."""
 
-    def __init__(self, transaction: DriverTransaction, outbox: Outbox) -> None:
-        self.orders: OrderRepository = SqlOrderRepository(transaction)
-        self.products: ProductRepository = SqlProductRepository(transaction)
-        self.coupons: CouponRepository = SqlCouponRepository(transaction)
-        self.idempotency: IdempotencyRepository = SqlIdempotencyRepository(transaction)
+    def __init__(self, connection: DriverConnection, outbox: Outbox) -> None:
+        self.orders: OrderRepository = SqlOrderRepository(connection)
+        self.products: ProductRepository = SqlProductRepository(connection)
+        self.coupons: CouponRepository = SqlCouponRepository(connection)
+        self.idempotency: IdempotencyRepository = SqlIdempotencyRepository(connection)
         self.outbox = outbox
         self.events: list[RaisedEvent] = []
-        self._transaction = transaction
+        self._connection = connection
 
     async def now(self) -> datetime:
         """The database's clock, to the millisecond that the events carry."""
-        ((moment,),) = await self._transaction.fetch(_NOW)
+        ((moment,),) = await self._connection.fetch(_NOW)
         read: datetime = moment
         return read.replace(microsecond=read.microsecond // 1000 * 1000)
 
@@ -53,7 +53,7 @@ class SqlTransactions:
     """Opens units of work: READ COMMITTED, committed by leaving the block, rolled back by any exception."""
 
     def __init__(
-        self, engine: AsyncEngine, bus: EventBus, outbox: Callable[[DriverTransaction], Outbox]
+        self, engine: AsyncEngine, bus: EventBus, outbox: Callable[[DriverConnection], Outbox]
     ) -> None:
         self._engine = engine
         self._bus = bus
@@ -68,8 +68,8 @@ class SqlTransactions:
             StorageConflictError, StorageRefusedError: rolled back.
         """
         with storage_errors():
-            async with driver_transaction(self._engine) as transaction:
-                uow = SqlUnitOfWork(transaction, self._outbox(transaction))
+            async with driver_transaction(self._engine) as connection:
+                uow = SqlUnitOfWork(connection, self._outbox(connection))
                 yield uow
                 await self._bus.before_commit(uow.events, uow)
         await self._bus.after_commit(uow.events, uow)

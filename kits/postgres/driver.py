@@ -5,7 +5,7 @@ Where a transaction is the bottleneck its statements go this way; the pool stays
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from sqlalchemy import ClauseElement
@@ -25,39 +25,58 @@ class DriverStatement:
     def __init__(self, statement: ClauseElement) -> None:
         compiled: Any = statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
         self.text = str(compiled)
-        self._defaults = {name: compiled.params[name] for name in compiled.positiontup or ()}
+        self._names: Sequence[str] = compiled.positiontup or ()
+        binds = {name: compiled.binds[name] for name in self._names}
+        self._fixed = {name: bind.value for name, bind in binds.items() if not bind.required}
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """One argument per number; what `values` does not name was fixed by the statement."""
-        return [values.get(name, fixed) for name, fixed in self._defaults.items()]
+        """One argument per number.
+
+        Raises:
+            KeyError: `values` lacks one that the statement itself does not fix.
+        """
+        return [values[name] if name in values else self._fixed[name] for name in self._names]
 
 
-class DriverTransaction:
-    """An open transaction."""
+class DriverConnection:
+    """A connection lent by the engine's pool; outside of a transaction each statement commits by itself."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     async def fetch(self, statement: DriverStatement, values: Mapping[str, Any] = _NOTHING) -> Sequence[Any]:
-        """Run a statement and read all rows; each text is prepared once per connection."""
+        """Run a statement and read all rows; each text is prepared once per connection.
+
+        Raises:
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: see kits.postgres.errors.
+        """
         rows: Sequence[Any] = await self._connection.fetch(statement.text, *statement.arguments(values))
         return rows
 
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """READ COMMITTED; leaving the block commits, an exception rolls back.
+
+        When the connection is lost during the COMMIT, whether it took place is unknown.
+        """
+        block: AbstractAsyncContextManager[Any] = self._connection.transaction(isolation="read_committed")
+        return block
+
 
 @asynccontextmanager
-async def driver_transaction(engine: AsyncEngine) -> AsyncIterator[DriverTransaction]:
-    """A READ COMMITTED transaction on one of the engine's connections; leaving the block commits.
-
-    Raises:
-        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: see kits.postgres.errors. When
-            the connection was lost during the COMMIT, whether it took place is unknown.
-    """
+async def driver_connection(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
+    """One of the engine's connections, for the driver alone: nothing may run on it through the engine."""
     async with engine.connect() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection
         try:
-            async with driver.transaction(isolation="read_committed"):
-                yield DriverTransaction(driver)
+            yield DriverConnection(driver)
         finally:
             # The engine has not seen this connection fail: without this it would lend it again.
             if driver.is_closed():
                 await connection.invalidate()
+
+
+@asynccontextmanager
+async def driver_transaction(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
+    """A transaction on a connection of its own, see `DriverConnection.transaction`."""
+    async with driver_connection(engine) as connection, connection.transaction():
+        yield connection

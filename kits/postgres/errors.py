@@ -48,11 +48,8 @@ def constraint(error: BaseException) -> str:
 
 def fault_of(error: BaseException) -> Fault:  # noqa: PLR0911 - one line per class is the clearest table
     """Classify what came out of the engine, the pool or the driver."""
-    if isinstance(error, OSError | TimeoutError | PoolTimeoutError | InterfaceError):
+    if isinstance(error, OSError | TimeoutError | PoolTimeoutError | InterfaceError | asyncpg.InterfaceError):
         return Fault.OUTAGE
-    if isinstance(error, asyncpg.InterfaceError):
-        # A value that the driver cannot send, or a connection that is closed.
-        return Fault.DEFINITE if isinstance(error, ValueError) else Fault.OUTAGE
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return Fault.OUTAGE
     state = sqlstate(error)

@@ -63,8 +63,8 @@ def pipeline(engine: AsyncEngine) -> Pipeline:
 
 async def record(engine: AsyncEngine, *messages: EventMessage, claimed: bool = False) -> list[Claim]:
     """Commit these events as one transaction of the shop would."""
-    async with driver_transaction(engine) as transaction:
-        outbox = SqlOutbox(transaction, lease_seconds=LEASE_SECONDS)
+    async with driver_transaction(engine) as connection:
+        outbox = SqlOutbox(connection, lease_seconds=LEASE_SECONDS)
         await outbox.add(messages, claimed=claimed)
         return list(outbox.claimed())
 
@@ -253,7 +253,7 @@ async def test_answers_are_kept_while_the_database_is_away_and_written_when_it_i
 class AwayEngine:
     """A database that refuses connections."""
 
-    def begin(self) -> None:
+    def connect(self) -> None:
         raise ConnectionRefusedError
 
 
