@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check up down status reset lock
+.PHONY: help setup run demo test check bench up down status reset lock
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
@@ -34,6 +34,9 @@ check: setup  ## style, types, import rules, budgets
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 	$(ISOLATED) $(PYTHON) -m pytest -q tests/architecture
+
+bench: setup  ## measure the order intake on real servers, 4 minutes (FULL=1: the whole matrix, 25)
+	@$(ISOLATED) $(PYTHON) -m bench $(if $(FULL),--full)
 
 up: setup  ## start PostgreSQL and Kafka (they stay when the shell is closed)
 	@$(SERVICES) up

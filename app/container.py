@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from dependency_injector import containers, providers
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from app.application.catalogue_import import CatalogueImport
 from app.application.order_contracts import OrderContracts

@@ -17,6 +17,7 @@ from app.application.order_queries import OrderQueries
 from app.container import Container
 from app.domain.errors import OrderError
 from kits.web.bearer import bearer_auth
+from kits.web.collection import long_lived_objects_set_aside
 from kits.web.entrance import build_entrance
 from kits.web.limits import MAX_BODY_BYTES
 from kits.web.probes import probe_routes
@@ -38,7 +39,8 @@ def create_app(container: Container) -> Litestar:
         lifecycle = container.lifecycle()
         try:
             await lifecycle.start()
-            yield
+            with long_lived_objects_set_aside():
+                yield
         finally:
             # Also after a start that failed or was given up half-way.
             await container.order_intake().stop(within_seconds=INTAKE_STOP_SECONDS)

@@ -14,6 +14,8 @@ from app.application.commands import CreateOrder, ReplayedOrder
 from app.application.errors import IdempotencyKeyInUseError, IntakeFullError, StorageUnavailableError
 from app.domain.order import Order
 
+_SLOW_SECONDS = 0.05
+
 CreateOrders = Callable[[Sequence[CreateOrder]], Awaitable[list[Outcome]]]
 
 
@@ -26,7 +28,9 @@ class _Waiting:
 class OrderIntake:
     """At most `batch_size` commands per transaction and `transactions` of them at a time.
 
-    A lone command is not delayed: waiting begins when all transactions are busy. Nothing is kept in memory
+    A lone command is not delayed when nothing runs. Beside a running transaction another one begins for a
+    full batch only (two half-full ones would cost twice and wait for each other's rows), or when the last
+    one has been running for 50 ms: one that is stuck does not hold the others. Nothing is kept in memory
     beyond `queue_size` commands. A caller that goes away does not cancel its transaction.
     """
 
@@ -41,6 +45,7 @@ class OrderIntake:
         self._running: set[asyncio.Task[None]] = set()
         self._keys: set[tuple[str, str]] = set()
         self._pump_is_due = False
+        self._last_began = 0.0
 
     @property
     def waiting(self) -> int:
@@ -81,11 +86,20 @@ class OrderIntake:
 
     def _pump(self) -> None:
         self._pump_is_due = False
-        while self._queue and len(self._running) < self._transactions:
+        loop = asyncio.get_running_loop()
+        while self._queue and self._may_begin(loop.time()):
+            self._last_began = loop.time()
+            loop.call_later(_SLOW_SECONDS, self._pump_soon)
             batch = [self._queue.popleft() for _ in range(min(self._batch_size, len(self._queue)))]
             task = asyncio.create_task(self._run(batch), name="order-intake-batch")
             self._running.add(task)
             task.add_done_callback(self._ended)
+
+    def _may_begin(self, now: float) -> bool:
+        if not self._running:
+            return True
+        worthwhile = len(self._queue) >= self._batch_size or now - self._last_began >= _SLOW_SECONDS
+        return worthwhile and len(self._running) < self._transactions
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

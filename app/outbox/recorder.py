@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import msgspec
 from sqlalchemy import Boolean, and_, bindparam, case, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.outbox.claim import Claim, send_until
 from app.outbox.table import EVENT_ID, earlier_unpublished, lease_end, outbox_event
 from contracts.envelope import EventMessage
 from kits.kafka.records import Deadline
+from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_arrays, rows_for, values_for
 
 _row = outbox_event.c
@@ -31,7 +31,7 @@ _COLUMNS = (
 )
 _new = rows_for(outbox_event, *_COLUMNS, claim=Boolean())
 _claimable = and_(_new.c.claim, ~earlier_unpublished(_new.c.aggregate_type, _new.c.aggregate_id, _new.c.seq))
-_ADD = (
+_ADD = DriverStatement(
     insert(outbox_event)
     .from_select(
         [*_COLUMNS, "lease_token", "lease_until"],
@@ -48,7 +48,7 @@ _ADD = (
 class SqlOutbox:
     """The outbox inside one transaction of the shop."""
 
-    def __init__(self, connection: AsyncConnection, *, lease_seconds: float) -> None:
+    def __init__(self, connection: DriverConnection, *, lease_seconds: float) -> None:
         self._connection = connection
         self._lease_seconds = lease_seconds
         self._claims: list[Claim] = []
@@ -65,10 +65,10 @@ class SqlOutbox:
             rows.append((*_columns_of(message), claimed and message.aggregate_id not in seen))
             seen.add(message.aggregate_id)
         values = as_arrays((*_COLUMNS, "claim"), rows)
-        born = await self._connection.execute(
+        born = await self._connection.fetch(
             _ADD, {**values, "token": token, "lease_seconds": self._lease_seconds}
         )
-        mine = {str(row.event_id) for row in born if row.lease_token is not None}
+        mine = {str(event_id) for event_id, lease_token in born if lease_token is not None}
         self._claims += [
             Claim(message, token, Deadline(until)) for message in messages if message.event_id in mine
         ]

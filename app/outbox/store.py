@@ -30,6 +30,7 @@ from app.outbox.claim import Claim, send_until
 from app.outbox.table import EVENT_ID, UNPUBLISHED, earlier_unpublished, lease_end, outbox_event
 from contracts.envelope import EventMessage
 from kits.kafka.records import Acknowledgement, Deadline
+from kits.postgres.driver import DriverStatement, driver_connection
 from kits.postgres.schema import as_arrays, rows_from_arrays
 
 _row = outbox_event.c
@@ -57,7 +58,7 @@ _CLAIM = (
 )
 
 _claimed = rows_from_arrays("claimed", event_id=EVENT_ID, token=EVENT_ID)
-_RENEW = (
+_RENEW = DriverStatement(
     update(outbox_event)
     .where(_row.event_id == _claimed.c.event_id, _row.lease_token == _claimed.c.token)
     .values(lease_until=lease_end)
@@ -65,7 +66,7 @@ _RENEW = (
 )
 
 _sent = rows_from_arrays("sent", event_id=EVENT_ID, token=EVENT_ID, partition=Integer(), offset=BigInteger())
-_PUBLISHED = (
+_PUBLISHED = DriverStatement(
     update(outbox_event)
     .where(_row.event_id == _sent.c.event_id, _row.lease_token == _sent.c.token)
     .values(
@@ -81,7 +82,7 @@ _PUBLISHED = (
 _failed = rows_from_arrays(
     "failed", event_id=EVENT_ID, token=EVENT_ID, error=Text(), wait_seconds=Double(), dead=Boolean()
 )
-_FAILED = (
+_FAILED = DriverStatement(
     update(outbox_event)
     .where(_row.event_id == _failed.c.event_id, _row.lease_token == _failed.c.token)
     .values(
@@ -178,9 +179,10 @@ class OutboxStore:
             rows, dead, oldest_seconds = (await connection.execute(_BACKLOG)).one()
         return Backlog(rows, dead, oldest_seconds)
 
-    async def _write(self, statement: Any, values: dict[str, Any]) -> set[str]:
-        async with self._engine.begin() as connection:
-            return {str(row.event_id) for row in await connection.execute(statement, values)}
+    async def _write(self, statement: DriverStatement, values: dict[str, Any]) -> set[str]:
+        # One statement needs no BEGIN and COMMIT around it.
+        async with driver_connection(self._engine) as connection:
+            return {str(event_id) for (event_id,) in await connection.fetch(statement, values)}
 
 
 def _message_of(row: Row[Any]) -> EventMessage:

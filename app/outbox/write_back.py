@@ -15,6 +15,7 @@ log = get_logger(__name__)
 
 _BATCH = 1000
 _TICK_SECONDS = 0.25
+_GATHER_SECONDS = 0.02
 _OUTAGE_SECONDS = 0.5
 
 
@@ -67,6 +68,9 @@ class WriteBack:
                     await self._wake.wait()
             except TimeoutError:
                 pass
+            else:
+                # Answers of other partitions and transactions follow within moments: one write for all.
+                await asyncio.sleep(_GATHER_SECONDS)
             self._wake.clear()
             await self.settle()
 

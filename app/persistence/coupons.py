@@ -4,21 +4,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import ARRAY, Integer, Text, bindparam, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.coupon import Coupon, CouponKind
 from app.domain.order import Order
 from app.persistence.tables import coupon_uses, coupons
+from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
 
-_LOCK = (
+_LOCK = DriverStatement(
     select(coupons)
     .where(coupons.c.code == func.any(bindparam("codes", type_=ARRAY(Text))))
     .order_by(coupons.c.code)
     .with_for_update()
 )
 _asked = rows_from_arrays("asked", coupon_code=Text(), customer_id=Text())
-_USES = (
+_USES = DriverStatement(
     select(_asked.c.coupon_code, _asked.c.customer_id, func.count())
     .join_from(
         _asked,
@@ -29,11 +29,11 @@ _USES = (
     .group_by(_asked.c.coupon_code, _asked.c.customer_id)
 )
 _used = rows_from_arrays("used_now", coupon_code=Text(), times=Integer())
-_COUNT = (
+_COUNT = DriverStatement(
     update(coupons).where(coupons.c.code == _used.c.coupon_code).values(used=coupons.c.used + _used.c.times)
 )
 _USE_COLUMNS = ("order_id", "coupon_code", "customer_id")
-_RECORD = insert_from_arrays(coupon_uses, *_USE_COLUMNS)
+_RECORD = DriverStatement(insert_from_arrays(coupon_uses, *_USE_COLUMNS))
 _released = (
     delete(coupon_uses)
     .where(
@@ -48,7 +48,7 @@ _counted = (
     .subquery("counted")
 )
 # What is counted off is what was recorded: the two can't drift apart.
-_RELEASE = (
+_RELEASE = DriverStatement(
     update(coupons)
     .where(coupons.c.code == _counted.c.coupon_code)
     .values(used=coupons.c.used - _counted.c.times)
@@ -58,7 +58,7 @@ _RELEASE = (
 class SqlCouponRepository:
     """Coupons of one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: DriverConnection) -> None:
         self._connection = connection
 
     async def lock(self, asked: Iterable[tuple[str, str]]) -> Mapping[str, Coupon]:
@@ -67,11 +67,11 @@ class SqlCouponRepository:
         Earlier uses are read after the lock, and only for coupons with a limit per customer.
         """
         pairs = sorted(asked)
-        found = await self._connection.execute(_LOCK, {"codes": sorted({code for code, _ in pairs})})
-        locked = {row.code: Coupon(row.code, CouponKind(row.kind), *row[2:]) for row in found}
+        found = await self._connection.fetch(_LOCK, {"codes": sorted({code for code, _ in pairs})})
+        locked = {code: Coupon(code, CouponKind(kind), *rest) for code, kind, *rest in found}
         limited = [pair for pair in pairs if pair[0] in locked and locked[pair[0]].customer_limit is not None]
         if limited:
-            uses = await self._connection.execute(_USES, as_arrays(("coupon_code", "customer_id"), limited))
+            uses = await self._connection.fetch(_USES, as_arrays(("coupon_code", "customer_id"), limited))
             for code, customer_id, count in uses:
                 locked[code].used_by[customer_id] = count
         return locked
@@ -80,10 +80,10 @@ class SqlCouponRepository:
         """Record one use for each order, and count it on its coupon."""
         times = Counter(order.coupon_code for order in placed)
         counted = sorted((code, count) for code, count in times.items() if code is not None)
-        await self._connection.execute(_COUNT, as_arrays(("coupon_code", "times"), counted))
+        await self._connection.fetch(_COUNT, as_arrays(("coupon_code", "times"), counted))
         rows = sorted((order.id, order.coupon_code, order.customer_id) for order in placed)
-        await self._connection.execute(_RECORD, as_arrays(_USE_COLUMNS, rows))
+        await self._connection.fetch(_RECORD, as_arrays(_USE_COLUMNS, rows))
 
     async def release(self, ended: Sequence[Order]) -> None:
         """Delete the uses of these orders and count them off their coupons, which must be locked."""
-        await self._connection.execute(_RELEASE, {"order_ids": sorted(order.id for order in ended)})
+        await self._connection.fetch(_RELEASE, {"order_ids": sorted(order.id for order in ended)})

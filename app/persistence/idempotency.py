@@ -3,32 +3,33 @@
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Text, bindparam, delete, func, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import Integer
 
 from app.application.commands import CreateOrder
 from app.application.errors import IdempotencyKeyWaitError
 from app.application.ports import KeyOwner
 from app.persistence.tables import idempotency_keys
-from kits.postgres.errors import sqlstate
+from kits.postgres.driver import DriverConnection, DriverStatement
+from kits.postgres.errors import LockTimeoutError
 from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
 
 ROUTE = "POST /orders"
 KEPT_HOURS = 24
-_LOCK_TIMEOUT = "55P03"
 
 _COLUMNS = ("customer_id", "route", "key", "request_hash", "order_id")
-_CLAIM = insert_from_arrays(idempotency_keys, *_COLUMNS).on_conflict_do_nothing().returning(
-    idempotency_keys.c.order_id
-)  # fmt: skip
+_CLAIM = DriverStatement(
+    insert_from_arrays(idempotency_keys, *_COLUMNS)
+    .on_conflict_do_nothing()
+    .returning(idempotency_keys.c.order_id)
+)
 _row = idempotency_keys.c
 _asked = rows_from_arrays("asked", customer_id=Text(), key=Text(), order_id=_row.order_id.type)
 _is_asked = (_row.customer_id == _asked.c.customer_id) & (_row.route == ROUTE) & (_row.key == _asked.c.key)
-_OWNERS = select(_asked.c.order_id, _row.order_id, _row.request_hash).join_from(
-    _asked, idempotency_keys, _is_asked
+_OWNERS = DriverStatement(
+    select(_asked.c.order_id, _row.order_id, _row.request_hash).join_from(_asked, idempotency_keys, _is_asked)
 )
-_RELEASE = delete(idempotency_keys).where(_is_asked, _row.order_id == _asked.c.order_id)
+_RELEASE = DriverStatement(delete(idempotency_keys).where(_is_asked, _row.order_id == _asked.c.order_id))
 _old = (
     select(_row.customer_id, _row.route, _row.key)
     .where(_row.created_at < func.now() - func.make_interval(0, 0, 0, 0, KEPT_HOURS))
@@ -44,7 +45,7 @@ _FORGET = delete(idempotency_keys).where(
 class SqlIdempotencyRepository:
     """Keys of one transaction; the first lock that it takes."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: DriverConnection) -> None:
         self._connection = connection
 
     async def claim(self, commands: Sequence[CreateOrder]) -> Mapping[str, KeyOwner]:
@@ -62,12 +63,10 @@ class SqlIdempotencyRepository:
             if (key := keys.get(each.order_id))
         )
         try:
-            claimed = await self._connection.execute(_CLAIM, as_arrays(_COLUMNS, rows))
-        except DBAPIError as error:
-            if sqlstate(error) == _LOCK_TIMEOUT:
-                raise IdempotencyKeyWaitError("Another process holds an idempotency key.") from error
-            raise
-        mine = {str(row.order_id) for row in claimed}
+            claimed = await self._connection.fetch(_CLAIM, as_arrays(_COLUMNS, rows))
+        except LockTimeoutError as error:
+            raise IdempotencyKeyWaitError("Another process holds an idempotency key.") from error
+        mine = {str(order_id) for (order_id,) in claimed}
         owners = {
             order_id: KeyOwner(order_id, key.request_hash)
             for order_id, key in keys.items()
@@ -75,7 +74,7 @@ class SqlIdempotencyRepository:
         }
         taken = [row for row in rows if row[4] not in mine]
         if taken:
-            found = await self._connection.execute(_OWNERS, _asking(taken))
+            found = await self._connection.fetch(_OWNERS, _asking(taken))
             owners |= {str(asked): KeyOwner(str(owner), request_hash) for asked, owner, request_hash in found}
         return owners
 
@@ -86,7 +85,7 @@ class SqlIdempotencyRepository:
             for each in commands
             if each.idempotency
         )
-        await self._connection.execute(_RELEASE, _asking(rows))
+        await self._connection.fetch(_RELEASE, _asking(rows))
 
 
 class SqlIdempotencyKeys:

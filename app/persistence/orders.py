@@ -4,20 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, Integer, Row, Text, bindparam, func, literal_column, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Integer, Text, bindparam, func, literal_column, select, update
 
 from app.domain.order import Order, OrderLine, OrderStatus
 from app.persistence.tables import orders
+from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
 
 _COLUMNS = tuple(column.name for column in orders.columns)
-_INSERT = insert_from_arrays(orders, *_COLUMNS)
-_FIND = select(orders).where(orders.c.id == func.any(bindparam("ids", type_=ARRAY(orders.c.id.type))))
-_LOCK = _FIND.order_by(orders.c.id).with_for_update()
+_INSERT = DriverStatement(insert_from_arrays(orders, *_COLUMNS))
+_found = select(orders).where(orders.c.id == func.any(bindparam("ids", type_=ARRAY(orders.c.id.type))))
+_FIND = DriverStatement(_found)
+_LOCK = DriverStatement(_found.order_by(orders.c.id).with_for_update())
 # statement_timestamp() stands still during the statement: the index ends the search at the first order that
 # still has time. clock_timestamp() would be compared with every PENDING order there is.
-_LOCK_DUE = (
+_LOCK_DUE = DriverStatement(
     select(orders)
     .where(orders.c.status == literal_column("'PENDING'"), orders.c.expires_at <= func.statement_timestamp())
     .order_by(orders.c.expires_at)
@@ -25,7 +26,7 @@ _LOCK_DUE = (
     .with_for_update(skip_locked=True)
 )
 _moved = rows_from_arrays("moved", id=orders.c.id.type, status=Text(), version=Integer())
-_UPDATE = (
+_UPDATE = DriverStatement(
     update(orders).where(orders.c.id == _moved.c.id).values(status=_moved.c.status, version=_moved.c.version)
 )
 
@@ -33,22 +34,22 @@ _UPDATE = (
 class SqlOrderRepository:
     """Orders of one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: DriverConnection) -> None:
         self._connection = connection
 
     async def add(self, placed: Sequence[Order]) -> None:
         """Insert orders in one statement, sorted by id."""
         rows = [_row_of(order) for order in sorted(placed, key=lambda order: order.id)]
-        await self._connection.execute(_INSERT, as_arrays(_COLUMNS, rows))
+        await self._connection.fetch(_INSERT, as_arrays(_COLUMNS, rows))
 
     async def find(self, order_ids: Iterable[str]) -> Mapping[str, Order]:
         """Those of the orders that exist, by id."""
-        found = await self._connection.execute(_FIND, {"ids": sorted(order_ids)})
+        found = await self._connection.fetch(_FIND, {"ids": sorted(order_ids)})
         return {order.id: order for order in map(order_of, found)}
 
     async def lock(self, order_ids: Iterable[str]) -> Mapping[str, Order]:
         """Those of the orders that exist, by id; rows locked in ascending id order, in one statement."""
-        found = await self._connection.execute(_LOCK, {"ids": sorted(order_ids)})
+        found = await self._connection.fetch(_LOCK, {"ids": sorted(order_ids)})
         return {order.id: order for order in map(order_of, found)}
 
     async def lock_due(self, limit: int) -> Sequence[Order]:
@@ -56,17 +57,17 @@ class SqlOrderRepository:
 
         Rows that somebody else has locked are passed over: they are being paid, cancelled or expired.
         """
-        return [order_of(row) for row in await self._connection.execute(_LOCK_DUE, {"limit": limit})]
+        return [order_of(row) for row in await self._connection.fetch(_LOCK_DUE, {"limit": limit})]
 
     async def update(self, changed: Sequence[Order]) -> None:
         """Store status and version of locked orders; nothing else of an order ever changes."""
         rows = sorted((order.id, order.status.value, order.version) for order in changed)
-        await self._connection.execute(_UPDATE, as_arrays(("id", "status", "version"), rows))
+        await self._connection.fetch(_UPDATE, as_arrays(("id", "status", "version"), rows))
 
 
-def order_of(row: Row[Any]) -> Order:
+def order_of(row: Mapping[Any, Any]) -> Order:
     """The order that a full row of `orders` holds."""
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    values = dict(row)
     values["id"] = str(values["id"])
     values["status"] = OrderStatus(values["status"])
     values["lines"] = msgspec.convert(values["lines"], tuple[OrderLine, ...])

@@ -3,27 +3,27 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ARRAY, Integer, Row, Text, bindparam, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select, update
 
 from app.domain.product import Product
 from app.persistence.tables import products
+from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_arrays, rows_from_arrays
 
-_LOCK = (
+_LOCK = DriverStatement(
     select(products)
     .where(products.c.id == func.any(bindparam("ids", type_=ARRAY(Text))))
     .order_by(products.c.id)
     .with_for_update()
 )
 _taken = rows_from_arrays("taken", product_id=Text(), pieces=Integer())
-_TAKE = (
+_TAKE = DriverStatement(
     update(products)
     .where(products.c.id == _taken.c.product_id)
     .values(stock=products.c.stock - _taken.c.pieces)
 )
 _released = rows_from_arrays("released", product_id=Text(), pieces=Integer())
-_RELEASE = (
+_RELEASE = DriverStatement(
     update(products)
     .where(products.c.id == _released.c.product_id)
     .values(stock=products.c.stock + _released.c.pieces)
@@ -33,23 +33,23 @@ _RELEASE = (
 class SqlProductRepository:
     """Products of one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: DriverConnection) -> None:
         self._connection = connection
 
     async def lock(self, product_ids: Iterable[str]) -> Mapping[str, Product]:
         """Those of the products that exist, by id; rows locked in ascending id order, in one statement."""
-        found = await self._connection.execute(_LOCK, {"ids": sorted(product_ids)})
+        found = await self._connection.fetch(_LOCK, {"ids": sorted(product_ids)})
         return {product.id: product for product in map(product_of, found)}
 
     async def take(self, pieces: Mapping[str, int]) -> None:
         """Take pieces out of the stock of locked products; the table's CHECK refuses to go below zero."""
-        await self._connection.execute(_TAKE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
+        await self._connection.fetch(_TAKE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
 
     async def release(self, pieces: Mapping[str, int]) -> None:
         """Put pieces back into the stock of locked products."""
-        await self._connection.execute(_RELEASE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
+        await self._connection.fetch(_RELEASE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
 
 
-def product_of(row: Row[Any]) -> Product:
+def product_of(row: Mapping[Any, Any]) -> Product:
     """The product that a full row of `products` holds."""
-    return Product(id=row.id, name=row.name, price=row.price, currency=row.currency, stock=row.stock)
+    return Product(**row)

@@ -28,7 +28,7 @@ class SqlOrderReader:
         except ValueError:
             return None
         async with self._connection() as connection:
-            row = (await connection.execute(select(orders).where(orders.c.id == key))).first()
+            row = (await connection.execute(select(orders).where(orders.c.id == key))).mappings().first()
         return order_of(row) if row is not None else None
 
     async def orders_of(self, customer_id: str, *, before: str | None, limit: int) -> list[Order]:
@@ -38,19 +38,20 @@ class SqlOrderReader:
             page = page.where(orders.c.id < before)
         async with self._connection() as connection:
             found = await connection.execute(page.order_by(orders.c.id.desc()).limit(limit))
-            return [order_of(row) for row in found]
+            return [order_of(row) for row in found.mappings()]
 
     async def product(self, product_id: str) -> Product | None:
         """One product."""
         async with self._connection() as connection:
-            row = (await connection.execute(select(products).where(products.c.id == product_id))).first()
+            found = await connection.execute(select(products).where(products.c.id == product_id))
+            row = found.mappings().first()
         return product_of(row) if row is not None else None
 
     async def products(self, *, after: str | None, limit: int) -> list[Product]:
         """Up to `limit` products with an id above `after`, in id order."""
         page = select(products).where(products.c.id > (after or "")).order_by(products.c.id).limit(limit)
         async with self._connection() as connection:
-            return [product_of(row) for row in await connection.execute(page)]
+            return [product_of(row) for row in (await connection.execute(page)).mappings()]
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:

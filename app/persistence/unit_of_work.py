@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.application.ports import (
     CouponRepository,
@@ -21,14 +21,15 @@ from app.persistence.idempotency import SqlIdempotencyRepository
 from app.persistence.orders import SqlOrderRepository
 from app.persistence.products import SqlProductRepository
 from app.persistence.storage_errors import storage_errors
+from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
 
-_NOW = select(func.clock_timestamp())
+_NOW = DriverStatement(select(func.clock_timestamp()))
 
 
 class SqlUnitOfWork:
     """What one transaction works with. It does not commit itself: leaving its block does."""
 
-    def __init__(self, connection: AsyncConnection, outbox: Outbox) -> None:
+    def __init__(self, connection: DriverConnection, outbox: Outbox) -> None:
         self.orders: OrderRepository = SqlOrderRepository(connection)
         self.products: ProductRepository = SqlProductRepository(connection)
         self.coupons: CouponRepository = SqlCouponRepository(connection)
@@ -39,8 +40,9 @@ class SqlUnitOfWork:
 
     async def now(self) -> datetime:
         """The database's clock, to the millisecond that the events carry."""
-        moment: datetime = (await self._connection.execute(_NOW)).scalar_one()
-        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        ((moment,),) = await self._connection.fetch(_NOW)
+        read: datetime = moment
+        return read.replace(microsecond=read.microsecond // 1000 * 1000)
 
     def publish(self, event: OrderEvent, *, traceparent: str) -> None:
         """Raise a domain event for the listeners of this transaction."""
@@ -51,7 +53,7 @@ class SqlTransactions:
     """Opens units of work: READ COMMITTED, committed by leaving the block, rolled back by any exception."""
 
     def __init__(
-        self, engine: AsyncEngine, bus: EventBus, outbox: Callable[[AsyncConnection], Outbox]
+        self, engine: AsyncEngine, bus: EventBus, outbox: Callable[[DriverConnection], Outbox]
     ) -> None:
         self._engine = engine
         self._bus = bus
@@ -66,7 +68,7 @@ class SqlTransactions:
             StorageConflictError, StorageRefusedError: rolled back.
         """
         with storage_errors():
-            async with self._engine.begin() as connection:
+            async with driver_transaction(self._engine) as connection:
                 uow = SqlUnitOfWork(connection, self._outbox(connection))
                 yield uow
                 await self._bus.before_commit(uow.events, uow)

@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from kits.observability.logs import get_logger
 
 log = get_logger(__name__)
+
+LockTimeoutError = asyncpg.LockNotAvailableError
+"""Another transaction holds a row for longer than lock_timeout; out of kits.postgres.driver."""
 
 _RUN_AGAIN = {"40001", "40P01"}
 _BUSY = {"55P03", "57014", "25P03"}
@@ -37,13 +41,14 @@ def sqlstate(error: BaseException) -> str:
 def constraint(error: BaseException) -> str:
     """The name of the constraint that refused the row, empty if it was none."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    cause = getattr(original, "__cause__", None)
+    # The engine wraps the driver's error twice.
+    cause = getattr(original, "__cause__", None) if isinstance(error, DBAPIError) else original
     return str(getattr(cause, "constraint_name", None) or "")
 
 
 def fault_of(error: BaseException) -> Fault:  # noqa: PLR0911 - one line per class is the clearest table
     """Classify what came out of the engine, the pool or the driver."""
-    if isinstance(error, OSError | TimeoutError | PoolTimeoutError | InterfaceError):
+    if isinstance(error, OSError | TimeoutError | PoolTimeoutError | InterfaceError | asyncpg.InterfaceError):
         return Fault.OUTAGE
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return Fault.OUTAGE

@@ -12,6 +12,7 @@ from app.outbox.store import FailedSend
 from contracts.envelope import EventMessage
 from kits.kafka.errors import KafkaConfigurationError, RecordRefusedError, SendNotDoneError
 from kits.kafka.records import Acknowledgement
+from kits.postgres.driver import driver_transaction
 from tests.builders import a_message
 from tests.integration.app.conftest import LEASE_SECONDS, Shop
 from tests.integration.app.outbox_pipeline import Pipeline
@@ -29,7 +30,7 @@ def pipeline(engine: AsyncEngine) -> Pipeline:
 
 async def record(engine: AsyncEngine, *messages: EventMessage, claimed: bool = False) -> list[Claim]:
     """Commit these events as one transaction of the shop would."""
-    async with engine.begin() as connection:
+    async with driver_transaction(engine) as connection:
         outbox = SqlOutbox(connection, lease_seconds=LEASE_SECONDS)
         await outbox.add(messages, claimed=claimed)
         return list(outbox.claimed())
@@ -219,7 +220,7 @@ async def test_answers_are_kept_while_the_database_is_away_and_written_when_it_i
 class AwayEngine:
     """A database that refuses connections."""
 
-    def begin(self) -> None:
+    def connect(self) -> None:
         raise ConnectionRefusedError
 
 

@@ -61,14 +61,33 @@ async def test_a_lone_order_is_not_delayed() -> None:
     assert isinstance(await task, Order)
 
 
-async def test_orders_that_arrive_while_transactions_run_share_the_next_one() -> None:
-    """Two at a time; the rest gathers."""
+async def test_orders_that_arrive_while_a_transaction_runs_share_the_next_one() -> None:
+    """They gather behind it."""
     work = Transactions()
     tasks = await arrive(OrderIntake(work), *commands(12))
-    assert work.sizes == [1, 1]
+    assert work.sizes == [1]
     work.may_end.set()
     await asyncio.gather(*tasks)
-    assert work.sizes == [1, 1, 10]
+    assert work.sizes == [1, 11]
+
+
+async def test_a_full_batch_does_not_wait_for_the_running_transaction() -> None:
+    """Up to the limit of transactions."""
+    work = Transactions()
+    tasks = await arrive(OrderIntake(work, batch_size=3, transactions=2), *commands(9))
+    assert work.sizes == [1, 3]
+    work.may_end.set()
+    await asyncio.gather(*tasks)
+    assert work.sizes == [1, 3, 3, 2]
+
+
+async def test_a_transaction_that_is_stuck_does_not_hold_the_others() -> None:
+    """After a moment the next one begins beside it, full or not."""
+    work = Transactions()
+    tasks = await arrive(OrderIntake(work), *commands(3))
+    await eventually(lambda: work.sizes == [1, 2])
+    work.may_end.set()
+    await asyncio.gather(*tasks)
 
 
 async def test_orders_of_the_same_turn_share_a_transaction() -> None:
@@ -93,12 +112,12 @@ async def test_overload_is_refused_before_memory_grows() -> None:
     """What is waiting already is served."""
     work = Transactions()
     intake = OrderIntake(work, queue_size=3)
-    tasks = await arrive(intake, *commands(5))
+    tasks = await arrive(intake, *commands(4))
     assert intake.waiting == 3
     with pytest.raises(IntakeFullError):
         await intake.create_order(a_command())
     work.may_end.set()
-    assert len(await asyncio.gather(*tasks)) == 5
+    assert len(await asyncio.gather(*tasks)) == 4
 
 
 async def test_a_refused_order_fails_alone() -> None:
@@ -123,7 +142,7 @@ async def test_a_caller_that_goes_away_does_not_cancel_its_transaction() -> None
     await asyncio.gather(leaving, return_exceptions=True)
     work.may_end.set()
     assert isinstance(await staying, Order)
-    assert work.sizes == [1, 1]
+    assert sum(work.sizes) == 2
 
 
 async def test_a_database_that_is_away_fails_all_that_wait_at_once() -> None:

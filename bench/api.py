@@ -1,0 +1,45 @@
+"""Entrance: `python -m bench.api`, the order service with one route more; `--one-by-one`: no group commit."""
+
+import os
+import sys
+
+import uvloop
+
+from app.application.order_intake import OrderIntake
+from app.container import Container
+from app.main import create_app
+from app.settings import AppSettings
+from bench.no_op import no_op_route
+from kits.observability.logs import configure_logging
+from kits.settings import read_settings
+from kits.web.bearer import bearer_auth
+from kits.web.server import serve
+from kits.web.signals import stop_on_signals
+
+ONE_BY_ONE = "--one-by-one"
+
+
+async def main(settings: AppSettings, *, one_by_one: bool) -> None:
+    """Serve until a signal."""
+    container = Container(settings=settings)
+    if one_by_one:
+        alone = OrderIntake(
+            container.order_facade().create_orders,
+            batch_size=1,
+            transactions=settings.database_pool_size,
+            queue_size=settings.intake_queue_size,
+        )
+        container.order_intake.override(alone)
+    app = create_app(container)
+    app.register(no_op_route(bearer_auth(container.token_verifier())))
+    try:
+        with stop_on_signals() as stop:
+            await serve(app, host=settings.api_host, port=settings.api_port, stop=stop)
+    finally:
+        await container.engine().dispose()
+
+
+if __name__ == "__main__":
+    from_environment = read_settings(AppSettings, os.environ)
+    configure_logging(process="api", level=from_environment.log_level)
+    uvloop.run(main(from_environment, one_by_one=ONE_BY_ONE in sys.argv))

@@ -1,0 +1,103 @@
+"""One bench from start to end: servers, processes, rounds, counts, report."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from bench.api import ONE_BY_ONE as ALONE_OPTION
+from bench.commands import run_command
+from bench.conservation import Conservation
+from bench.load import Load
+from bench.measuring import Measuring, Plan, Say
+from bench.report import ALONE, goals, machine, memory_line
+from bench.results import Report
+from bench.servers import bench_servers
+from bench.shop import Shop, start_shop
+from bench.topic import TopicWatch
+from bench.workloads import PRODUCTS, STOCK
+from devservices.instance import ROOT
+from devservices.ports import choose_free
+
+GROUPED = "api"
+OTHER = "other"
+_ISSUER, _AUDIENCE = "order-pipeline", "orders"
+_PRODUCT_NAMES = ("DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS")
+
+
+async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say) -> Report:
+    """Measure as planned on servers of its own, which are gone afterwards.
+
+    Raises:
+        DevServicesError, GeneratorError: in one sentence, what failed.
+    """
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        say(f"starting PostgreSQL and Kafka (seed {seed})")
+        addresses = await stack.enter_async_context(bench_servers())
+        secret = secrets.token_hex(32)
+        environment = _environment(addresses.as_environment(), secret)
+        for command in (("migrate",), ("seed", "--products", str(PRODUCTS), "--stock", str(STOCK))):
+            await run_command("app", *command, environment=environment)
+        shops = await stack.enter_async_context(_shops(directory, environment, against))
+        topic = await stack.enter_async_context(TopicWatch(addresses.kafka_bootstrap_servers))
+        conservation = Conservation(addresses.database_url, topic, shops)
+        load = Load(directory, jwt_secret=secret, issuer=_ISSUER, audience=_AUDIENCE, seed=seed)
+        measuring = Measuring(load, conservation, grouped=shops[:-1], alone=shops[-1], say=say)
+        await measuring.warm_up(plan)
+        before = await _memory(shops)
+        measured = await measuring.run(plan)
+        after = await _memory(shops)
+        say(f"checking every order; memory before {memory_line(before)}, after {memory_line(after)}")
+        return Report(
+            machine=machine(plan.rounds, plan.seconds, seed),
+            runs=dict(measured.runs),
+            half_load=measured.half_load,
+            half_load_per_second=measured.half_load_per_second,
+            memory_before=before,
+            memory_after=after,
+            counts=await conservation.counts(),
+            complaints=[*measured.complaints, *await conservation.complaints()],
+            goals=goals(measured, GROUPED),
+        )
+
+
+@asynccontextmanager
+async def _shops(
+    directory: Path, environment: Mapping[str, str], against: Path | None
+) -> AsyncIterator[Sequence[Shop]]:
+    planned = (
+        [(GROUPED, ROOT, ())] + ([(OTHER, against, ())] if against else []) + [(ALONE, ROOT, (ALONE_OPTION,))]
+    )
+    shops: list[Shop] = []
+    try:
+        for (name, checkout, options), port in zip(planned, choose_free(len(planned)), strict=True):
+            log_path = directory / f"{name}.log"
+            shops.append(
+                await start_shop(
+                    name, *options, checkout=checkout, port=port, log_path=log_path, environment=environment
+                )
+            )
+        yield shops
+    finally:
+        for shop in shops:
+            shop.stop()
+
+
+def _environment(addresses: Mapping[str, str], secret: str) -> dict[str, str]:
+    caller = {name: value for name, value in os.environ.items() if name not in _PRODUCT_NAMES}
+    return {
+        **caller,
+        **addresses,
+        "JWT_SECRET": secret,
+        "JWT_ISSUER": _ISSUER,
+        "JWT_AUDIENCE": _AUDIENCE,
+        "LOG_LEVEL": "info",
+        "LOG_FILE": "",
+    }
+
+
+async def _memory(shops: Sequence[Shop]) -> dict[str, float]:
+    return {shop.name: (await shop.counts()).memory_mib for shop in shops}

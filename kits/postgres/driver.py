@@ -1,0 +1,82 @@
+"""PostgreSQL, the short way: Core statements compiled once and run by the driver itself.
+
+The engine prepares, binds and wraps results anew for each execution, for five times what the driver needs.
+Where a transaction is the bottleneck its statements go this way; the pool stays the engine's.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class DriverStatement:
+    """A statement as text, and its parameters in the order of their numbers.
+
+    Values are handed to the driver as they are: text for a UUID, JSON as text. Rows come as mappings that
+    are tuples too; a UUID comes as an object.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        compiled: Any = statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
+        self.text = str(compiled)
+        self._names: Sequence[str] = compiled.positiontup or ()
+        binds = {name: compiled.binds[name] for name in self._names}
+        self._fixed = {name: bind.value for name, bind in binds.items() if not bind.required}
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """One argument per number.
+
+        Raises:
+            KeyError: `values` lacks one that the statement itself does not fix.
+        """
+        return [values[name] if name in values else self._fixed[name] for name in self._names]
+
+
+class DriverConnection:
+    """A connection lent by the engine's pool; outside of a transaction each statement commits by itself."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def fetch(self, statement: DriverStatement, values: Mapping[str, Any] = _NOTHING) -> Sequence[Any]:
+        """Run a statement and read all rows; each text is prepared once per connection.
+
+        Raises:
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: see kits.postgres.errors.
+        """
+        rows: Sequence[Any] = await self._connection.fetch(statement.text, *statement.arguments(values))
+        return rows
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """READ COMMITTED; leaving the block commits, an exception rolls back.
+
+        When the connection is lost during the COMMIT, whether it took place is unknown.
+        """
+        block: AbstractAsyncContextManager[Any] = self._connection.transaction(isolation="read_committed")
+        return block
+
+
+@asynccontextmanager
+async def driver_connection(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
+    """One of the engine's connections, for the driver alone: nothing may run on it through the engine."""
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        try:
+            yield DriverConnection(driver)
+        finally:
+            # The engine has not seen this connection fail: without this it would lend it again.
+            if driver.is_closed():
+                await connection.invalidate()
+
+
+@asynccontextmanager
+async def driver_transaction(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
+    """A transaction on a connection of its own, see `DriverConnection.transaction`."""
+    async with driver_connection(engine) as connection, connection.transaction():
+        yield connection
