@@ -112,7 +112,3 @@ def upgrade() -> None:
         "CREATE INDEX ix_outbox_event_unpublished ON outbox_event (event_id)"
         " WHERE published_at IS NULL AND abandoned_at IS NULL"
     )
-    op.execute(
-        "CREATE INDEX ix_outbox_event_unpublished_aggregate ON outbox_event (aggregate_id, seq)"
-        " WHERE published_at IS NULL AND abandoned_at IS NULL"
-    )
