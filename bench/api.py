@@ -26,20 +26,20 @@ async def main(settings: AppSettings, *, one_by_one: bool) -> None:
         alone = OrderIntake(
             container.order_facade().create_orders,
             batch_size=1,
-            transactions=settings.database_pool_size,
-            queue_size=settings.intake_queue_size,
+            transactions=settings.database.pool_size,
+            queue_size=settings.intake.queue_size,
         )
         container.order_intake.override(alone)
     app = create_app(container)
     app.register(no_op_route(bearer_auth(container.token_verifier())))
     try:
         with stop_on_signals() as stop:
-            await serve(app, host=settings.api_host, port=settings.api_port, stop=stop)
+            await serve(app, host=settings.api.host, port=settings.api.port, stop=stop)
     finally:
         await container.engine().dispose()
 
 
 if __name__ == "__main__":
     from_environment = read_settings(AppSettings, os.environ)
-    configure_logging(process="api", level=from_environment.log_level)
+    configure_logging(process="api", settings=from_environment.log)
     uvloop.run(main(from_environment, one_by_one=ONE_BY_ONE in sys.argv))

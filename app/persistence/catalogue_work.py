@@ -60,7 +60,7 @@ class SqlCatalogueWork:
     async def lock_products(self, product_ids: Iterable[str]) -> Mapping[str, Product]:
         """Those that exist, by id."""
         found = await self._connection.execute(_LOCK_PRODUCTS, {"all_keys": sorted(product_ids)})
-        return {row.id: product_of(row) for row in found}
+        return {row["id"]: product_of(row) for row in found.mappings()}
 
     async def lock_coupons(self, codes: Iterable[str]) -> Mapping[str, Coupon]:
         """Those that exist, by code, without who used them."""

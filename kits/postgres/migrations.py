@@ -1,5 +1,6 @@
 """PostgreSQL migrations: brings one history to its head, one migrator at a time."""
 
+import asyncio
 from pathlib import Path
 
 from alembic import command
@@ -7,12 +8,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kits.observability.logs import get_logger
+from kits.postgres.errors import Fault, fault_of
+from kits.resilience.retry import Backoff
 
 log = get_logger(__name__)
 
+_TRIES = 5
+_AGAIN = Backoff(base_seconds=0.2, cap_seconds=3.0)
 _INI = Path(__file__).resolve().parents[2] / "alembic.ini"
 
 
@@ -28,9 +34,22 @@ class History:
     async def migrate(self, engine: AsyncEngine) -> str:
         """Bring the database to this build's head in one transaction and return the revision it is at then.
 
-        Two migrators wait for each other (advisory lock). A migration that fails changes nothing. A database
-        that a newer build has migrated stays as it is: this build runs on it (rolling deploys, roll-backs).
+        Two migrators wait for each other (advisory lock). A migration that fails changes nothing; one that
+        lost against the work of a running build (deadlock, lock timeout) is tried again, at most 5 times. A
+        database that a newer build has migrated stays as it is: this build runs on it (rolling deploys).
         """
+        for attempt in range(_TRIES):
+            try:
+                return await self._migrate(engine)
+            except DBAPIError as error:
+                if fault_of(error) not in {Fault.RUN_AGAIN, Fault.BUSY} or attempt == _TRIES - 1:
+                    raise
+                wait = _AGAIN.wait_seconds(attempt)
+                log.warning("migration_lost_a_lock", again_in_seconds=round(wait, 2), action="none yet")
+                await asyncio.sleep(wait)
+        raise AssertionError("the last try either returns or raises")
+
+    async def _migrate(self, engine: AsyncEngine) -> str:
         async with engine.begin() as connection:
             # Migrating may wait longer than a request may: each migration sets bounds of its own.
             await connection.execute(text("SET LOCAL statement_timeout = '60s'"))

@@ -56,7 +56,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "product-alone": [
         ("kits.resilience.retry", "devservices.ports"),
         ("app.main", "chaos.checker"),
-        ("app.cli", "bench.workloads"),
+        ("app.cli.program", "bench.workloads"),
     ],
     "devservices-outside": [
         ("devservices.ports", "contracts.topics"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -46,7 +47,15 @@ async def order(api: ApiProcess) -> Reply:
 
 
 async def expand(database_url: str) -> None:
-    """Migrate as a newer build would: one transaction, bounded waits, a revision that is not known here."""
+    """Migrate as a newer build would: one transaction, bounded waits, again when it lost a lock."""
+    for _ in range(5):
+        with suppress(asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
+            return await expand_once(database_url)
+    raise AssertionError("the migration lost a lock five times")
+
+
+async def expand_once(database_url: str) -> None:
+    """One try; the revision is not known to this build."""
     connection = await asyncpg.connect(database_url)
     try:
         async with connection.transaction():

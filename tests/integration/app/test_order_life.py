@@ -16,6 +16,7 @@ from app.application.order_life import OrderLife
 from app.domain.errors import CouponExhaustedError, InvalidTransitionError, PaymentTooLateError
 from app.domain.order import Order, OrderStatus
 from app.persistence.orders import _LOCK_DUE
+from kits.postgres.driver import DriverStatement, driver_transaction
 from kits.resilience.background import Supervisor
 from tests.builders import a_command, a_coupon, a_product
 from tests.integration.app.conftest import Shop
@@ -296,10 +297,8 @@ async def test_overdue_orders_are_found_by_their_index(shop: Shop) -> None:
         await shop.facade.create_orders([a_command() for _ in range(500)])
     async with shop.engine.begin() as connection:
         await connection.execute(text("ANALYZE orders"))
-    statement = _LOCK_DUE.params(limit=100).compile(
-        dialect=shop.engine.dialect, compile_kwargs={"literal_binds": True}
-    )
-    plan = await shop.rows(f"EXPLAIN {statement}")
-    told = "\n".join(line for (line,) in plan)
+    explain = DriverStatement(text(f"EXPLAIN {_LOCK_DUE.text.replace('$1', '100')}"))
+    async with driver_transaction(shop.engine) as connection:
+        told = "\n".join(line for (line,) in await connection.fetch(explain))
     assert "Index Scan using ix_orders_pending_expires_at" in told
     assert "Index Cond: (expires_at <= statement_timestamp())" in told

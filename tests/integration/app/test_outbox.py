@@ -253,3 +253,28 @@ async def test_published_rows_are_deleted_after_their_retention_and_others_never
     assert await pipeline.store.delete_published(older_than_days=30, limit=1) == 1
     assert await pipeline.store.delete_published(older_than_days=30, limit=10) == 1
     assert await shop.rows("SELECT count(*) FROM outbox_event WHERE published_at IS NULL") == [(1,)]
+
+
+async def test_recording_reads_no_more_however_long_the_backlog_is(
+    engine: AsyncEngine, pipeline: Pipeline
+) -> None:
+    """Also with statistics from a time without one: a long outage of Kafka must not slow orders down."""
+    claimed = await record(engine, *(a_message() for _ in range(200)), claimed=True)
+    await pipeline.store.mark_published([(claim, ACK) for claim in claimed])
+    async with engine.begin() as connection:
+        await connection.execute(text("ANALYZE outbox_event"))
+    await record(engine, *(a_message() for _ in range(2000)))
+    async with engine.begin() as connection:
+        before = (await connection.execute(READ)).scalar_one()
+    await record(engine, *(a_message(seq=2) for _ in range(50)), claimed=True)
+
+    async def read() -> int:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        async with engine.begin() as connection:
+            return int((await connection.execute(READ)).scalar_one() - before)
+
+    assert await read() < 2000
+
+
+READ = text("SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname = 'outbox_event'")
