@@ -35,7 +35,7 @@ check: setup  ## style, types, import rules, budgets
 	.venv/bin/lint-imports --no-cache
 	$(ISOLATED) $(PYTHON) -m pytest -q tests/architecture
 
-bench: setup  ## measure the order intake on real servers, 4 minutes (FULL=1: the whole matrix, 25)
+bench: setup  ## measure the order intake on real servers, 3 minutes (FULL=1: all of it, 12)
 	@$(ISOLATED) $(PYTHON) -m bench $(if $(FULL),--full)
 
 up: setup  ## start PostgreSQL and Kafka (they stay when the shell is closed)
