@@ -6,10 +6,10 @@ from collections import Counter
 
 import aiohttp
 import asyncpg
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chaos.checker import Event, Evidence, OrderRow
-from contracts.topics import ORDER_EVENTS
+from contracts.topics import ORDER_EVENTS, ORDER_EVENTS_PARTITIONS
 
 _READ_SECONDS = 30.0
 _PAGE = 5000
@@ -62,11 +62,12 @@ async def _read_database(url: str, evidence: Evidence) -> None:
 
 
 async def _read_topic(bootstrap_servers: str) -> list[Event]:
-    # Without a group the client takes all partitions of the topic by itself.
-    consumer = AIOKafkaConsumer(ORDER_EVENTS, bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
     await consumer.start()
     try:
-        partitions = sorted(consumer.assignment())
+        # Named, not found out: right after its start the client may not know all of them yet.
+        partitions = [TopicPartition(ORDER_EVENTS, number) for number in range(ORDER_EVENTS_PARTITIONS)]
+        consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
         events: list[Event] = []
