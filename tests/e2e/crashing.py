@@ -7,6 +7,7 @@ the process, before its body ran or after it returned. Nothing of the product kn
 import asyncio
 import importlib
 import os
+import runpy
 import signal
 import sys
 from collections.abc import Callable
@@ -44,15 +45,15 @@ def crashing(method: Callable[..., Any], moment: str) -> Callable[..., Any]:
     return deadly
 
 
-def main(moment: str, point: str, process: str) -> int:
-    """Plant the crash, then run the process."""
+def main(moment: str, point: str, process: str) -> None:
+    """Plant the crash, then run the process as `python -m` would."""
     module_name, _, path = point.partition(":")
     class_name, _, method_name = path.partition(".")
     owner = getattr(importlib.import_module(module_name), class_name)
     setattr(owner, method_name, crashing(getattr(owner, method_name), moment))
-    entrance: Callable[[list[str]], int] = importlib.import_module(f"{process}.cli").main
-    return entrance([])
+    sys.argv[1:] = []
+    runpy.run_module(process, run_name="__main__")
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from chaos.checker import Evidence, violations
 from chaos.evidence import collect
@@ -93,8 +94,8 @@ class Pipeline:
 
     async def start_api(self, *, crash: tuple[str, str] | None = None) -> None:
         """Start the API, deadly if told so, and wait until it answers."""
-        self.start("api", *(("tests.e2e.crashing", *crash, "app") if crash else ("app",)))
-        await self.answers(f"{self.api_url}/readyz")
+        api = self.start("api", *(("tests.e2e.crashing", *crash, "app") if crash else ("app",)))
+        await self.answers(f"{self.api_url}/readyz", api)
 
     def start_worker(self, *, crash: tuple[str, str] | None = None) -> None:
         """Start the worker, deadly if told so."""
@@ -102,8 +103,8 @@ class Pipeline:
 
     async def start_platform(self) -> None:
         """Start the reference data platform and wait until it answers."""
-        self.start("platform", "devservices", "platform", "--port", str(self.ports[2]))
-        await self.answers(f"{self.platform_url}/livez")
+        platform = self.start("platform", "devservices", "platform", "--port", str(self.ports[2]))
+        await self.answers(f"{self.platform_url}/livez", platform)
 
     async def start_all(self) -> None:
         """Everything, seeded and ready for orders."""
@@ -112,11 +113,13 @@ class Pipeline:
         await self.start_api()
         self.start_worker()
 
-    async def answers(self, url: str) -> None:
-        """Wait until an address answers 200."""
+    async def answers(self, url: str, process: ManagedProcess) -> None:
+        """Wait until an address of this process answers 200."""
         async with aiohttp.ClientSession() as session:
 
             async def ok() -> bool:
+                if not process.alive:
+                    pytest.fail(f"{process.name} has ended:\n{process.last_lines()}")
                 try:
                     async with session.get(url) as answer:
                         return answer.status == 200

@@ -47,9 +47,9 @@ class TwoApis(Pipeline):
         """The same build and settings, another port."""
         await self.start_api()
         first, self.ports[0] = self.ports[0], self.second_port
-        self.start("api-2", "app")
+        second = self.start("api-2", "app")
         self.ports[0] = first
-        await self.answers(f"{self.urls[1]}/readyz")
+        await self.answers(f"{self.urls[1]}/readyz", second)
 
     async def place(
         self, session: aiohttp.ClientSession, url: str, customer: str, body: Any, *, key: str = ""
