@@ -5,6 +5,7 @@ Memory Database Systems", SIGMOD 1984): under load a commit, its locks and its r
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,23 +16,27 @@ from app.application.errors import IdempotencyKeyInUseError, IntakeFullError, St
 from app.domain.order import Order
 
 _SLOW_SECONDS = 0.05
+_SMALL_BATCH = 8
 
 CreateOrders = Callable[[Sequence[CreateOrder]], Awaitable[list[Outcome]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     command: CreateOrder
+    key: tuple[str, str] | None
     outcome: asyncio.Future[Order | ReplayedOrder]
 
 
 class OrderIntake:
     """At most `batch_size` commands per transaction and `transactions` of them at a time.
 
-    A lone command is not delayed when nothing runs. Beside a running transaction another one begins for a
-    full batch only (two half-full ones would cost twice and wait for each other's rows), or when the last
-    one has been running for 50 ms: one that is stuck does not hold the others. Nothing is kept in memory
-    beyond `queue_size` commands. A caller that goes away does not cancel its transaction.
+    A lone command is not delayed when nothing runs. Under load the transactions share what is there evenly:
+    while the database works for one half of the callers, this process answers the other half. So a second
+    transaction begins when as many commands wait as run, 8 at least (smaller ones cost more than they gain);
+    and when the first has been running for 50 ms, whatever waits: one that is stuck does not hold the others.
+    Nothing is kept in memory beyond `queue_size` commands. A caller that goes away does not cancel its
+    transaction.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class OrderIntake:
         self._queue_size = queue_size
         self._queue: deque[_Waiting] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
         self._keys: set[tuple[str, str]] = set()
         self._pump_is_due = False
         self._last_began = 0.0
@@ -65,13 +71,12 @@ class OrderIntake:
         key = (command.customer_id, command.idempotency.key) if command.idempotency else None
         if key in self._keys:
             raise IdempotencyKeyInUseError("A request with this key is still running; try again in a moment.")
-        waiting = _Waiting(command, asyncio.get_running_loop().create_future())
         if key:
             self._keys.add(key)
-            waiting.outcome.add_done_callback(lambda _: self._keys.discard(key))
+        waiting = _Waiting(command, key, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._pump_soon()
-        return await asyncio.shield(waiting.outcome)
+        return await waiting.outcome
 
     async def stop(self, *, within_seconds: float) -> None:
         """Wait for the running transactions; the doors must be closed before."""
@@ -90,44 +95,53 @@ class OrderIntake:
         while self._queue and self._may_begin(loop.time()):
             self._last_began = loop.time()
             loop.call_later(_SLOW_SECONDS, self._pump_soon)
-            batch = [self._queue.popleft() for _ in range(min(self._batch_size, len(self._queue)))]
-            task = asyncio.create_task(self._run(batch), name="order-intake-batch")
+            task = asyncio.create_task(self._run(self._next_batch()), name="order-intake-batch")
             self._running.add(task)
             task.add_done_callback(self._ended)
 
     def _may_begin(self, now: float) -> bool:
         if not self._running:
             return True
-        worthwhile = len(self._queue) >= self._batch_size or now - self._last_began >= _SLOW_SECONDS
-        return worthwhile and len(self._running) < self._transactions
+        worthwhile = len(self._queue) >= min(self._batch_size, max(_SMALL_BATCH, self._in_flight))
+        slow = now - self._last_began >= _SLOW_SECONDS
+        return (worthwhile or slow) and len(self._running) < self._transactions
+
+    def _next_batch(self) -> list[_Waiting]:
+        share = math.ceil((len(self._queue) + self._in_flight) / self._transactions)
+        size = min(self._batch_size, len(self._queue), share if share > _SMALL_BATCH else self._batch_size)
+        self._in_flight += size
+        return [self._queue.popleft() for _ in range(size)]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._pump_soon()
 
-    async def _run(self, batch: list[_Waiting]) -> None:
+    async def _run(self, batch: Sequence[_Waiting]) -> None:
         try:
-            outcomes = await self._create([waiting.command for waiting in batch])
+            outcomes: Sequence[Outcome | Exception] = await self._create([each.command for each in batch])
         except Exception as error:  # noqa: BLE001 - it belongs to the callers, each for its own request
-            self._fail(batch, error)
+            outcomes = [error] * len(batch)
             if isinstance(error, StorageUnavailableError):
                 # The database is away: nobody else shall wait for a time-out of their own.
-                self._fail(self._drained(), error)
-            return
+                self._end(self._drained(), error)
+        finally:
+            self._in_flight -= len(batch)
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                self._fail([waiting], outcome)
-            else:
-                waiting.outcome.set_result(outcome)
+            self._end([waiting], outcome)
 
-    def _drained(self) -> list[_Waiting]:
+    def _drained(self) -> Sequence[_Waiting]:
         waiting = list(self._queue)
         self._queue.clear()
         return waiting
 
-    @staticmethod
-    def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
-        for waiting in batch:
-            waiting.outcome.set_exception(error)
-            # A caller that has gone must not be reported as one that forgot to look.
-            waiting.outcome.exception()
+    def _end(self, ended: Sequence[_Waiting], outcome: Outcome | Exception) -> None:
+        for waiting in ended:
+            if waiting.key:
+                self._keys.discard(waiting.key)
+            if waiting.outcome.done():
+                # The caller has gone. The order is made all the same, and a repeat of the request finds it.
+                continue
+            if isinstance(outcome, Exception):
+                waiting.outcome.set_exception(outcome)
+            else:
+                waiting.outcome.set_result(outcome)

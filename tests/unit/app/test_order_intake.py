@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from app.application.batch_attempts import Outcome
 from app.application.commands import CreateOrder, IdempotencyKey, ReplayedOrder
@@ -64,11 +64,51 @@ async def test_a_lone_order_is_not_delayed() -> None:
 async def test_orders_that_arrive_while_a_transaction_runs_share_the_next_one() -> None:
     """They gather behind it."""
     work = Transactions()
-    tasks = await arrive(OrderIntake(work), *commands(12))
+    tasks = await arrive(OrderIntake(work), *commands(8))
     assert work.sizes == [1]
     work.may_end.set()
     await asyncio.gather(*tasks)
-    assert work.sizes == [1, 11]
+    assert work.sizes == [1, 7]
+
+
+async def test_a_second_transaction_begins_when_as_many_orders_wait_as_run() -> None:
+    """Smaller ones beside a large one would cost more than they gain."""
+    work = Transactions()
+    intake = OrderIntake(work)
+    burst = [asyncio.create_task(intake.create_order(command)) for command in commands(12)]
+    await eventually(lambda: work.sizes == [12])
+    later = await arrive(intake, *commands(11))
+    assert work.sizes == [12]
+    later += await arrive(intake, a_command())
+    assert work.sizes == [12, 12]
+    work.may_end.set()
+    await asyncio.gather(*burst, *later)
+
+
+async def test_a_burst_is_shared_by_the_transactions() -> None:
+    """While the database works for one half, the other half is answered."""
+    work = Transactions()
+    intake = OrderIntake(work)
+    burst = [asyncio.create_task(intake.create_order(command)) for command in commands(64)]
+    await eventually(lambda: work.sizes == [32, 32])
+    work.may_end.set()
+    await asyncio.gather(*burst)
+
+
+async def test_a_caller_that_goes_away_leaves_its_order_and_its_key_behind() -> None:
+    """The transaction goes on; until it has ended the same key is still in use."""
+    work = Transactions()
+    intake = OrderIntake(work)
+    keyed = replace(a_command(), idempotency=IdempotencyKey("k-1", b"1"))
+    (caller,) = await arrive(intake, keyed)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    with pytest.raises(IdempotencyKeyInUseError):
+        await intake.create_order(keyed)
+    work.may_end.set()
+    await eventually(lambda: not intake._running)
+    assert isinstance(await intake.create_order(keyed), Order)
 
 
 async def test_a_full_batch_does_not_wait_for_the_running_transaction() -> None:
