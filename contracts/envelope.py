@@ -2,11 +2,17 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
 
 SOURCE = "/order-pipeline/orders"
+_CONSTANT_HEADERS = (
+    ("ce_specversion", b"1.0"),
+    ("ce_source", SOURCE.encode()),
+    ("content-type", b"application/json"),
+)
 MAJOR_VERSIONS = frozenset({1})
 """The versions that readers of this build understand; any other is a dead letter."""
 
@@ -55,6 +61,7 @@ class UnreadableEventError(Exception):
         super().__init__(reason)
 
 
+@lru_cache(maxsize=64)
 def wire_time(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, as in `2026-11-21T07:00:00.000Z`."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -62,18 +69,20 @@ def wire_time(moment: datetime) -> str:
 
 def headers_of(message: EventMessage) -> tuple[tuple[str, bytes], ...]:
     """The Kafka headers of a message: CloudEvents 1.0 Kafka binding, plus `order_seq` and `traceparent`."""
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": message.event_id,
-        "ce_source": SOURCE,
-        "ce_type": f"{message.event_type}.v{message.event_version}",
-        "ce_time": wire_time(message.occurred_at),
-        "ce_subject": message.aggregate_id,
-        "content-type": "application/json",
-        "order_seq": str(message.seq),
-        "traceparent": message.traceparent,
-    }
-    return tuple((name, value.encode()) for name, value in headers.items() if value)
+    headers = (
+        *_CONSTANT_HEADERS,
+        ("ce_id", message.event_id.encode()),
+        ("ce_type", _kind(message.event_type, message.event_version)),
+        ("ce_time", wire_time(message.occurred_at).encode()),
+        ("ce_subject", message.key),
+        ("order_seq", str(message.seq).encode()),
+    )
+    return (*headers, ("traceparent", message.traceparent.encode())) if message.traceparent else headers
+
+
+@lru_cache(maxsize=64)
+def _kind(event_type: str, version: int) -> bytes:
+    return f"{event_type}.v{version}".encode()
 
 
 _decoder = msgspec.json.Decoder(Envelope)

@@ -1,20 +1,18 @@
 """Kafka kit: the records that go out and come in, as plain values."""
 
-from dataclasses import dataclass
+import msgspec
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TopicPartition:
+class TopicPartition(msgspec.Struct, frozen=True, order=True):
     """One partition of one topic; ordered by topic, then by number."""
 
     topic: str
     partition: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingRecord:
+class OutgoingRecord(msgspec.Struct, frozen=True):
     """A record to be written. Records of one key keep their order; a record without a key has none."""
 
     topic: str
@@ -23,8 +21,7 @@ class OutgoingRecord:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingRecord:
+class IncomingRecord(msgspec.Struct, frozen=True):
     """A record as it stands in the log. `timestamp_ms` is wall time, set by its writer or by the broker."""
 
     topic: str
@@ -40,8 +37,7 @@ class IncomingRecord:
         return TopicPartition(self.topic, self.partition)
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(msgspec.Struct, frozen=True):
     """Where the broker put a record. `offset` is -1 for a repeat whose offset it has forgotten."""
 
     topic: str
@@ -49,8 +45,7 @@ class Acknowledgement:
     offset: int
 
 
-@dataclass(slots=True)
-class Deadline:
+class Deadline(msgspec.Struct):
     """Until when a record may be handed to Kafka, on the monotonic clock; its owner may push it forward.
 
     One deadline may be shared by many records, so that one assignment renews all of them.

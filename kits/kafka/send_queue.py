@@ -30,8 +30,9 @@ class Pending:
 
 def record_size(record: OutgoingRecord) -> int:
     """Upper bound of the record's bytes inside a batch (some 30 bytes above the truth)."""
-    headers = sum(len(name.encode()) + len(value) + _HEADER_OVERHEAD_BYTES for name, value in record.headers)
-    return _RECORD_OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"") + headers
+    headers = sum([len(name.encode()) + len(value) for name, value in record.headers])
+    overhead = _RECORD_OVERHEAD_BYTES + len(record.headers) * _HEADER_OVERHEAD_BYTES
+    return overhead + len(record.key or b"") + len(record.value or b"") + headers
 
 
 class SendQueue:
@@ -39,6 +40,8 @@ class SendQueue:
 
     def __init__(self) -> None:
         self._waiting: deque[Pending] = deque()
+        self.bytes = 0
+        """Of all that waits."""
         self.work = asyncio.Event()
 
     def __len__(self) -> int:
@@ -46,11 +49,14 @@ class SendQueue:
 
     def append(self, pending: Pending) -> None:
         self._waiting.append(pending)
+        self.bytes += pending.size
         self.work.set()
 
     def put_back(self, batch: Iterable[Pending]) -> None:
         """Return records to the front, in their order: they are older than all that wait."""
-        self._waiting.extendleft(reversed(list(batch)))
+        records = list(batch)
+        self._waiting.extendleft(reversed(records))
+        self.bytes += sum(pending.size for pending in records)
         if self._waiting:
             self.work.set()
 
@@ -65,6 +71,7 @@ class SendQueue:
                 break
             batch.append(self._waiting.popleft())
             size += head.size
+            self.bytes -= head.size
         self._note_work()
         return batch
 
@@ -80,6 +87,7 @@ class SendQueue:
         """Remove everything, in order."""
         everything = list(self._waiting)
         self._waiting.clear()
+        self.bytes = 0
         self._note_work()
         return everything
 
@@ -92,6 +100,7 @@ class SendQueue:
             key = pending.record.key
             if key in stopped or (now is not None and pending.deadline.passed(now)):
                 removed.append(pending)
+                self.bytes -= pending.size
                 stopped |= set() if key is None else {key}
             else:
                 kept.append(pending)

@@ -55,12 +55,11 @@ class TopicRoutes:
     def add(self, pending: Pending) -> None:
         """Put a new record behind all older ones of its key."""
         topic = pending.record.topic
-        self.expect(topic)
-        lobby = self._lobbies.get(topic)
-        if lobby is not None:
-            lobby.append(pending)
-        else:
+        if topic in self._partitions:
             self._queue_of(pending).append(pending)
+        else:
+            self.expect(topic)
+            self._lobbies[topic].append(pending)
 
     def settle(self, topic: str, partitions: Sequence[int]) -> None:
         """The topic's partitions are these: its lobby moves into the queues."""
