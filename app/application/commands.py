@@ -1,28 +1,25 @@
 """Use cases: what a caller can ask for."""
 
-from dataclasses import dataclass
+import msgspec
 
 from app.domain.order import Order
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedItem:
+class RequestedItem(msgspec.Struct, frozen=True):
     """So many pieces of one product."""
 
     product_id: str
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
+class IdempotencyKey(msgspec.Struct, frozen=True):
     """A customer's name for one request, and the hash of what was asked for (32 bytes)."""
 
     key: str
     request_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CreateOrder:
+class CreateOrder(msgspec.Struct, frozen=True):
     """Place one order.
 
     `order_id` (UUIDv7) is fixed before the first attempt: another attempt can find what the first did.
@@ -37,15 +34,13 @@ class CreateOrder:
     idempotency: IdempotencyKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayedOrder:
+class ReplayedOrder(msgspec.Struct, frozen=True):
     """The order that an earlier request with the same key and the same body has created."""
 
     order: Order
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeOrder:
+class ChangeOrder(msgspec.Struct, frozen=True):
     """Let an order go on: pay it, fulfil it, cancel it.
 
     `customer_id` is whose order it must be, None if it may be anybody's. `versions` are those that the caller

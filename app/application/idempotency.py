@@ -18,12 +18,11 @@ async def answered_by_key(commands: Sequence[CreateOrder], uow: UnitOfWork) -> d
     if not keyed:
         return {}
     owners = await uow.idempotency.claim(keyed)
-    taken = {owner.order_id for order_id, owner in owners.items() if owner.order_id != order_id}
-    orders = await uow.orders.find(taken) if taken else {}
+    orders = await uow.orders.find({owner.order_id for owner in owners.values()}) if owners else {}
     answered: dict[str, Outcome] = {}
     for command in keyed:
-        owner = owners[command.order_id]
-        if owner.order_id == command.order_id:
+        owner = owners.get(command.order_id)
+        if owner is None:
             continue
         if command.idempotency and owner.request_hash != command.idempotency.request_hash:
             answered[command.order_id] = IdempotencyKeyReusedError("This key was used for another request.")

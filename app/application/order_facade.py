@@ -34,8 +34,7 @@ class OrderFacade:
             StorageUnavailableError, StorageConflictError: none of the outcomes is certain.
         """
         outcomes = await attempt_batch(commands, self._create)
-        for outcome in outcomes:
-            self._count(outcome)
+        self._count(outcomes)
         return outcomes
 
     async def _create(self, commands: Sequence[CreateOrder], resumed: bool) -> list[Outcome]:
@@ -56,22 +55,25 @@ class OrderFacade:
             log.debug("order_created", order_id=order.id, total=order.total, currency=order.currency)
         return outcomes
 
-    def _count(self, outcome: Outcome) -> None:
-        if isinstance(outcome, Order):
-            self._metrics.orders_created.inc()
-        elif isinstance(outcome, ReplayedOrder):
-            self._metrics.orders_replayed.inc()
-        else:
-            self._metrics.orders_refused.labels(outcome.code).inc()
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
+        created = sum(isinstance(outcome, Order) for outcome in outcomes)
+        self._metrics.orders_created.inc(created)
+        for outcome in outcomes if created < len(outcomes) else ():
+            if isinstance(outcome, ReplayedOrder):
+                self._metrics.orders_replayed.inc()
+            elif not isinstance(outcome, Order):
+                self._metrics.orders_refused.labels(outcome.code).inc()
 
     async def _check_out(self, commands: Sequence[CreateOrder], uow: UnitOfWork) -> Checkout:
+        # Asked before the locks: from here to the commit others wait for these rows.
+        now = await uow.now()
         # The lock order that holds everywhere: keys, orders, products, coupons, each sorted.
         products = await uow.products.lock(
             {item.product_id for command in commands for item in command.items}
         )
         asked = {(command.coupon_code, command.customer_id) for command in commands if command.coupon_code}
         coupons = await uow.coupons.lock(asked) if asked else {}
-        return Checkout(products, coupons, await uow.now(), self._time_to_live)
+        return Checkout(products, coupons, now, self._time_to_live)
 
 
 async def _save(checkout: Checkout, uow: UnitOfWork) -> None:

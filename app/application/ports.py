@@ -90,7 +90,7 @@ class IdempotencyRepository(Protocol):
     """The keys of POST /orders, in the order's own transaction."""
 
     async def claim(self, commands: Sequence[CreateOrder]) -> Mapping[str, KeyOwner]:
-        """Claim the key of each command unless it is taken; who owns it now, by the command's order id.
+        """Claim the key of each command; the owners of those that are taken, by the command's order id.
 
         Raises:
             IdempotencyKeyWaitError: another transaction holds a key and does not end.

@@ -2,18 +2,16 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 from uuid import uuid4
 
-import msgspec
-from sqlalchemy import Boolean, and_, bindparam, case, insert, select
+from sqlalchemy import Boolean, Text, and_, bindparam, case, func, insert, literal_column, select
 
 from app.outbox.claim import Claim, send_until
 from app.outbox.table import EVENT_ID, earlier_unpublished, lease_end, outbox_event
 from contracts.envelope import EventMessage
 from kits.kafka.records import Deadline
 from kits.postgres.driver import DriverConnection, DriverStatement
-from kits.postgres.schema import as_arrays, rows_for, values_for
+from kits.postgres.schema import as_document, received, rows_from_document
 
 _row = outbox_event.c
 _COLUMNS = (
@@ -24,24 +22,35 @@ _COLUMNS = (
     "event_type",
     "event_version",
     "topic",
-    "key",
     "payload",
-    "headers",
     "occurred_at",
 )
-_new = rows_for(outbox_event, *_COLUMNS, claim=Boolean())
-_claimable = and_(_new.c.claim, ~earlier_unpublished(_new.c.aggregate_type, _new.c.aggregate_id, _new.c.seq))
+_new = rows_from_document("new_row", **{name: _row[name].type for name in _COLUMNS}, traceparent=Text())
+_key = func.convert_to(_new.c.aggregate_id, literal_column("'UTF8'"))
+_headers = func.jsonb_strip_nulls(
+    func.jsonb_build_object(
+        literal_column("'traceparent'"), func.nullif(_new.c.traceparent, literal_column("''"))
+    )
+)
+_is_first = _new.c.seq == func.min(_new.c.seq).over(partition_by=[_new.c.aggregate_type, _new.c.aggregate_id])
+_claimable = and_(
+    bindparam("claimed", type_=Boolean),
+    _is_first,
+    ~earlier_unpublished(_new.c.aggregate_type, _new.c.aggregate_id, _new.c.seq),
+)
 _ADD = DriverStatement(
     insert(outbox_event)
     .from_select(
-        [*_COLUMNS, "lease_token", "lease_until"],
+        [*_COLUMNS, "key", "headers", "lease_token", "lease_until"],
         select(
-            *values_for(outbox_event, _new, *_COLUMNS),
+            *received(outbox_event, _new, *_COLUMNS),
+            _key,
+            _headers,
             case((_claimable, bindparam("token", type_=EVENT_ID))),
             case((_claimable, lease_end)),
         ),
     )
-    .returning(_row.event_id, _row.lease_token)
+    .returning(_row.event_id, _row.lease_token.is_not(None))
 )
 
 
@@ -59,29 +68,16 @@ class SqlOutbox:
         A row behind an unpublished one of its order is born unclaimed, so that it can't overtake.
         """
         token, until = str(uuid4()), send_until(time.monotonic(), self._lease_seconds)
-        seen: set[str] = set()
-        rows = []
-        for message in sorted(messages, key=lambda message: (message.aggregate_id, message.seq)):
-            rows.append((*_columns_of(message), claimed and message.aggregate_id not in seen))
-            seen.add(message.aggregate_id)
-        values = as_arrays((*_COLUMNS, "claim"), rows)
-        born = await self._connection.fetch(
-            _ADD, {**values, "token": token, "lease_seconds": self._lease_seconds}
+        rows = as_document(sorted(messages, key=lambda message: message.event_id))
+        await self._connection.write(
+            _ADD, {**rows, "claimed": claimed, "token": token, "lease_seconds": self._lease_seconds}
         )
-        mine = {str(event_id) for event_id, lease_token in born if lease_token is not None}
+        born = await self._connection.flush()
+        waiting = {str(event_id) for event_id, is_claimed in born if not is_claimed}
         self._claims += [
-            Claim(message, token, Deadline(until)) for message in messages if message.event_id in mine
+            Claim(message, token, Deadline(until)) for message in messages if message.event_id not in waiting
         ]
 
     def claimed(self) -> Sequence[Claim]:
         """The rows of this transaction that were born claimed, in the order they were added."""
         return self._claims
-
-
-def _columns_of(message: EventMessage) -> tuple[Any, ...]:
-    headers = {"traceparent": message.traceparent} if message.traceparent else {}
-    values = {
-        **{name: getattr(message, name, None) for name in _COLUMNS},
-        "headers": msgspec.json.encode(headers).decode(),
-    }
-    return tuple(values[name] for name in _COLUMNS)

@@ -31,7 +31,7 @@ from app.outbox.table import EVENT_ID, UNPUBLISHED, earlier_unpublished, lease_e
 from contracts.envelope import EventMessage
 from kits.kafka.records import Acknowledgement, Deadline
 from kits.postgres.driver import DriverStatement, driver_connection
-from kits.postgres.schema import as_arrays, rows_from_arrays
+from kits.postgres.schema import as_document, rows_from_document
 
 _row = outbox_event.c
 _FREE = {"lease_token": null(), "lease_until": null()}
@@ -57,7 +57,7 @@ _CLAIM = (
     .returning(outbox_event)
 )
 
-_claimed = rows_from_arrays("claimed", event_id=EVENT_ID, token=EVENT_ID)
+_claimed = rows_from_document("claimed", event_id=EVENT_ID, token=EVENT_ID)
 _RENEW = DriverStatement(
     update(outbox_event)
     .where(_row.event_id == _claimed.c.event_id, _row.lease_token == _claimed.c.token)
@@ -65,7 +65,9 @@ _RENEW = DriverStatement(
     .returning(_row.event_id)
 )
 
-_sent = rows_from_arrays("sent", event_id=EVENT_ID, token=EVENT_ID, partition=Integer(), offset=BigInteger())
+_sent = rows_from_document(
+    "sent", event_id=EVENT_ID, token=EVENT_ID, partition=Integer(), offset=BigInteger()
+)
 _PUBLISHED = DriverStatement(
     update(outbox_event)
     .where(_row.event_id == _sent.c.event_id, _row.lease_token == _sent.c.token)
@@ -79,7 +81,7 @@ _PUBLISHED = DriverStatement(
     .returning(_row.event_id)
 )
 
-_failed = rows_from_arrays(
+_failed = rows_from_document(
     "failed", event_id=EVENT_ID, token=EVENT_ID, error=Text(), wait_seconds=Double(), dead=Boolean()
 )
 _FAILED = DriverStatement(
@@ -151,22 +153,35 @@ class OutboxStore:
 
     async def renew(self, claims: Sequence[Claim]) -> set[str]:
         """Prolong these leases; returns the event ids that are still ours."""
-        values = as_arrays(("event_id", "token"), sorted((c.message.event_id, c.token) for c in claims))
-        return await self._write(_RENEW, {**values, "lease_seconds": self._lease_seconds})
+        rows = [{"event_id": claim.message.event_id, "token": claim.token} for claim in _sorted(claims)]
+        return await self._write(_RENEW, {**as_document(rows), "lease_seconds": self._lease_seconds})
 
     async def mark_published(self, sent: Sequence[tuple[Claim, Acknowledgement]]) -> set[str]:
         """Write acknowledgements back; returns the event ids that were still ours."""
-        rows = sorted((c.message.event_id, c.token, ack.partition, ack.offset) for c, ack in sent)
-        return await self._write(_PUBLISHED, as_arrays(("event_id", "token", "partition", "offset"), rows))
+        rows = [
+            {
+                "event_id": claim.message.event_id,
+                "token": claim.token,
+                "partition": ack.partition,
+                "offset": ack.offset,
+            }
+            for claim, ack in sorted(sent, key=lambda one: one[0].message.event_id)
+        ]
+        return await self._write(_PUBLISHED, as_document(rows))
 
     async def mark_failed(self, failed: Sequence[FailedSend]) -> set[str]:
         """Write errors back and give the rows free, or declare them dead."""
-        rows = sorted(
-            (f.claim.message.event_id, f.claim.token, f.error, f.wait_seconds, f.dead) for f in failed
-        )
-        return await self._write(
-            _FAILED, as_arrays(("event_id", "token", "error", "wait_seconds", "dead"), rows)
-        )
+        rows = [
+            {
+                "event_id": each.claim.message.event_id,
+                "token": each.claim.token,
+                "error": each.error,
+                "wait_seconds": each.wait_seconds,
+                "dead": each.dead,
+            }
+            for each in sorted(failed, key=lambda each: each.claim.message.event_id)
+        ]
+        return await self._write(_FAILED, as_document(rows))
 
     async def delete_published(self, *, older_than_days: int, limit: int) -> int:
         """Delete up to `limit` rows that were published that long ago; returns how many."""
@@ -183,6 +198,10 @@ class OutboxStore:
         # One statement needs no BEGIN and COMMIT around it.
         async with driver_connection(self._engine) as connection:
             return {str(event_id) for (event_id,) in await connection.fetch(statement, values)}
+
+
+def _sorted(claims: Sequence[Claim]) -> Sequence[Claim]:
+    return sorted(claims, key=lambda claim: claim.message.event_id)
 
 
 def _message_of(row: Row[Any]) -> EventMessage:

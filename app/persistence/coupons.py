@@ -9,7 +9,7 @@ from app.domain.coupon import Coupon, CouponKind
 from app.domain.order import Order
 from app.persistence.tables import coupon_uses, coupons
 from kits.postgres.driver import DriverConnection, DriverStatement
-from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
+from kits.postgres.schema import as_document, insert_from_document, rows_from_document
 
 _LOCK = DriverStatement(
     select(coupons)
@@ -17,7 +17,7 @@ _LOCK = DriverStatement(
     .order_by(coupons.c.code)
     .with_for_update()
 )
-_asked = rows_from_arrays("asked", coupon_code=Text(), customer_id=Text())
+_asked = rows_from_document("asked", coupon_code=Text(), customer_id=Text())
 _USES = DriverStatement(
     select(_asked.c.coupon_code, _asked.c.customer_id, func.count())
     .join_from(
@@ -28,12 +28,12 @@ _USES = DriverStatement(
     )
     .group_by(_asked.c.coupon_code, _asked.c.customer_id)
 )
-_used = rows_from_arrays("used_now", coupon_code=Text(), times=Integer())
+_used = rows_from_document("used_now", coupon_code=Text(), times=Integer())
 _COUNT = DriverStatement(
     update(coupons).where(coupons.c.code == _used.c.coupon_code).values(used=coupons.c.used + _used.c.times)
 )
 _USE_COLUMNS = ("order_id", "coupon_code", "customer_id")
-_RECORD = DriverStatement(insert_from_arrays(coupon_uses, *_USE_COLUMNS))
+_RECORD = DriverStatement(insert_from_document(coupon_uses, *_USE_COLUMNS))
 _released = (
     delete(coupon_uses)
     .where(
@@ -71,7 +71,8 @@ class SqlCouponRepository:
         locked = {code: Coupon(code, CouponKind(kind), *rest) for code, kind, *rest in found}
         limited = [pair for pair in pairs if pair[0] in locked and locked[pair[0]].customer_limit is not None]
         if limited:
-            uses = await self._connection.fetch(_USES, as_arrays(("coupon_code", "customer_id"), limited))
+            asked_uses = [{"coupon_code": code, "customer_id": customer_id} for code, customer_id in limited]
+            uses = await self._connection.fetch(_USES, as_document(asked_uses))
             for code, customer_id, count in uses:
                 locked[code].used_by[customer_id] = count
         return locked
@@ -79,10 +80,13 @@ class SqlCouponRepository:
     async def use(self, placed: Sequence[Order]) -> None:
         """Record one use for each order, and count it on its coupon."""
         times = Counter(order.coupon_code for order in placed)
-        counted = sorted((code, count) for code, count in times.items() if code is not None)
-        await self._connection.fetch(_COUNT, as_arrays(("coupon_code", "times"), counted))
-        rows = sorted((order.id, order.coupon_code, order.customer_id) for order in placed)
-        await self._connection.fetch(_RECORD, as_arrays(_USE_COLUMNS, rows))
+        counted = [{"coupon_code": code, "times": count} for code, count in times.items()]
+        await self._connection.write(_COUNT, as_document(counted))
+        uses = [
+            {"order_id": order.id, "coupon_code": order.coupon_code, "customer_id": order.customer_id}
+            for order in sorted(placed, key=lambda order: order.id)
+        ]
+        await self._connection.write(_RECORD, as_document(uses))
 
     async def release(self, ended: Sequence[Order]) -> None:
         """Delete the uses of these orders and count them off their coupons, which must be locked."""

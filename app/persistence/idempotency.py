@@ -12,19 +12,19 @@ from app.application.ports import KeyOwner
 from app.persistence.tables import idempotency_keys
 from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.errors import LockTimeoutError
-from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
+from kits.postgres.schema import as_document, insert_from_document, rows_from_document
 
 ROUTE = "POST /orders"
 KEPT_HOURS = 24
 
 _COLUMNS = ("customer_id", "route", "key", "request_hash", "order_id")
 _CLAIM = DriverStatement(
-    insert_from_arrays(idempotency_keys, *_COLUMNS)
+    insert_from_document(idempotency_keys, *_COLUMNS)
     .on_conflict_do_nothing()
     .returning(idempotency_keys.c.order_id)
 )
 _row = idempotency_keys.c
-_asked = rows_from_arrays("asked", customer_id=Text(), key=Text(), order_id=_row.order_id.type)
+_asked = rows_from_document("asked", customer_id=Text(), key=Text(), order_id=_row.order_id.type)
 _is_asked = (_row.customer_id == _asked.c.customer_id) & (_row.route == ROUTE) & (_row.key == _asked.c.key)
 _OWNERS = DriverStatement(
     select(_asked.c.order_id, _row.order_id, _row.request_hash).join_from(_asked, idempotency_keys, _is_asked)
@@ -49,43 +49,28 @@ class SqlIdempotencyRepository:
         self._connection = connection
 
     async def claim(self, commands: Sequence[CreateOrder]) -> Mapping[str, KeyOwner]:
-        """Claim each command's key, in sorted order; who owns it now, by the command's order id.
+        """Claim the commands' keys, in sorted order; the owners of those that were taken, by order id.
 
         A key that an unfinished transaction holds is waited for, at most for the lock timeout.
 
         Raises:
             IdempotencyKeyWaitError: it did not end in time; the transaction is spoiled.
         """
-        keys = {each.order_id: each.idempotency for each in commands if each.idempotency}
-        rows = sorted(
-            (each.customer_id, ROUTE, key.key, key.request_hash, each.order_id)
-            for each in commands
-            if (key := keys.get(each.order_id))
-        )
+        keyed = sorted(commands, key=_name_of)
         try:
-            claimed = await self._connection.fetch(_CLAIM, as_arrays(_COLUMNS, rows))
+            claimed = await self._connection.fetch(_CLAIM, as_document([_row_of(each) for each in keyed]))
         except LockTimeoutError as error:
             raise IdempotencyKeyWaitError("Another process holds an idempotency key.") from error
+        if len(claimed) == len(keyed):
+            return {}
         mine = {str(order_id) for (order_id,) in claimed}
-        owners = {
-            order_id: KeyOwner(order_id, key.request_hash)
-            for order_id, key in keys.items()
-            if order_id in mine
-        }
-        taken = [row for row in rows if row[4] not in mine]
-        if taken:
-            found = await self._connection.fetch(_OWNERS, _asking(taken))
-            owners |= {str(asked): KeyOwner(str(owner), request_hash) for asked, owner, request_hash in found}
-        return owners
+        taken = [_row_of(each) for each in keyed if each.order_id not in mine]
+        found = await self._connection.fetch(_OWNERS, as_document(taken))
+        return {str(asked): KeyOwner(str(owner), request_hash) for asked, owner, request_hash in found}
 
     async def release(self, commands: Sequence[CreateOrder]) -> None:
         """Delete the keys that this transaction claimed for these commands."""
-        rows = sorted(
-            (each.customer_id, ROUTE, each.idempotency.key, b"", each.order_id)
-            for each in commands
-            if each.idempotency
-        )
-        await self._connection.fetch(_RELEASE, _asking(rows))
+        await self._connection.write(_RELEASE, as_document([_row_of(each) for each in commands]))
 
 
 class SqlIdempotencyKeys:
@@ -100,6 +85,17 @@ class SqlIdempotencyKeys:
             return (await connection.execute(_FORGET, {"limit": limit})).rowcount
 
 
-def _asking(rows: Sequence[tuple[str, str, str, bytes, str]]) -> dict[str, list[object]]:
-    asked = [(customer, key, order_id) for customer, _, key, _, order_id in rows]
-    return as_arrays(("customer_id", "key", "order_id"), asked)
+def _name_of(command: CreateOrder) -> tuple[str, str]:
+    return command.customer_id, command.idempotency.key if command.idempotency else ""
+
+
+def _row_of(command: CreateOrder) -> dict[str, object]:
+    customer_id, key = _name_of(command)
+    request_hash = command.idempotency.request_hash if command.idempotency else b""
+    return {
+        "customer_id": customer_id,
+        "route": ROUTE,
+        "key": key,
+        "request_hash": request_hash,
+        "order_id": command.order_id,
+    }

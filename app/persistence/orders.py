@@ -9,10 +9,10 @@ from sqlalchemy import ARRAY, Integer, Text, bindparam, func, literal_column, se
 from app.domain.order import Order, OrderLine, OrderStatus
 from app.persistence.tables import orders
 from kits.postgres.driver import DriverConnection, DriverStatement
-from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
+from kits.postgres.schema import as_document, insert_from_document, rows_from_document
 
 _COLUMNS = tuple(column.name for column in orders.columns)
-_INSERT = DriverStatement(insert_from_arrays(orders, *_COLUMNS))
+_INSERT = DriverStatement(insert_from_document(orders, *_COLUMNS))
 _found = select(orders).where(orders.c.id == func.any(bindparam("ids", type_=ARRAY(orders.c.id.type))))
 _FIND = DriverStatement(_found)
 _LOCK = DriverStatement(_found.order_by(orders.c.id).with_for_update())
@@ -25,7 +25,7 @@ _LOCK_DUE = DriverStatement(
     .limit(bindparam("limit", type_=Integer))
     .with_for_update(skip_locked=True)
 )
-_moved = rows_from_arrays("moved", id=orders.c.id.type, status=Text(), version=Integer())
+_moved = rows_from_document("moved", id=orders.c.id.type, status=Text(), version=Integer())
 _UPDATE = DriverStatement(
     update(orders).where(orders.c.id == _moved.c.id).values(status=_moved.c.status, version=_moved.c.version)
 )
@@ -39,8 +39,7 @@ class SqlOrderRepository:
 
     async def add(self, placed: Sequence[Order]) -> None:
         """Insert orders in one statement, sorted by id."""
-        rows = [_row_of(order) for order in sorted(placed, key=lambda order: order.id)]
-        await self._connection.fetch(_INSERT, as_arrays(_COLUMNS, rows))
+        await self._connection.write(_INSERT, as_document(sorted(placed, key=_id_of)))
 
     async def find(self, order_ids: Iterable[str]) -> Mapping[str, Order]:
         """Those of the orders that exist, by id."""
@@ -61,8 +60,7 @@ class SqlOrderRepository:
 
     async def update(self, changed: Sequence[Order]) -> None:
         """Store status and version of locked orders; nothing else of an order ever changes."""
-        rows = sorted((order.id, order.status.value, order.version) for order in changed)
-        await self._connection.fetch(_UPDATE, as_arrays(("id", "status", "version"), rows))
+        await self._connection.write(_UPDATE, as_document(sorted(changed, key=_id_of)))
 
 
 def order_of(row: Mapping[Any, Any]) -> Order:
@@ -74,7 +72,5 @@ def order_of(row: Mapping[Any, Any]) -> Order:
     return Order(**values)
 
 
-def _row_of(order: Order) -> tuple[Any, ...]:
-    values = {column: getattr(order, column) for column in _COLUMNS}
-    values["lines"] = msgspec.json.encode(order.lines).decode()
-    return tuple(values.values())
+def _id_of(order: Order) -> str:
+    return order.id

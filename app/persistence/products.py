@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select, update
 from app.domain.product import Product
 from app.persistence.tables import products
 from kits.postgres.driver import DriverConnection, DriverStatement
-from kits.postgres.schema import as_arrays, rows_from_arrays
+from kits.postgres.schema import as_document, rows_from_document
 
 _LOCK = DriverStatement(
     select(products)
@@ -16,13 +16,13 @@ _LOCK = DriverStatement(
     .order_by(products.c.id)
     .with_for_update()
 )
-_taken = rows_from_arrays("taken", product_id=Text(), pieces=Integer())
+_taken = rows_from_document("taken", product_id=Text(), pieces=Integer())
 _TAKE = DriverStatement(
     update(products)
     .where(products.c.id == _taken.c.product_id)
     .values(stock=products.c.stock - _taken.c.pieces)
 )
-_released = rows_from_arrays("released", product_id=Text(), pieces=Integer())
+_released = rows_from_document("released", product_id=Text(), pieces=Integer())
 _RELEASE = DriverStatement(
     update(products)
     .where(products.c.id == _released.c.product_id)
@@ -43,13 +43,17 @@ class SqlProductRepository:
 
     async def take(self, pieces: Mapping[str, int]) -> None:
         """Take pieces out of the stock of locked products; the table's CHECK refuses to go below zero."""
-        await self._connection.fetch(_TAKE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
+        await self._connection.write(_TAKE, _document_of(pieces))
 
     async def release(self, pieces: Mapping[str, int]) -> None:
         """Put pieces back into the stock of locked products."""
-        await self._connection.fetch(_RELEASE, as_arrays(("product_id", "pieces"), sorted(pieces.items())))
+        await self._connection.write(_RELEASE, _document_of(pieces))
 
 
 def product_of(row: Mapping[Any, Any]) -> Product:
     """The product that a full row of `products` holds."""
     return Product(**row)
+
+
+def _document_of(pieces: Mapping[str, int]) -> dict[str, str]:
+    return as_document([{"product_id": product, "pieces": number} for product, number in pieces.items()])

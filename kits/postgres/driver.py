@@ -4,8 +4,11 @@ The engine prepares, binds and wraps results anew for each execution, for five t
 Where a transaction is the bottleneck its statements go this way; the pool stays the engine's.
 """
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ClauseElement
@@ -13,6 +16,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 _NOTHING: Mapping[str, Any] = {}
+_PARAMETER = re.compile(r"\$(\d+)")
+_COMBINATIONS = 128
 
 
 class DriverStatement:
@@ -25,9 +30,16 @@ class DriverStatement:
     def __init__(self, statement: ClauseElement) -> None:
         compiled: Any = statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
         self.text = str(compiled)
+        self.table = str(getattr(statement, "table", ""))
+        """The table that it writes to."""
         self._names: Sequence[str] = compiled.positiontup or ()
         binds = {name: compiled.binds[name] for name in self._names}
         self._fixed = {name: bind.value for name, bind in binds.items() if not bind.required}
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters it has."""
+        return len(self._names)
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """One argument per number.
@@ -43,14 +55,43 @@ class DriverConnection:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._waiting: dict[DriverStatement, list[Any]] = {}
 
     async def fetch(self, statement: DriverStatement, values: Mapping[str, Any] = _NOTHING) -> Sequence[Any]:
-        """Run a statement and read all rows; each text is prepared once per connection.
+        """Run a statement, after what waits, and read all rows; a text is prepared once per connection.
 
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: see kits.postgres.errors.
         """
+        await self.flush()
         rows: Sequence[Any] = await self._connection.fetch(statement.text, *statement.arguments(values))
+        return rows
+
+    async def write(self, statement: DriverStatement, values: Mapping[str, Any]) -> None:
+        """Run a write together with others, at the latest before the commit; its errors come then.
+
+        Writes that wait together are one statement to the server: they do not see each other. Two writes to
+        one table never wait together.
+
+        Raises:
+            As `fetch`, for the writes that waited.
+        """
+        if any(statement.table == other.table for other in self._waiting):
+            await self.flush()
+        self._waiting[statement] = statement.arguments(values)
+
+    async def flush(self) -> Sequence[Any]:
+        """Run what waits, in one round trip; the rows that the last of the writes returns.
+
+        Raises:
+            As `fetch`.
+        """
+        if not self._waiting:
+            return ()
+        waiting, self._waiting = self._waiting, {}
+        rows: Sequence[Any] = await self._connection.fetch(
+            _together(tuple(waiting)), *chain.from_iterable(waiting.values())
+        )
         return rows
 
     def transaction(self) -> AbstractAsyncContextManager[Any]:
@@ -80,3 +121,21 @@ async def driver_transaction(engine: AsyncEngine) -> AsyncIterator[DriverConnect
     """A transaction on a connection of its own, see `DriverConnection.transaction`."""
     async with driver_connection(engine) as connection, connection.transaction():
         yield connection
+        await connection.flush()
+
+
+@lru_cache(maxsize=_COMBINATIONS)
+def _together(statements: tuple[DriverStatement, ...]) -> str:
+    """`WITH write_0 AS (…), write_1 AS (…) …`: all of them are carried out, whether they are read or not."""
+    texts: list[str] = []
+    shift = 0
+    for statement in statements:
+        texts.append(_renumbered(statement.text, shift))
+        shift += statement.parameters
+    *others, last = texts
+    named = ", ".join(f"write_{index} AS ({text})" for index, text in enumerate(others))
+    return f"WITH {named} {last}" if named else last
+
+
+def _renumbered(text: str, shift: int) -> str:
+    return _PARAMETER.sub(lambda number: f"${int(number[1]) + shift}", text)

@@ -3,16 +3,21 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     ARRAY,
+    JSON,
     ColumnElement,
+    LargeBinary,
     MetaData,
     Table,
     TableValuedAlias,
     Text,
     bindparam,
     cast,
+    column,
     func,
+    literal_column,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
@@ -53,6 +58,41 @@ def values_for(table: Table, rows: TableValuedAlias, *columns: str) -> list[Colu
         cast(rows.c[column], JSONB) if isinstance(table.c[column].type, JSONB) else rows.c[column]
         for column in columns
     ]
+
+
+def rows_from_document(name: str, /, **columns: TypeEngine[Any]) -> TableValuedAlias:
+    """`json_to_recordset(:rows) AS name (a type, …)`: any number of rows in one parameter (`as_document`).
+
+    One document costs its sender a fifth of an array per column. Bytes travel in base64 (see `received`).
+    """
+    document = cast(bindparam("rows", type_=Text), JSON)
+    sent = [column(name, Text() if _is_bytes(kind) else kind) for name, kind in columns.items()]
+    return func.json_to_recordset(document).table_valued(*sent).render_derived(name=name, with_types=True)
+
+
+def insert_from_document(table: Table, *columns: str) -> Insert:
+    """INSERT of any number of rows in one statement; bind `rows` as `as_document` makes it."""
+    rows = rows_from_document("new_row", **{name: table.c[name].type for name in columns})
+    return insert(table).from_select(list(columns), select(*received(table, rows, *columns)))
+
+
+def received(table: Table, rows: TableValuedAlias, *columns: str) -> list[ColumnElement[Any]]:
+    """What to select from `rows_from_document` for an INSERT into these columns."""
+    return [
+        func.decode(rows.c[name], literal_column("'base64'"))
+        if _is_bytes(table.c[name].type)
+        else rows.c[name]
+        for name in columns
+    ]
+
+
+def as_document(rows: Sequence[Any]) -> dict[str, str]:
+    """Bind rows for the statements above: dicts, structs or dataclasses whose fields are the columns."""
+    return {"rows": msgspec.json.encode(rows).decode()}
+
+
+def _is_bytes(kind: TypeEngine[Any]) -> bool:
+    return isinstance(kind, LargeBinary)
 
 
 def insert_from_arrays(table: Table, *columns: str) -> Insert:

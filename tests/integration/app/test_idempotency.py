@@ -1,9 +1,9 @@
 """One Idempotency-Key creates one order, in the order's own transaction, on a real database."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from app.application.commands import CreateOrder, IdempotencyKey, ReplayedOrder
