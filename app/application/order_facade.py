@@ -65,15 +65,13 @@ class OrderFacade:
                 self._metrics.orders_refused.labels(outcome.code).inc()
 
     async def _check_out(self, commands: Sequence[CreateOrder], uow: UnitOfWork) -> Checkout:
-        # Asked before the locks: from here to the commit others wait for these rows.
-        now = await uow.now()
         # The lock order that holds everywhere: keys, orders, products, coupons, each sorted.
         products = await uow.products.lock(
             {item.product_id for command in commands for item in command.items}
         )
         asked = {(command.coupon_code, command.customer_id) for command in commands if command.coupon_code}
         coupons = await uow.coupons.lock(asked) if asked else {}
-        return Checkout(products, coupons, now, self._time_to_live)
+        return Checkout(products, coupons, await uow.now(), self._time_to_live)
 
 
 async def _save(checkout: Checkout, uow: UnitOfWork) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Float,
     Integer,
     Row,
+    Select,
     Text,
     bindparam,
     case,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.outbox.claim import Claim, send_until
 from app.outbox.table import EVENT_ID, UNPUBLISHED, earlier_unpublished, lease_end, outbox_event
@@ -57,6 +59,11 @@ _CLAIM = (
     .returning(outbox_event)
 )
 
+
+def _counted(changed: ReturningUpdate[Any]) -> Select[Any]:
+    return select(func.count()).select_from(changed.cte("changed"))
+
+
 _claimed = rows_from_document("claimed", event_id=EVENT_ID, token=EVENT_ID)
 _RENEW = DriverStatement(
     update(outbox_event)
@@ -68,7 +75,7 @@ _RENEW = DriverStatement(
 _sent = rows_from_document(
     "sent", event_id=EVENT_ID, token=EVENT_ID, partition=Integer(), offset=BigInteger()
 )
-_PUBLISHED = DriverStatement(
+_published = (
     update(outbox_event)
     .where(_row.event_id == _sent.c.event_id, _row.lease_token == _sent.c.token)
     .values(
@@ -80,11 +87,12 @@ _PUBLISHED = DriverStatement(
     )
     .returning(_row.event_id)
 )
+_PUBLISHED = DriverStatement(_counted(_published))
 
 _failed = rows_from_document(
     "failed", event_id=EVENT_ID, token=EVENT_ID, error=Text(), wait_seconds=Double(), dead=Boolean()
 )
-_FAILED = DriverStatement(
+_given_free = (
     update(outbox_event)
     .where(_row.event_id == _failed.c.event_id, _row.lease_token == _failed.c.token)
     .values(
@@ -95,6 +103,7 @@ _FAILED = DriverStatement(
     )
     .returning(_row.event_id)
 )
+_FAILED = DriverStatement(_counted(_given_free))
 
 _expired = (
     select(_row.event_id)
@@ -154,10 +163,11 @@ class OutboxStore:
     async def renew(self, claims: Sequence[Claim]) -> set[str]:
         """Prolong these leases; returns the event ids that are still ours."""
         rows = [{"event_id": claim.message.event_id, "token": claim.token} for claim in _sorted(claims)]
-        return await self._write(_RENEW, {**as_document(rows), "lease_seconds": self._lease_seconds})
+        renewed = await self._write(_RENEW, {**as_document(rows), "lease_seconds": self._lease_seconds})
+        return {str(event_id) for (event_id,) in renewed}
 
-    async def mark_published(self, sent: Sequence[tuple[Claim, Acknowledgement]]) -> set[str]:
-        """Write acknowledgements back; returns the event ids that were still ours."""
+    async def mark_published(self, sent: Sequence[tuple[Claim, Acknowledgement]]) -> int:
+        """Write acknowledgements back; returns how many of the rows were still ours."""
         rows = [
             {
                 "event_id": claim.message.event_id,
@@ -167,10 +177,11 @@ class OutboxStore:
             }
             for claim, ack in sorted(sent, key=lambda one: one[0].message.event_id)
         ]
-        return await self._write(_PUBLISHED, as_document(rows))
+        ((written,),) = await self._write(_PUBLISHED, as_document(rows))
+        return int(written)
 
-    async def mark_failed(self, failed: Sequence[FailedSend]) -> set[str]:
-        """Write errors back and give the rows free, or declare them dead."""
+    async def mark_failed(self, failed: Sequence[FailedSend]) -> int:
+        """Write errors back and give the rows free, or declare them dead; how many were still ours."""
         rows = [
             {
                 "event_id": each.claim.message.event_id,
@@ -181,7 +192,8 @@ class OutboxStore:
             }
             for each in sorted(failed, key=lambda each: each.claim.message.event_id)
         ]
-        return await self._write(_FAILED, as_document(rows))
+        ((written,),) = await self._write(_FAILED, as_document(rows))
+        return int(written)
 
     async def delete_published(self, *, older_than_days: int, limit: int) -> int:
         """Delete up to `limit` rows that were published that long ago; returns how many."""
@@ -194,10 +206,10 @@ class OutboxStore:
             rows, dead, oldest_seconds = (await connection.execute(_BACKLOG)).one()
         return Backlog(rows, dead, oldest_seconds)
 
-    async def _write(self, statement: DriverStatement, values: dict[str, Any]) -> set[str]:
+    async def _write(self, statement: DriverStatement, values: dict[str, Any]) -> Sequence[Any]:
         # One statement needs no BEGIN and COMMIT around it.
         async with driver_connection(self._engine) as connection:
-            return {str(event_id) for (event_id,) in await connection.fetch(statement, values)}
+            return await connection.fetch(statement, values)
 
 
 def _sorted(claims: Sequence[Claim]) -> Sequence[Claim]:

@@ -118,9 +118,9 @@ class WriteBack:
             if claim.message.event_id in mine:
                 claim.deadline.not_after = send_until(asked_at, self._lease_seconds)
 
-    def _release(self, claims: Sequence[Claim], written: set[str]) -> None:
+    def _release(self, claims: Sequence[Claim], written: int) -> None:
         for claim in claims:
             if self._held.get(claim.message.event_id) is claim:
                 del self._held[claim.message.event_id]
-        self._metrics.events_fenced.inc(len(claims) - len(written))
+        self._metrics.events_fenced.inc(len(claims) - written)
         self._settled(claims)

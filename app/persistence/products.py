@@ -7,11 +7,12 @@ from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select, update
 
 from app.domain.product import Product
 from app.persistence.tables import products
+from app.persistence.transaction_clock import TransactionClock
 from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_document, rows_from_document
 
 _LOCK = DriverStatement(
-    select(products)
+    select(products, func.clock_timestamp().label("told_at"))
     .where(products.c.id == func.any(bindparam("ids", type_=ARRAY(Text))))
     .order_by(products.c.id)
     .with_for_update()
@@ -33,13 +34,16 @@ _RELEASE = DriverStatement(
 class SqlProductRepository:
     """Products of one transaction."""
 
-    def __init__(self, connection: DriverConnection) -> None:
+    def __init__(self, connection: DriverConnection, clock: TransactionClock) -> None:
         self._connection = connection
+        self._clock = clock
 
     async def lock(self, product_ids: Iterable[str]) -> Mapping[str, Product]:
         """Those of the products that exist, by id; rows locked in ascending id order, in one statement."""
         found = await self._connection.fetch(_LOCK, {"ids": sorted(product_ids)})
-        return {product.id: product for product in map(product_of, found)}
+        if found:
+            self._clock.told(found[0]["told_at"])
+        return {row["id"]: Product(*row[:-1]) for row in found}
 
     async def take(self, pieces: Mapping[str, int]) -> None:
         """Take pieces out of the stock of locked products; the table's CHECK refuses to go below zero."""

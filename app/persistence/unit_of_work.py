@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.application.ports import (
@@ -21,28 +20,25 @@ from app.persistence.idempotency import SqlIdempotencyRepository
 from app.persistence.orders import SqlOrderRepository
 from app.persistence.products import SqlProductRepository
 from app.persistence.storage_errors import storage_errors
-from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
-
-_NOW = DriverStatement(select(func.clock_timestamp()))
+from app.persistence.transaction_clock import TransactionClock
+from kits.postgres.driver import DriverConnection, driver_transaction
 
 
 class SqlUnitOfWork:
     """What one transaction works with. It does not commit itself: leaving its block does."""
 
     def __init__(self, connection: DriverConnection, outbox: Outbox) -> None:
+        self._clock = TransactionClock(connection)
         self.orders: OrderRepository = SqlOrderRepository(connection)
-        self.products: ProductRepository = SqlProductRepository(connection)
+        self.products: ProductRepository = SqlProductRepository(connection, self._clock)
         self.coupons: CouponRepository = SqlCouponRepository(connection)
         self.idempotency: IdempotencyRepository = SqlIdempotencyRepository(connection)
         self.outbox = outbox
         self.events: list[RaisedEvent] = []
-        self._connection = connection
 
     async def now(self) -> datetime:
         """The database's clock, to the millisecond that the events carry."""
-        ((moment,),) = await self._connection.fetch(_NOW)
-        read: datetime = moment
-        return read.replace(microsecond=read.microsecond // 1000 * 1000)
+        return await self._clock.now()
 
     def publish(self, event: OrderEvent, *, traceparent: str) -> None:
         """Raise a domain event for the listeners of this transaction."""

@@ -102,11 +102,11 @@ async def test_a_row_whose_lease_ran_out_is_claimed_again_and_its_first_owner_is
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE outbox_event SET lease_until = clock_timestamp()"))
     (fresh,) = await pipeline.store.claim_heads(10)
-    assert await pipeline.store.mark_published([(stale, ACK)]) == set()
-    assert await pipeline.store.mark_failed([FailedSend(stale, "late")]) == set()
+    assert await pipeline.store.mark_published([(stale, ACK)]) == 0
+    assert await pipeline.store.mark_failed([FailedSend(stale, "late")]) == 0
     assert await pipeline.store.renew([stale]) == set()
     assert await shop.rows("SELECT published_at, last_error FROM outbox_event") == [(None, None)]
-    assert await pipeline.store.mark_published([(fresh, ACK)]) == {fresh.message.event_id}
+    assert await pipeline.store.mark_published([(fresh, ACK)]) == 1
 
 
 async def test_the_senders_own_deadline_ends_before_the_lease(engine: AsyncEngine) -> None:
