@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from logging import DEBUG
 
 from app.application.batch_attempts import Outcome, attempt_batch
 from app.application.checkout import Checkout
@@ -51,8 +52,9 @@ class OrderFacade:
                 uow.publish(OrderCreatedEvent(order), traceparent=command.traceparent)
             await _save(checkout, uow)
             await release_refused(commands, outcomes, uow)
-        for order, _ in checkout.placed:
-            log.debug("order_created", order_id=order.id, total=order.total, currency=order.currency)
+        if log.is_enabled_for(DEBUG):
+            for order, _ in checkout.placed:
+                log.debug("order_created", order_id=order.id, total=order.total, currency=order.currency)
         return outcomes
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:

@@ -1,6 +1,7 @@
 """Use cases: what follows from an order's events, inside its transaction and after its commit."""
 
 from collections.abc import Sequence
+from logging import DEBUG
 
 from app.application.errors import EventTooLargeError
 from app.application.order_contracts import OrderContracts
@@ -31,10 +32,14 @@ class DataPlatformEventListener:
             if len(message.payload) > self._max_event_bytes:
                 raise EventTooLargeError(f"An event of {len(message.payload)} bytes does not fit the topic.")
         await uow.outbox.add(messages, claimed=self._publisher.accepts())
-        for message in messages:
-            log.debug(
-                "event_recorded", order_id=message.aggregate_id, event_id=message.event_id, seq=message.seq
-            )
+        if log.is_enabled_for(DEBUG):
+            for message in messages:
+                log.debug(
+                    "event_recorded",
+                    order_id=message.aggregate_id,
+                    event_id=message.event_id,
+                    seq=message.seq,
+                )
 
     @transactional_event_listener(phase=Phase.AFTER_COMMIT)
     async def publish_order_events(self, _events: Sequence[RaisedEvent], uow: UnitOfWork) -> None:

@@ -91,10 +91,10 @@ class Order:
             raise MixedCurrenciesError(
                 f"One order, one currency; these are priced in {', '.join(currencies)}."
             )
-        lines = tuple(
+        lines = [
             OrderLine(product.id, product.name, product.price, quantity) for product, quantity in selection
-        )
-        subtotal = sum(line.unit_price * line.quantity for line in lines)
+        ]
+        subtotal = sum([line.unit_price * line.quantity for line in lines])
         return Order(
             id=order_id,
             customer_id=customer_id,
@@ -105,7 +105,7 @@ class Order:
             discount=0,
             total=subtotal,
             coupon_code=None,
-            lines=lines,
+            lines=tuple(lines),
             created_at=now,
             expires_at=now + time_to_live,
         )

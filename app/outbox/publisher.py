@@ -49,6 +49,8 @@ class OutboxPublisher:
         self._producer = producer
         self._breaker = breaker
         self._max_held = max_held
+        # Bound once: finding the logger anew for every event costs more than a line that nobody reads.
+        self._log = log.bind()
         self._progress: Callable[[], None] = lambda: None
         write_back.on_settled(self._note_settled)
 
@@ -102,7 +104,7 @@ class OutboxPublisher:
             self._progress()
         message, ack = claim.message, sent.result()
         self._write_back.acknowledged(claim, ack)
-        log.debug(
+        self._log.debug(
             "event_published",
             order_id=message.aggregate_id,
             event_id=message.event_id,

@@ -30,9 +30,13 @@ class Pending:
 
 def record_size(record: OutgoingRecord) -> int:
     """Upper bound of the record's bytes inside a batch (some 30 bytes above the truth)."""
-    headers = sum([len(name.encode()) + len(value) for name, value in record.headers])
+    headers = sum([_encoded_length(name) + len(value) for name, value in record.headers])
     overhead = _RECORD_OVERHEAD_BYTES + len(record.headers) * _HEADER_OVERHEAD_BYTES
     return overhead + len(record.key or b"") + len(record.value or b"") + headers
+
+
+def _encoded_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 class SendQueue:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from random import choice
 
-from aiokafka.partitioner import murmur2
-
+from kits.kafka.murmur2 import murmur2
 from kits.kafka.records import TopicPartition
 from kits.kafka.send_queue import Pending, SendQueue
 
@@ -16,8 +15,7 @@ def partition_for(key: bytes | None, partitions: Sequence[int]) -> int:
     """
     if key is None:
         return choice(partitions)  # noqa: S311 - spreads load, guards nothing
-    digest: int = murmur2(key)
-    return partitions[(digest & 0x7FFFFFFF) % len(partitions)]
+    return partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)]
 
 
 class TopicRoutes:
