@@ -39,8 +39,8 @@ class PostgresServer:
     """PostgreSQL on 127.0.0.1 with a random password and its data below `directory`.
 
     Without `fsync` a commit survives the death of every process, and not that of the machine: for data that
-    are thrown away. The port is chosen at the first start and kept while it is free. Several objects, also in several
-    processes, may stand for the same directory; callers take turns (`devservices.locks`).
+    are thrown away. The port is chosen at the first start and kept while it is free. Several objects, also
+    in several processes, may stand for the same directory; callers take turns (`devservices.locks`).
     """
 
     name = "postgres"
