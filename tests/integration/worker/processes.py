@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from devservices.instance import ROOT
+from devservices.ports import choose_free
+from tests.commands import Ended, run_command
 from tests.integration.worker.harness import Pipeline
 
 _ON_OTHER_TOPICS = """
@@ -28,25 +29,12 @@ sys.exit(main([]))
 
 def a_free_port() -> int:
     """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    return choose_free()[0]
 
 
-async def finished(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Run `python -m worker` with nothing but this environment; exit code, stdout, stderr."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "worker",
-        *arguments,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 40)
-    return process.returncode or 0, out.decode(), err.decode()
+async def finished(*words: str, **environment: str) -> Ended:
+    """`python -m worker` with nothing but this environment."""
+    return await run_command("worker", *words, given=b"", **environment)
 
 
 class WorkerProcess:
