@@ -21,7 +21,6 @@ DATABASE = "orders"
 OPTIONS: Mapping[str, str] = {
     "listen_addresses": ports.LOOPBACK,
     "unix_socket_directories": "",
-    "fsync": "on",
     "max_connections": "200",
     "timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
@@ -39,18 +38,20 @@ LOG_LIMIT_BYTES = 20_000_000
 class PostgresServer:
     """PostgreSQL on 127.0.0.1 with a random password and its data below `directory`.
 
-    The port is chosen at the first start and kept while it is free. Several objects, also in several
-    processes, may stand for the same directory; callers take turns (`devservices.locks`).
+    Without `fsync` a commit survives the death of every process, and not that of the machine: for data that
+    are thrown away. The port is chosen at the first start and kept while it is free. Several objects, also
+    in several processes, may stand for the same directory; callers take turns (`devservices.locks`).
     """
 
     name = "postgres"
 
-    def __init__(self, directory: Path, *, cache: Path = CACHE) -> None:
+    def __init__(self, directory: Path, *, fsync: bool = True, cache: Path = CACHE) -> None:
         self._directory = directory.absolute()
         self._state_path = self._directory / "server.json"
         self._account = server_account()
         self._place = reachable(self._directory / "cluster", self._account)
         self.data = self._place / "data"
+        self._options = {**OPTIONS, "fsync": "on" if fsync else "off"}
         self._cache = cache
         self.log_path = self._directory / "server.log"
 
@@ -129,7 +130,7 @@ class PostgresServer:
     def _launch(self, within_seconds: float) -> None:
         remembered = state.load(self._state_path).get("ports", [])
         chosen = ports.keep_or_choose(remembered, 1)
-        options = [word for key, value in OPTIONS.items() for word in ("-c", f"{key}={value}")]
+        options = [word for key, value in self._options.items() for word in ("-c", f"{key}={value}")]
         _limit_log(self.log_path)
         process = spawn(
             self.name,

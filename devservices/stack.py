@@ -33,12 +33,14 @@ class Addresses:
 class Stack:
     """The servers of one instance; those that the environment names already are used and never touched."""
 
-    def __init__(self, instance: Instance, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, instance: Instance, environ: Mapping[str, str] = os.environ, *, fsync: bool = True
+    ) -> None:
         self.instance = instance
         self.external_database = environ.get(DATABASE_URL) or None
         self.external_kafka = environ.get(KAFKA_BOOTSTRAP_SERVERS) or None
         cache = instance.home / "cache"
-        self.postgres = PostgresServer(instance.directory / "postgres", cache=cache)
+        self.postgres = PostgresServer(instance.directory / "postgres", fsync=fsync, cache=cache)
         self.kafka = KafkaServer(instance.directory / "kafka", cache=cache)
 
     def own_servers(self) -> list[Server]:

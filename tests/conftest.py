@@ -1,4 +1,5 @@
-"""Real servers for the tests: one PostgreSQL and one Kafka per session, a database and a topic per test.
+"""Real servers for the tests: one PostgreSQL and one Kafka per process of pytest,
+a database and a topic per test.
 
 Nothing starts before a test asks for it. TEST_DATABASE_URL and TEST_KAFKA_BOOTSTRAP_SERVERS name servers to
 use instead; on those only databases and topics that this run created are touched, and removed at its end.
@@ -28,7 +29,7 @@ TOPIC_PARTITIONS = 3
 @pytest.fixture(scope="session")
 def own_servers() -> Iterator[Stack]:
     """This session's own instance of the development services; its servers start when they are asked for."""
-    stack = throwaway.claim("test")
+    stack = throwaway.claim("test", fsync=False)
     yield stack
     throwaway.release(stack)
 

@@ -123,6 +123,16 @@ async def test_rows_and_records_survive_down_and_up_at_the_same_addresses(stack:
     assert await read_marks(stack) == ("row", b"record")
 
 
+async def test_a_developer_s_database_survives_a_power_cut(stack: Stack) -> None:
+    """Only servers whose data are thrown away may do without."""
+    stack.up()
+    connection = await asyncpg.connect(stack.addresses().database_url)
+    try:
+        assert await connection.fetchval("SHOW fsync") == "on"
+    finally:
+        await connection.close()
+
+
 async def test_servers_outlive_a_killed_parent_and_the_next_up_finds_them(neighbour: Stack) -> None:
     start_and_kill_a_parent(neighbour)
     before = neighbour.addresses()

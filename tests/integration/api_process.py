@@ -13,6 +13,7 @@ from devservices.instance import ROOT
 from devservices.ports import choose_free
 from devservices.processes import ManagedProcess, spawn
 from kits.web.tokens import issue_token
+from tests.commands import PASSED_ON, run_command
 from tests.integration.api.raw import exchange, message
 from tests.waiting import eventually
 
@@ -38,7 +39,7 @@ class ApiProcess:
 async def api_process(directory: Path, database_url: str, **environment: str) -> AsyncIterator[ApiProcess]:
     """Start `python -m app`, wait until it is ready, and stop it cleanly."""
     (port,) = choose_free(1)
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     settings = {
         "DATABASE_URL": database_url,
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
@@ -65,13 +66,9 @@ async def api_process(directory: Path, database_url: str, **environment: str) ->
 
 async def run_app(database_url: str, *words: str, given: bytes = b"") -> str:
     """Run a command of the service to its end; what it said on stdout."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", *words, cwd=ROOT, env={**os.environ, "DATABASE_URL": database_url},
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(given), 60)
-    assert process.returncode == 0, err.decode()
-    return out.decode()
+    done = await run_command("app", *words, given=given, DATABASE_URL=database_url)
+    assert done.code == 0, done.err
+    return done.out
 
 
 def a_token(sub: str, *scopes: str) -> str:

@@ -79,7 +79,9 @@ def shop(engine: AsyncEngine, publisher: FakePublisher) -> Shop:
     return a_shop(engine, publisher)
 
 
-def a_shop(engine: AsyncEngine, publisher: FakePublisher) -> Shop:
+def a_shop(
+    engine: AsyncEngine, publisher: FakePublisher, *, time_to_live: timedelta = timedelta(minutes=15)
+) -> Shop:
     """A shop on this engine."""
     contracts = OrderContracts(lambda: str(uuid7()))
     listener = DataPlatformEventListener(contracts, publisher, max_event_bytes=900_000)
@@ -87,5 +89,5 @@ def a_shop(engine: AsyncEngine, publisher: FakePublisher) -> Shop:
         engine, EventBus([listener]), partial(SqlOutbox, lease_seconds=LEASE_SECONDS)
     )
     metrics = AppMetrics(Metrics())
-    facade = OrderFacade(transactions, metrics, time_to_live=timedelta(minutes=15))
+    facade = OrderFacade(transactions, metrics, time_to_live=time_to_live)
     return Shop(engine, publisher, transactions, facade, OrderLife(transactions, metrics))

@@ -1,6 +1,5 @@
 """The one transaction: stock, order, coupon, save, event, on a real database."""
 
-import asyncio
 import json
 
 import pytest
@@ -70,17 +69,6 @@ async def test_a_batch_of_refusals_commits_nothing(shop: Shop) -> None:
     assert isinstance(outcomes[0], OrderError)
     assert await shop.rows("SELECT count(*) FROM orders") == [(0,)]
     assert shop.publisher.published == []
-
-
-async def test_the_last_pieces_are_sold_exactly_once(shop: Shop) -> None:
-    """Thirty customers at once for ten pieces: ten orders, no negative stock, no deadlock."""
-    await shop.stock([a_product("p-1", stock=10), a_product("p-2", stock=1000)])
-    orders = [
-        a_command(("p-2", 1), ("p-1", 1)) if n % 2 else a_command(("p-1", 1), ("p-2", 1)) for n in range(30)
-    ]
-    outcomes = await asyncio.gather(*(shop.facade.create_orders([command]) for command in orders))
-    assert sum(isinstance(outcome, Order) for (outcome,) in outcomes) == 10
-    assert await shop.rows("SELECT id, stock FROM products ORDER BY id") == [("p-1", 0), ("p-2", 990)]
 
 
 async def test_a_coupon_is_used_no_more_than_its_limits(shop: Shop) -> None:

@@ -1,37 +1,18 @@
 """`python -m app …` as an operator meets it: exit codes, one-sentence errors, results on stdout."""
 
 import asyncio
-import os
-import sys
-from dataclasses import dataclass
+from functools import partial
 
 import jwt
 import pytest
 
-from devservices.instance import ROOT
 from devservices.ports import choose_free
+from tests.commands import run_command
 
 SECRET = "s" * 32
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-async def app(*words: str, **environment: str) -> Done:
-    """Run a command with these settings alone."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", *words, cwd=ROOT, env={**kept, **environment},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    return Done(process.returncode or 0, out.decode(), err.decode())
+app = partial(run_command, "app")
 
 
 async def test_missing_and_wrong_settings_are_all_told_at_once_with_exit_code_2() -> None:

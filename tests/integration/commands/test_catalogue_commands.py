@@ -1,15 +1,12 @@
 """`python -m app catalogue import` and `stock add` as an operator meets them."""
 
-import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from devservices.instance import ROOT
+from tests.commands import Ended, run_command
 
 LINES = [
     {"type": "product", "id": "p-1", "name": "Espresso beans", "price": 1500, "currency": "KRW", "stock": 5},
@@ -19,14 +16,9 @@ LINES = [
 NOTHING_NEW = "Products: 0 new, 0 changed, 2 unchanged. Coupons: 0 new, 0 changed, 1 unchanged.\n"
 
 
-async def app(url: str, *words: str, given: bytes = b"") -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command on this database."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", *words, cwd=ROOT, env={"PATH": os.environ["PATH"], "DATABASE_URL": url},
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(given), 60)
-    return process.returncode or 0, out.decode(), err.decode()
+async def app(url: str, *words: str, given: bytes = b"") -> Ended:
+    """A command on this database."""
+    return await run_command("app", *words, given=given, DATABASE_URL=url)
 
 
 @pytest.fixture

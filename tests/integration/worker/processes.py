@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from devservices.instance import ROOT
+from devservices.ports import choose_free
+from tests.commands import Ended, run_command
 from tests.integration.worker.harness import Pipeline
 
 _ON_OTHER_TOPICS = """
@@ -28,34 +29,27 @@ sys.exit(main([]))
 
 def a_free_port() -> int:
     """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    return choose_free()[0]
 
 
-async def finished(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Run `python -m worker` with nothing but this environment; exit code, stdout, stderr."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "worker",
-        *arguments,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 40)
-    return process.returncode or 0, out.decode(), err.decode()
+async def finished(*words: str, **environment: str) -> Ended:
+    """`python -m worker` with nothing but this environment."""
+    return await run_command("worker", *words, given=b"", **environment)
 
 
 class WorkerProcess:
-    """A running worker; its log is kept."""
+    """A running worker; its log is there while it runs."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self._process = process
         self._port = port
         self.log = ""
+        self._reading = asyncio.create_task(self._read_log())
+
+    async def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self.log += line.decode()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -63,10 +57,9 @@ class WorkerProcess:
 
     async def ended(self, *, within_seconds: float = 30.0) -> int:
         """Wait for the end; the exit code."""
-        _, err = await asyncio.wait_for(self._process.communicate(), within_seconds)
-        self.log += err.decode()
-        assert self._process.returncode is not None
-        return self._process.returncode
+        async with asyncio.timeout(within_seconds):
+            await self._reading
+            return await self._process.wait()
 
     async def status(self, path: str) -> int:
         """The status of one of its probes; 0 when nobody answers."""
@@ -79,17 +72,6 @@ class WorkerProcess:
         except aiohttp.ClientError:
             return 0
 
-    async def metrics(self) -> str:
-        """What /metrics says; empty when nobody answers."""
-        try:
-            async with (
-                aiohttp.ClientSession() as session,
-                session.get(f"http://127.0.0.1:{self._port}/metrics") as answer,
-            ):
-                return await answer.text()
-        except aiohttp.ClientError:
-            return ""
-
     async def is_ready(self) -> bool:
         """Whether /readyz says so."""
         return await self.status("/readyz") == 200
@@ -98,7 +80,7 @@ class WorkerProcess:
         """End it at once, if it runs still."""
         if self._process.returncode is None:
             self._process.kill()
-            await self._process.communicate()
+        await self.ended()
 
 
 @asynccontextmanager
