@@ -3,9 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Any
 
-import msgspec
 from sqlalchemy import ARRAY, Text, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -16,7 +14,7 @@ from app.persistence.catalogue_tables import catalogue_audit, stock_audit
 from app.persistence.products import product_of
 from app.persistence.storage_errors import storage_errors
 from app.persistence.tables import coupons, products
-from kits.postgres.schema import as_arrays, insert_from_arrays
+from kits.postgres.schema import as_document, insert_from_document
 
 # Two imports that insert the same new rows could wait for each other; orders never take this lock.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('catalogue'))")
@@ -30,12 +28,12 @@ _LOCK_COUPONS = (
 
 _PRODUCT_COLUMNS = tuple(column.name for column in products.columns)
 _COUPON_COLUMNS = tuple(column.name for column in coupons.columns)
-_insert_products = insert_from_arrays(products, *_PRODUCT_COLUMNS)
+_insert_products = insert_from_document(products, *_PRODUCT_COLUMNS)
 _PUT_PRODUCTS = _insert_products.on_conflict_do_update(
     index_elements=["id"],
     set_={name: _insert_products.excluded[name] for name in ("name", "price", "currency")},
 )
-_insert_coupons = insert_from_arrays(coupons, *_COUPON_COLUMNS)
+_insert_coupons = insert_from_document(coupons, *_COUPON_COLUMNS)
 _PUT_COUPONS = _insert_coupons.on_conflict_do_update(
     index_elements=["code"],
     set_={name: _insert_coupons.excluded[name] for name in _COUPON_COLUMNS if name not in {"code", "used"}},
@@ -46,9 +44,9 @@ _MOVE = (
     .values(stock=products.c.stock + bindparam("delta"))
 )
 _CHANGE_COLUMNS = ("id", "actor", "source", "kind", "subject", "before", "after")
-_RECORD_CHANGES = insert_from_arrays(catalogue_audit, *_CHANGE_COLUMNS)
+_RECORD_CHANGES = insert_from_document(catalogue_audit, *_CHANGE_COLUMNS)
 _MOVEMENT_COLUMNS = ("id", "actor", "product_id", "delta", "stock_after", "reason")
-_RECORD_MOVEMENTS = insert_from_arrays(stock_audit, *_MOVEMENT_COLUMNS)
+_RECORD_MOVEMENTS = insert_from_document(stock_audit, *_MOVEMENT_COLUMNS)
 
 
 class SqlCatalogueWork:
@@ -69,18 +67,17 @@ class SqlCatalogueWork:
 
     async def put_products(self, wanted: Sequence[Product]) -> None:
         """One statement; a product that exists keeps its stock."""
-        rows = [tuple(getattr(one, name) for name in _PRODUCT_COLUMNS) for one in wanted]
-        await self._connection.execute(_PUT_PRODUCTS, as_arrays(_PRODUCT_COLUMNS, rows))
+        await self._connection.execute(_PUT_PRODUCTS, as_document(wanted))
 
     async def put_coupons(self, wanted: Sequence[Coupon]) -> None:
         """One statement; a coupon that exists keeps its count of uses."""
-        rows = [tuple(getattr(one, name) for name in _COUPON_COLUMNS) for one in wanted]
-        await self._connection.execute(_PUT_COUPONS, as_arrays(_COUPON_COLUMNS, rows))
+        await self._connection.execute(_PUT_COUPONS, as_document(wanted))
 
     async def record_changes(self, changes: Sequence[CatalogueChange]) -> None:
         """One statement."""
-        rows = [_change_row(change) for change in changes]
-        await self._connection.execute(_RECORD_CHANGES, as_arrays(_CHANGE_COLUMNS, rows))
+        await self._connection.execute(
+            _RECORD_CHANGES, as_document([_change_row(change) for change in changes])
+        )
 
     async def is_recorded(self, movement_id: str) -> bool:
         """Whether the audit has this movement."""
@@ -93,11 +90,8 @@ class SqlCatalogueWork:
 
     async def record_movements(self, movements: Sequence[tuple[StockMovement, int]]) -> None:
         """One statement."""
-        rows = [
-            (one.movement_id, one.actor, one.product_id, one.delta, after, one.reason)
-            for one, after in movements
-        ]
-        await self._connection.execute(_RECORD_MOVEMENTS, as_arrays(_MOVEMENT_COLUMNS, rows))
+        rows = [_movement_row(movement, after) for movement, after in movements]
+        await self._connection.execute(_RECORD_MOVEMENTS, as_document(rows))
 
 
 class SqlCatalogueTransactions:
@@ -119,12 +113,30 @@ class SqlCatalogueTransactions:
                 yield SqlCatalogueWork(connection)
 
 
-def _change_row(change: CatalogueChange) -> tuple[Any, ...]:
+def _change_row(change: CatalogueChange) -> dict[str, object]:
     after = change.after
     kind, subject = ("product", after.id) if isinstance(after, Product) else ("coupon", after.code)
-    before = _as_json(change.before) if change.before is not None else None
-    return change.change_id, change.actor, change.source, kind, subject, before, _as_json(after)
+    return {
+        "id": change.change_id,
+        "actor": change.actor,
+        "source": change.source,
+        "kind": kind,
+        "subject": subject,
+        "before": _kept(change.before) if change.before is not None else None,
+        "after": _kept(after),
+    }
 
 
-def _as_json(thing: Product | Coupon) -> str:
-    return msgspec.json.encode({k: v for k, v in asdict(thing).items() if k != "used_by"}).decode()
+def _movement_row(movement: StockMovement, stock_after: int) -> dict[str, object]:
+    return {
+        "id": movement.movement_id,
+        "actor": movement.actor,
+        "product_id": movement.product_id,
+        "delta": movement.delta,
+        "stock_after": stock_after,
+        "reason": movement.reason,
+    }
+
+
+def _kept(thing: Product | Coupon) -> dict[str, object]:
+    return {name: value for name, value in asdict(thing).items() if name != "used_by"}
