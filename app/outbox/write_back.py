@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 _BATCH = 1000
 _TICK_SECONDS = 0.25
-_GATHER_SECONDS = 0.02
+_GATHER_SECONDS = 0.05
 _OUTAGE_SECONDS = 0.5
 
 
