@@ -15,6 +15,7 @@ from devservices.errors import ServerStartError
 from devservices.instance import CACHE
 from devservices.kafka_config import JVM_OPTIONS, LOG4J, as_properties, server_properties
 from devservices.kafka_files import class_path
+from devservices.kafka_security import BrokerSecurity, listener_names
 from devservices.processes import ManagedProcess, find_by_argument, from_state, spawn
 from devservices.waiting import launch_twice_if_port_was_taken, until_ready
 
@@ -27,18 +28,28 @@ class KafkaServer:
 
     `session_timeout_ms` is how long the controller waits for a silent broker: short makes a restart after a
     crash quick (3 s); a test that pauses the broker needs a long one (60,000), or the broker is fenced.
+    With `security` it has secured listeners beside the plain one.
     The ports are chosen at the first start and kept while they are free.
     Callers take turns (`devservices.locks`).
     """
 
     name = "kafka"
 
-    def __init__(self, directory: Path, *, session_timeout_ms: int = 2_000, cache: Path = CACHE) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        session_timeout_ms: int = 2_000,
+        security: BrokerSecurity | None = None,
+        cache: Path = CACHE,
+    ) -> None:
         self._directory = directory.absolute()
         self._state_path = self._directory / "server.json"
         self._properties = self._directory / "server.properties"
         self._data = self._directory / "data"
         self._session_timeout_ms = session_timeout_ms
+        self._security = security
+        self._listeners = listener_names(security)
         self._cache = cache
         self.log_path = self._directory / "server.log"
 
@@ -57,6 +68,10 @@ class KafkaServer:
     def bootstrap_servers(self) -> str:
         """`host:port` for clients."""
         return f"{ports.LOOPBACK}:{self.port}"
+
+    def address_of(self, protocol: str) -> str:
+        """`host:port` of the listener with this security protocol."""
+        return f"{ports.LOOPBACK}:{state.load(self._state_path)['ports'][self._listeners.index(protocol)]}"
 
     def is_running(self) -> bool:
         """Whether it runs and answers requests."""
@@ -96,9 +111,13 @@ class KafkaServer:
 
     def _configure(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        chosen = ports.keep_or_choose(state.load(self._state_path).get("ports", []), 2)
-        settings = server_properties(self._data, chosen[0], chosen[1], self._session_timeout_ms)
-        self._properties.write_text(as_properties(settings))
+        *doors, controller = chosen = ports.keep_or_choose(
+            state.load(self._state_path).get("ports", []), len(self._listeners) + 1
+        )
+        listeners = dict(zip(self._listeners, doors, strict=True))
+        settings = server_properties(self._data, listeners, controller, self._session_timeout_ms)
+        secured = self._security.properties() if self._security is not None else {}
+        self._properties.write_text(as_properties({**settings, **secured}))
         self._log4j.write_text(LOG4J.format(log=self._directory / "broker.log"))
         state.update(self._state_path, ports=chosen)
 
@@ -106,7 +125,8 @@ class KafkaServer:
         """Give the data directory its cluster id; one that a crash left half-made is made anew."""
         shutil.rmtree(self._data, ignore_errors=True)
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        arguments = ("format", f"--cluster-id={cluster_id}", "-c", self._properties)
+        users = self._security.format_arguments() if self._security is not None else []
+        arguments = ("format", f"--cluster-id={cluster_id}", "-c", self._properties, *users)
         command = self._java("kafka.tools.StorageTool", *arguments)
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, timeout=60, env=_environment()

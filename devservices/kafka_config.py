@@ -33,16 +33,22 @@ appender.file.strategy.max = 2
 
 
 def server_properties(
-    data: Path, broker_port: int, controller_port: int, session_timeout_ms: int
+    data: Path, listeners: Mapping[str, int], controller_port: int, session_timeout_ms: int
 ) -> Mapping[str, str]:
-    """The broker's settings; one replica of everything, topics only when they are created on purpose."""
+    """The broker's settings; one replica of everything, topics only when they are created on purpose.
+
+    Args: listeners: security protocol -> port, the plain one among them.
+    """
+    doors = ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in listeners.items())
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{broker_port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{broker_port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"{doors},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "advertised.listeners": doors,
+        "listener.security.protocol.map": ",".join(
+            [*(f"{name}:{name}" for name in listeners), "CONTROLLER:PLAINTEXT"]
+        ),
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(data),

@@ -20,7 +20,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from devservices import throwaway
 from devservices.instance import ROOT
 from devservices.stack import Stack
+from tests.secured_kafka import secured_kafka
 from tests.waiting import eventually
+
+__all__ = ["secured_kafka"]
 
 RUN_ID = uuid.uuid4().hex[:8]
 TOPIC_PARTITIONS = 3

@@ -1,0 +1,117 @@
+"""A real broker that checks who comes: users, certificates and rights, one for the whole session."""
+
+import asyncio
+import secrets
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import pytest
+
+from devservices import throwaway
+from devservices.kafka import KafkaServer
+from devservices.kafka_security import BrokerSecurity
+from kits.kafka.security import KafkaSecurity
+from kits.settings import Secret
+from tests.certificates import CertificateAuthority
+
+API, WORKER, NOBODY = "api", "worker", "nobody"
+_CREATE_ACLS = 30
+_ALLOW, _LITERAL, _PREFIXED = 3, 3, 4
+
+
+class Kind(IntEnum):
+    """What a right is about, in Kafka's numbers."""
+
+    TOPIC = 2
+    GROUP = 3
+
+
+class Operation(IntEnum):
+    """What may be done, in Kafka's numbers."""
+
+    READ = 3
+    WRITE = 4
+    CREATE = 5
+    DELETE = 6
+    DESCRIBE = 8
+    DESCRIBE_CONFIGS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SecuredKafka:
+    """The broker, its CA, and the passwords of its users."""
+
+    server: KafkaServer
+    authority: CertificateAuthority
+    passwords: dict[str, str]
+
+    @property
+    def administration(self) -> str:
+        """The plain listener, where everything is allowed."""
+        return self.server.bootstrap_servers
+
+    def as_user(self, user: str, **changes: str) -> KafkaSecurity:
+        """SCRAM over TLS as this user."""
+        given = {"sasl_password": self.passwords[user], "ssl_ca_file": str(self.authority.file)} | changes
+        password = Secret(given.pop("sasl_password"))
+        return KafkaSecurity(
+            security_protocol="SASL_SSL", sasl_username=user, sasl_password=password, **given
+        )
+
+    def environment(self, user: str, **changes: str) -> dict[str, str]:
+        """The same as the settings of a process."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.server.address_of("SASL_SSL"),
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_USERNAME": user,
+            "KAFKA_SASL_PASSWORD": self.passwords[user],
+            "KAFKA_SSL_CA_FILE": str(self.authority.file),
+        } | changes
+
+    async def allow(
+        self, user: str, kind: Kind, name: str, *operations: Operation, prefixed: bool = False
+    ) -> None:
+        """Grant rights. The client has no call for it, so the request is spelled out (CreateAcls, version 1)."""
+        body = struct.pack(">i", len(operations))
+        for operation in operations:
+            body += struct.pack(">b", kind) + _text(name)
+            body += struct.pack(">b", _PREFIXED if prefixed else _LITERAL)
+            body += _text(f"User:{user}") + _text("*") + struct.pack(">bb", operation, _ALLOW)
+        header = struct.pack(">hhi", _CREATE_ACLS, 1, 7) + _text("tests")
+        host, port = self.administration.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(struct.pack(">i", len(header + body)) + header + body)
+            answer = await reader.readexactly(struct.unpack(">i", await reader.readexactly(4))[0])
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        # After correlation id, throttle time and count: an error code and a text for each right.
+        rest = answer[12:]
+        for _ in operations:
+            code, length = struct.unpack(">hh", rest[:4])
+            assert code == 0, rest
+            rest = rest[4 + max(0, length) :]
+
+
+def _text(text: str) -> bytes:
+    return struct.pack(">h", len(text)) + text.encode()
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """Started once, when the first test asks for it."""
+    directory: Path = tmp_path_factory.mktemp("certificates")
+    authority = CertificateAuthority(directory, "test-ca")
+    passwords = {user: secrets.token_hex(12) for user in (API, WORKER, NOBODY)}
+    security = BrokerSecurity(
+        certificate=authority.keystore("broker"), ca=authority.file, users=passwords
+    )
+    stack = throwaway.claim("kafka-secured")
+    server = KafkaServer(stack.instance.directory / "kafka", security=security)
+    server.start()
+    yield SecuredKafka(server, authority, passwords)
+    throwaway.release(stack)
