@@ -10,6 +10,7 @@ from aiokafka import errors as client
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from kits.kafka.diagnosis import explained
 from kits.kafka.ending import bounded
 from kits.kafka.errors import KafkaConfigurationError
 from kits.kafka.failures import translated
@@ -111,7 +112,7 @@ class TopicAdmin:
                 await admin.start()
                 yield admin
         except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
-            raise translated(error, doing) from error
+            raise await explained(error, doing, self._options) from error
         finally:
             await bounded(admin.close(), within_seconds=2.0)
 
@@ -128,7 +129,9 @@ async def _describe(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, 
 
 async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec) -> None:
     replicas = spec.replication_factor or await _default_replicas(admin)
-    new = NewTopic(spec.name, spec.partitions, replicas, topic_configs=spec.config_for(replicas))
+    new = NewTopic(spec.name, spec.partitions, replicas or 1, topic_configs=spec.config_for(replicas or 1))
+    # The client's constructor refuses the number that means "as the broker likes", the request does not.
+    new.replication_factor = replicas or _BROKER_DEFAULT
     answer = await admin.create_topics([new])
     for topic, code, message in answer.topic_errors:
         # Another process may have been faster.
@@ -137,13 +140,13 @@ async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec) -> None:
     log.info("kafka_topic_created", topic=spec.name, partitions=spec.partitions, replicas=replicas)
 
 
-async def _default_replicas(admin: AIOKafkaAdminClient) -> int:
+async def _default_replicas(admin: AIOKafkaAdminClient) -> int | None:
     name = "default.replication.factor"
     try:
         settings = await _settings(admin, ConfigResourceType.BROKER, await _a_broker(admin), [name])
     except KafkaConfigurationError:
         # No right to read it; the broker applies it by itself.
-        return _BROKER_DEFAULT
+        return None
     return int(settings[name])
 
 

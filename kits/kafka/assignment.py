@@ -1,18 +1,24 @@
 """Kafka kit, receiving: which partitions are ours, in which epoch, and what was paused."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from aiokafka import ConsumerRebalanceListener
 from aiokafka import TopicPartition as ClientPartition
 
+from kits.kafka.errors import InstanceIdInUseError
+from kits.kafka.evictions import Evictions
 from kits.kafka.records import TopicPartition
 from kits.observability.logs import get_logger
 
 log = get_logger(__name__)
 
 Partitions = frozenset[TopicPartition]
+
+_STEPPED_BACK_SECONDS = 60.0
 
 
 class AssignmentListener(Protocol):
@@ -36,9 +42,20 @@ class AssignmentListener(Protocol):
 class AssignmentWatch(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
     """Keeps epoch and pauses. The client revokes everything at every rebalance (eager protocol)."""
 
-    def __init__(self, listener: AssignmentListener, set_paused: Callable[[Partitions], None]) -> None:
+    def __init__(
+        self,
+        listener: AssignmentListener,
+        set_paused: Callable[[Partitions], None],
+        *,
+        is_member: Callable[[], bool] = lambda: True,
+        instance_id: str | None = None,
+    ) -> None:
         self._listener = listener
         self._set_paused = set_paused
+        self._is_member = is_member
+        self._instance_id = instance_id
+        self._evictions = Evictions(time.monotonic)
+        self._stopping = asyncio.Event()
         self._changing = False
         self._closed = False
         self.epoch = 0
@@ -62,6 +79,8 @@ class AssignmentWatch(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         """Called by the client before it joins the group again, the very first time with nothing."""
         self._changing = True
         self.delivering.clear()
+        # Asked now: the listener takes its time, and the group may throw us out only then.
+        thrown_out = not self._is_member()
         partitions = frozenset[TopicPartition]() if self._closed else _ours(revoked)
         try:
             if partitions:
@@ -72,6 +91,8 @@ class AssignmentWatch(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         finally:
             self.ended.set()
             self.partitions = frozenset()
+        if thrown_out and self.epoch and self._instance_id is not None and self._evictions.note():
+            await self._step_back(self._instance_id)
 
     async def on_partitions_assigned(self, assigned: Iterable[ClientPartition]) -> None:
         """Called by the client after it has joined; records may have been fetched by now."""
@@ -105,9 +126,20 @@ class AssignmentWatch(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
     def close(self) -> None:
         """No epoch is current any more, and nothing is delivered."""
         self._closed = True
+        self._stopping.set()
         self.delivering.clear()
         self.ended.set()
         self.partitions = frozenset()
+
+    async def _step_back(self, instance_id: str) -> None:
+        """Tell it, and do not join again: a member that did would throw the other one out once more."""
+        self.failure = InstanceIdInUseError(
+            f"another living member of the group has the instance id {instance_id!r}, and each throws the other"
+            " out: give every process an id of its own"
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STEPPED_BACK_SECONDS):
+                await self._stopping.wait()
 
     def _failed(self, step: str, error: Exception) -> None:
         self.failure = error

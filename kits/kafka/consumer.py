@@ -9,11 +9,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import errors as client
 
 from kits.kafka.assignment import AssignmentListener, AssignmentWatch
+from kits.kafka.diagnosis import explained
 from kits.kafka.ending import end_client
 from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError, StaleAssignmentError
-from kits.kafka.failures import translated
 from kits.kafka.group_offsets import GroupOffsets, in_client
-from kits.kafka.internals import fetcher_failed, position_of
+from kits.kafka.internals import fetcher_failed, is_member, position_of
 from kits.kafka.polling import Polling
 from kits.kafka.probe import BrokerProbe
 from kits.kafka.records import IncomingRecord, TopicPartition
@@ -75,7 +75,9 @@ class GroupConsumer:
         )
         self._options["group_instance_id"] = instance_id
         self._topics = frozenset(topics)
-        self._watch = AssignmentWatch(listener, self._pause_in_client)
+        self._watch = AssignmentWatch(
+            listener, self._pause_in_client, is_member=self._is_member, instance_id=instance_id
+        )
         self._started: _Live | None = None
         self._probe = BrokerProbe(self._ask_a_broker)
 
@@ -102,7 +104,7 @@ class GroupConsumer:
                 missing = self._topics - await consumer.topics()
         except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
             await end_client(consumer, within_seconds=2.0)
-            raise translated(error, "starting the consumer") from error
+            raise await explained(error, "starting the consumer", self._options) from error
         except BaseException:
             await end_client(consumer, within_seconds=2.0)
             raise
@@ -122,6 +124,7 @@ class GroupConsumer:
         Raises:
             OffsetMissingError, OffsetOutOfRangeError: one partition stands still until it is sought; poll on.
             KafkaUnavailableError, KafkaConfigurationError: stop this consumer and build another.
+            InstanceIdInUseError: the same, without the instance id.
             Exception: whatever the listener raised since the last call.
         """
         live = self._live
@@ -230,6 +233,9 @@ class GroupConsumer:
         if self._started is None:
             raise KafkaUnavailableError("the consumer is not started, or stopped")
         return self._started
+
+    def _is_member(self) -> bool:
+        return self._started is not None and is_member(self._started.client)
 
     def _pause_in_client(self, partitions: frozenset[TopicPartition]) -> None:
         consumer = self._live.client

@@ -21,6 +21,12 @@ class KafkaConfigurationError(KafkaError):
     code = "kafka_configuration"
 
 
+class InstanceIdInUseError(KafkaConfigurationError):
+    """Another living member has our instance id; this one has stepped back. Build one without an id."""
+
+    code = "kafka_instance_id_in_use"
+
+
 class RecordTooLargeError(KafkaError):
     """Refused before the send, so nothing was disturbed: the record exceeds a known limit (bytes)."""
 

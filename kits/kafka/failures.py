@@ -46,6 +46,20 @@ _CONFIGURATION = (
     client.UnsupportedVersionError,
     client.IncompatibleBrokerVersion,
 )
+_MISSING_RIGHTS = (
+    (
+        client.TopicAuthorizationFailedError,
+        "this user lacks a right on the topic: Write and Describe to send, Read and Describe to consume,"
+        " Create, Describe and DescribeConfigs to make and check it",
+    ),
+    (client.GroupAuthorizationFailedError, "this user lacks the right Read on the consumer group"),
+    (
+        client.ClusterAuthorizationFailedError,
+        "this user lacks a right on the cluster: IdempotentWrite (or Write on any topic) to send,"
+        " DescribeConfigs to read the brokers' settings",
+    ),
+)
+_SETTING = "check that the topic or group exists and that the KAFKA_* settings suit the brokers"
 
 
 def meaning_of(error: BaseException) -> Meaning:
@@ -63,11 +77,11 @@ def translated(error: BaseException, doing: str) -> KafkaError:
     reason = _reason(error)
     if isinstance(error, client.KafkaConnectionError):
         return KafkaUnavailableError(f"{doing}: not reachable: {UNREACHABLE_CAUSES}: {reason}")
+    if isinstance(error, TimeoutError):
+        return KafkaUnavailableError(f"{doing}: no answer in time: the brokers may be frozen or overloaded")
     if meaning_of(error) is Meaning.CONFIGURATION:
-        return KafkaConfigurationError(
-            f"{doing}: {reason}: check that the topic or group exists, that this user has the right to it,"
-            " and the security settings"
-        )
+        mend = next((right for kind, right in _MISSING_RIGHTS if isinstance(error, kind)), _SETTING)
+        return KafkaConfigurationError(f"{doing}: {reason}: {mend}")
     return KafkaUnavailableError(f"{doing}: {reason}")
 
 

@@ -39,6 +39,17 @@ def is_member(consumer: AIOKafkaConsumer) -> bool:
     return coordinator is not None and coordinator.generation > 0
 
 
+def raise_coordination_error(consumer: AIOKafkaConsumer) -> None:
+    """Raise what keeps this consumer out of its group; getmany would wait for an assignment instead.
+
+    Raises:
+        aiokafka.errors.KafkaError: no right to the group, a coordinator that fails, a task that died.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001
+    if coordinator is not None:
+        coordinator.check_errors()
+
+
 def position_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
     """The next offset to be fetched, None while it is not known; unlike position() it never waits."""
     subscription = consumer._subscription.subscription  # noqa: SLF001

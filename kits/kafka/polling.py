@@ -17,7 +17,7 @@ from kits.kafka.errors import (
     PartitionError,
 )
 from kits.kafka.failures import translated
-from kits.kafka.internals import position_of
+from kits.kafka.internals import position_of, raise_coordination_error
 from kits.kafka.records import IncomingRecord, TopicPartition
 
 Batches = dict[TopicPartition, list[IncomingRecord]]
@@ -35,6 +35,7 @@ class Polling:
         """What the running or a new fetch brings within the timeout; nothing during a rebalance."""
         give_up_at = asyncio.get_running_loop().time() + timeout_ms / 1000
         if not await _within(give_up_at, self._watch.delivering):
+            self._look_for_trouble()
             return {}
         if self._fetch is None:
             self._fetch = asyncio.create_task(self._getmany(timeout_ms, max_records), name="kafka-getmany")
@@ -58,6 +59,13 @@ class Polling:
             await asyncio.wait([self._fetch], timeout=1.0)
             if self._fetch.done() and not self._fetch.cancelled():
                 self._fetch.exception()
+
+    def _look_for_trouble(self) -> None:
+        """Without an assignment nothing is fetched, and only a fetch would tell why there is none."""
+        try:
+            raise_coordination_error(self._consumer)
+        except client.KafkaError as error:
+            raise _told(error) from error
 
     async def _getmany(
         self, timeout_ms: int, max_records: int

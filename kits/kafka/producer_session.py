@@ -8,9 +8,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as ClientPartition
 from aiokafka import errors as client
 
+from kits.kafka.diagnosis import explained
 from kits.kafka.ending import bounded, uninterrupted
 from kits.kafka.errors import KafkaUnavailableError
-from kits.kafka.failures import translated
 from kits.kafka.internals import abandon_batches, end_sender, when_sender_ends
 from kits.kafka.records import OutgoingRecord, TopicPartition
 
@@ -50,7 +50,7 @@ class ProducerSession:
                 await session.refresh(topics, within_seconds=_METADATA_SECONDS)
         except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
             await session.discard()
-            raise translated(error, "connecting the producer") from error
+            raise await explained(error, "connecting the producer", options) from error
         except BaseException:
             await session.discard()
             raise

@@ -30,14 +30,15 @@ def record(topic: str, key: str, number: int, *, padding: int = 0) -> OutgoingRe
     return OutgoingRecord(topic, key.encode(), str(number).encode() + b" " * padding)
 
 
-def topic_admin(servers: str) -> TopicAdmin:
-    return TopicAdmin(bootstrap_servers=servers, security=PLAIN, client_id="test-admin")
+def topic_admin(servers: str, security: KafkaSecurity = PLAIN) -> TopicAdmin:
+    return TopicAdmin(bootstrap_servers=servers, security=security, client_id="test-admin")
 
 
 @asynccontextmanager
 async def producing(servers: str, **options: Any) -> AsyncIterator[RecordProducer]:
     """A started producer, stopped at the end."""
-    producer = RecordProducer(bootstrap_servers=servers, security=PLAIN, client_id="test-producer", **options)
+    given = {"security": PLAIN, "client_id": "test-producer"} | options
+    producer = RecordProducer(bootstrap_servers=servers, **given)
     await producer.start()
     try:
         yield producer
@@ -77,14 +78,9 @@ async def consuming(
     servers: str, topic: str, group: str, diary: Diary, **options: Any
 ) -> AsyncIterator[GroupConsumer]:
     """A started member of the group, stopped at the end."""
+    given = {"security": PLAIN, "client_id": "test-consumer"} | options
     consumer = GroupConsumer(
-        bootstrap_servers=servers,
-        security=PLAIN,
-        group=group,
-        topics=[topic],
-        client_id="test-consumer",
-        listener=diary,
-        **options,
+        bootstrap_servers=servers, group=group, topics=[topic], listener=diary, **given
     )
     diary.consumer = consumer
     await consumer.start()

@@ -1,0 +1,102 @@
+"""Kafka kit: why no broker can be used; each address is asked once more, since the client hides the reason."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aiokafka import errors as client
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.protocol.metadata import MetadataRequest
+
+from kits.kafka.errors import KafkaError, KafkaUnavailableError
+from kits.kafka.failures import UNREACHABLE_CAUSES, translated
+
+_SECONDS = 3.0
+_ADDRESSES = 3
+_TLS_ALERT = 0x1503
+_FOR_CONNECTIONS = (
+    "security_protocol",
+    "ssl_context",
+    "sasl_mechanism",
+    "sasl_plain_username",
+    "sasl_plain_password",
+)
+
+
+async def explained(error: BaseException, doing: str, options: Mapping[str, Any]) -> KafkaError:
+    """As translated(); for "no broker can be used" it looks for the reason, at most some 3 s long.
+
+    Args: options: the keyword arguments of the client that failed. No secret of them is told.
+    """
+    if not isinstance(error, client.KafkaConnectionError):
+        return translated(error, doing)
+    hosts = collect_hosts(options["bootstrap_servers"], randomize=False)[:_ADDRESSES]
+    asked = await asyncio.gather(*(_verdict(host, port, options) for host, port, _ in hosts))
+    found = ", ".join(f"{host}:{port} {said}" for (host, port, _), said in zip(hosts, asked, strict=True))
+    return KafkaUnavailableError(
+        f"{doing}: no broker can be used: {found} (it may be any of: {UNREACHABLE_CAUSES})"
+    )
+
+
+async def _verdict(host: str, port: int, options: Mapping[str, Any]) -> str:
+    security = {name: options[name] for name in _FOR_CONNECTIONS if name in options}
+    try:
+        async with asyncio.timeout(_SECONDS):
+            connection = await create_conn(
+                host, port, client_id=options["client_id"], request_timeout_ms=int(_SECONDS * 1000), **security
+            )
+            try:
+                # A listener with SASL takes the first steps of anybody; only a real request is refused.
+                await connection.send(MetadataRequest([]))
+            finally:
+                connection.close()
+    except (client.KafkaError, OSError, EOFError, ValueError, TimeoutError) as error:
+        return _in_words(error, options)
+    return "answers now"
+
+
+def _in_words(error: BaseException, options: Mapping[str, Any]) -> str:
+    protocol = options["security_protocol"]
+    for cause in _causes(error):
+        if said := _known(cause, protocol):
+            return said
+    if isinstance(error, TimeoutError):
+        return "does not answer: the broker is down or frozen, or the network drops what is sent"
+    expects = "credentials (SASL)" if not protocol.startswith("SASL") else "another security protocol"
+    if protocol.endswith("SSL"):
+        expects += " or no TLS"
+    return f"broke the connection off: it may expect {expects}, check KAFKA_SECURITY_PROTOCOL"
+
+
+def _known(error: BaseException, protocol: str) -> str | None:
+    match error:
+        case ConnectionRefusedError():
+            return "is not listened on: the broker is down, or the address is wrong"
+        case socket.gaierror():
+            return "has a name that cannot be resolved"
+        case ssl.SSLCertVerificationError():
+            reason = error.verify_message
+            return f"has a certificate that is not trusted ({reason}): check KAFKA_SSL_CA_FILE and the name"
+        case ssl.SSLError() if "CERTIFICATE" in (error.reason or ""):
+            return "does not take our client certificate: check KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE"
+        case ssl.SSLError():
+            return f"does not understand our TLS ({error.reason}): it may be a listener without TLS"
+        case asyncio.IncompleteReadError() if (error.expected or 0) >> 16 == _TLS_ALERT:
+            return f"expects TLS, and KAFKA_SECURITY_PROTOCOL={protocol} does not use it"
+        case client.SaslAuthenticationFailed():
+            return "refused the user name or the password: check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+        case client.UnsupportedSaslMechanismError():
+            return "does not offer this mechanism: check KAFKA_SASL_MECHANISM"
+        case client.IllegalSaslStateError():
+            return f"takes no credentials: KAFKA_SECURITY_PROTOCOL={protocol} is wrong for this listener"
+        case _:
+            return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
