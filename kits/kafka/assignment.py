@@ -1,7 +1,6 @@
 """Kafka kit, receiving: which partitions are ours, in which epoch, and what was paused."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -17,8 +16,6 @@ from kits.observability.logs import get_logger
 log = get_logger(__name__)
 
 Partitions = frozenset[TopicPartition]
-
-_STEPPED_BACK_SECONDS = 60.0
 
 
 class AssignmentListener(Protocol):
@@ -55,7 +52,6 @@ class AssignmentWatch(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
         self._is_member = is_member
         self._instance_id = instance_id
         self._evictions = Evictions(time.monotonic)
-        self._stopping = asyncio.Event()
         self._changing = False
         self._closed = False
         self.epoch = 0
@@ -92,7 +88,7 @@ class AssignmentWatch(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
             self.ended.set()
             self.partitions = frozenset()
         if thrown_out and self.epoch and self._instance_id is not None and self._evictions.note():
-            await self._step_back(self._instance_id)
+            self._step_back(self._instance_id)
 
     async def on_partitions_assigned(self, assigned: Iterable[ClientPartition]) -> None:
         """Called by the client after it has joined; records may have been fetched by now."""
@@ -118,28 +114,27 @@ class AssignmentWatch(ConsumerRebalanceListener):  # type: ignore[misc]  # the c
             self.delivering.set()
 
     def raise_failure(self) -> None:
-        """Hand the listener's failure to the caller, once."""
+        """Hand a failure to the caller: the listener's once, that of a member that stepped back for ever."""
         if self.failure is not None:
-            failure, self.failure = self.failure, None
+            failure = self.failure
+            if not isinstance(failure, InstanceIdInUseError):
+                self.failure = None
             raise failure
 
     def close(self) -> None:
         """No epoch is current any more, and nothing is delivered."""
         self._closed = True
-        self._stopping.set()
         self.delivering.clear()
         self.ended.set()
         self.partitions = frozenset()
 
-    async def _step_back(self, instance_id: str) -> None:
-        """Tell it, and do not join again: a member that did would throw the other one out once more."""
+    def _step_back(self, instance_id: str) -> None:
         self.failure = InstanceIdInUseError(
-            f"another living member of the group has the instance id {instance_id!r}, and each throws the other"
-            " out: give every process an id of its own"
+            f"another living member of the group has the instance id {instance_id!r},"
+            " and each throws the other out: give every process an id of its own"
         )
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_STEPPED_BACK_SECONDS):
-                await self._stopping.wait()
+        # Ends the client's own task: joining again would throw the other one out once more.
+        raise asyncio.CancelledError
 
     def _failed(self, step: str, error: Exception) -> None:
         self.failure = error

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import errors as client
 
 from kits.kafka import internals
 from kits.kafka.producer_session import ProducerSession, SessionEndedError
@@ -58,6 +59,7 @@ async def test_membership_position_and_a_dead_fetch_task_can_be_seen(kafka_serve
     await consumer.start()
     try:
         assert internals.is_member(consumer)
+        internals.raise_coordination_error(consumer)
         assert not internals.fetcher_failed(consumer)
         partition = TopicPartition(topic, 0)
         await consumer.seek_to_end()
@@ -81,3 +83,18 @@ async def test_a_discard_that_is_cancelled_is_finished_all_the_same(kafka_server
     assert discarding.cancelled()
     assert session._producer._closed
     assert session._producer._sender.sender_task.done()
+
+
+async def test_an_error_that_keeps_a_consumer_out_of_its_group_can_be_seen(
+    kafka_servers: str, topic: str
+) -> None:
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka_servers, group_id=f"group-{topic}")
+    internals.raise_coordination_error(consumer)
+    await consumer.start()
+    try:
+        pushing = consumer._coordinator._push_error_to_user(client.GroupAuthorizationFailedError("the-group"))
+        with pytest.raises(client.GroupAuthorizationFailedError, match="the-group"):
+            internals.raise_coordination_error(consumer)
+        await asyncio.wait_for(pushing, 5.0)
+    finally:
+        await consumer.stop()

@@ -249,21 +249,6 @@ async def test_a_topic_that_does_not_exist_stops_the_start(kafka_servers: str) -
         await consumer.start()
 
 
-async def test_a_static_member_comes_back_without_a_rebalance_of_the_others(
-    kafka_servers: str, topic: str
-) -> None:
-    group, first, second = new_group(), Diary(), Diary()
-    async with consuming(kafka_servers, topic, group, first, instance_id="slot-1") as one:
-        await polling_until(lambda: one.epoch == 1, one)
-        async with consuming(kafka_servers, topic, group, second, instance_id="slot-2") as two:
-            await polling_until(lambda: one.epoch == 2 and two.epoch >= 1, one, two)
-        before = len(first.events)
-        async with consuming(kafka_servers, topic, group, Diary(), instance_id="slot-2") as again:
-            await polling_until(lambda: again.epoch == 1, one, again)
-            assert not one.assignment() & again.assignment()
-            assert len(first.events) == before
-
-
 async def test_a_stop_is_bounded_even_while_the_listener_hangs_in_a_revocation(
     kafka_servers: str, topic: str
 ) -> None:
