@@ -129,6 +129,7 @@ class Container(containers.DeclarativeContainer):
         retention=providers.Factory(
             OutboxRetention, outbox_store, days=settings.provided.outbox.retention_days
         ),
+        max_event_bytes=_MAX_EVENT_BYTES,
     )
 
     # Use cases

@@ -1,4 +1,4 @@
-"""Secured doors of a development broker, beside its plain one: SCRAM over TLS, client certificates, rights."""
+"""Secured doors of a development broker beside its plain one: SCRAM over TLS, client certificates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

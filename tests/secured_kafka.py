@@ -74,7 +74,7 @@ class SecuredKafka:
     async def allow(
         self, user: str, kind: Kind, name: str, *operations: Operation, prefixed: bool = False
     ) -> None:
-        """Grant rights. The client has no call for it, so the request is spelled out (CreateAcls, version 1)."""
+        """Grant rights. The client has no call for it, so the request is spelled out (CreateAcls, v1)."""
         body = struct.pack(">i", len(operations))
         for operation in operations:
             body += struct.pack(">b", kind) + _text(name)
@@ -107,9 +107,7 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredK
     directory: Path = tmp_path_factory.mktemp("certificates")
     authority = CertificateAuthority(directory, "test-ca")
     passwords = {user: secrets.token_hex(12) for user in (API, WORKER, NOBODY)}
-    security = BrokerSecurity(
-        certificate=authority.keystore("broker"), ca=authority.file, users=passwords
-    )
+    security = BrokerSecurity(certificate=authority.keystore("broker"), ca=authority.file, users=passwords)
     stack = throwaway.claim("kafka-secured")
     server = KafkaServer(stack.instance.directory / "kafka", security=security)
     server.start()

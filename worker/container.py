@@ -22,7 +22,7 @@ from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.web.server import serve
 from worker.admin import create_admin_app
-from worker.consumers.data_platform import OrderEventConsumer, OrderTopics
+from worker.consumers.data_platform import NewSource, OrderEventConsumer, OrderTopics
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.dead_letter_topic import KafkaDeadLetterTopic
 from worker.delivery.calls import CallLimits
@@ -79,19 +79,17 @@ def platform_client(settings: WorkerSettings) -> HttpDataPlatformClient:
     )
 
 
-def group_member(
-    settings: WorkerSettings, group: str, topic: str
-) -> Callable[[AssignmentListener], GroupConsumer]:
+def group_member(settings: WorkerSettings, group: str, topic: str) -> NewSource:
     """A function that builds a new member of the group."""
 
-    def build(listener: AssignmentListener) -> GroupConsumer:
+    def build(listener: AssignmentListener, *, in_slot: bool) -> GroupConsumer:
         return GroupConsumer(
             bootstrap_servers=settings.kafka.bootstrap_servers,
             security=settings.kafka,
             group=group,
             topics=[topic],
             client_id=CLIENT_ID,
-            instance_id=settings.worker.instance_id or None,
+            instance_id=(settings.worker.instance_id or None) if in_slot else None,
             listener=listener,
         )
 

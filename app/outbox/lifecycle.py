@@ -36,6 +36,7 @@ class OutboxLifecycle:
         relay: OutboxRelay,
         meter: BacklogMeter,
         retention: OutboxRetention,
+        max_event_bytes: int,
     ) -> None:
         self._supervisor = supervisor
         self._producer = producer
@@ -47,7 +48,9 @@ class OutboxLifecycle:
             ("outbox-meter", meter),
             ("outbox-retention", retention),
         )
+        self._max_event_bytes = max_event_bytes
         self._topic_is_there = False
+        self._told = ""
 
     async def start(self) -> None:
         """Start the producer and the background tasks; returns at once, whether Kafka is there or not."""
@@ -69,11 +72,25 @@ class OutboxLifecycle:
             return
         try:
             differences = await self._admin.ensure_topics([_TOPIC])
-            self._producer.limit_record_size(ORDER_EVENTS, await self._admin.topic_limit(ORDER_EVENTS))
+            limit = await self._admin.topic_limit(ORDER_EVENTS)
         except KafkaError as error:
-            log.warning("topic_not_checked", topic=ORDER_EVENTS, why=str(error), action="none: tried again")
+            self._tell_once(error)
             return
         self._topic_is_there = True
+        self._producer.limit_record_size(ORDER_EVENTS, limit)
+        if limit < self._max_event_bytes:
+            differences.append(
+                f"Topic {ORDER_EVENTS} has max.message.bytes={limit},"
+                f" expected {self._max_event_bytes} or more."
+            )
         for difference in differences:
             log.warning("topic_differs", topic=ORDER_EVENTS, difference=difference, action="change the topic")
         log.info("topic_ready", topic=ORDER_EVENTS)
+
+    def _tell_once(self, error: KafkaError) -> None:
+        """It is asked again every five seconds, and told only when the reason is another one."""
+        if (why := str(error)) == self._told:
+            return
+        self._told = why
+        action = "none if Kafka comes back, else change what it names; orders are accepted meanwhile"
+        log.warning("topic_not_checked", topic=ORDER_EVENTS, code=error.code, why=why, action=action)

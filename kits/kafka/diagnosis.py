@@ -1,4 +1,4 @@
-"""Kafka kit: why no broker can be used; each address is asked once more, since the client hides the reason."""
+"""Kafka kit: why no broker can be used; each address is asked again, since the client hides the reason."""
 
 import asyncio
 import socket
@@ -45,7 +45,11 @@ async def _verdict(host: str, port: int, options: Mapping[str, Any]) -> str:
     try:
         async with asyncio.timeout(_SECONDS):
             connection = await create_conn(
-                host, port, client_id=options["client_id"], request_timeout_ms=int(_SECONDS * 1000), **security
+                host,
+                port,
+                client_id=options["client_id"],
+                request_timeout_ms=int(_SECONDS * 1000),
+                **security,
             )
             try:
                 # A listener with SASL takes the first steps of anybody; only a real request is refused.
@@ -64,6 +68,8 @@ def _in_words(error: BaseException, options: Mapping[str, Any]) -> str:
             return said
     if isinstance(error, TimeoutError):
         return "does not answer: the broker is down or frozen, or the network drops what is sent"
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+        return f"cannot be connected to ({error})"
     expects = "credentials (SASL)" if not protocol.startswith("SASL") else "another security protocol"
     if protocol.endswith("SSL"):
         expects += " or no TLS"
@@ -71,28 +77,30 @@ def _in_words(error: BaseException, options: Mapping[str, Any]) -> str:
 
 
 def _known(error: BaseException, protocol: str) -> str | None:
+    said: str | None
     match error:
         case ConnectionRefusedError():
-            return "is not listened on: the broker is down, or the address is wrong"
+            said = "is not listened on: the broker is down, or the address is wrong"
         case socket.gaierror():
-            return "has a name that cannot be resolved"
+            said = "has a name that cannot be resolved"
         case ssl.SSLCertVerificationError():
             reason = error.verify_message
-            return f"has a certificate that is not trusted ({reason}): check KAFKA_SSL_CA_FILE and the name"
+            said = f"has a certificate that is not trusted ({reason}): check KAFKA_SSL_CA_FILE and the name"
         case ssl.SSLError() if "CERTIFICATE" in (error.reason or ""):
-            return "does not take our client certificate: check KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE"
+            said = "does not take our client certificate: check KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE"
         case ssl.SSLError():
-            return f"does not understand our TLS ({error.reason}): it may be a listener without TLS"
+            said = f"does not understand our TLS ({error.reason}): it may be a listener without TLS"
         case asyncio.IncompleteReadError() if (error.expected or 0) >> 16 == _TLS_ALERT:
-            return f"expects TLS, and KAFKA_SECURITY_PROTOCOL={protocol} does not use it"
+            said = f"expects TLS, and KAFKA_SECURITY_PROTOCOL={protocol} does not use it"
         case client.SaslAuthenticationFailed():
-            return "refused the user name or the password: check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+            said = "refused the user name or the password: check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
         case client.UnsupportedSaslMechanismError():
-            return "does not offer this mechanism: check KAFKA_SASL_MECHANISM"
+            said = "does not offer this mechanism: check KAFKA_SASL_MECHANISM"
         case client.IllegalSaslStateError():
-            return f"takes no credentials: KAFKA_SECURITY_PROTOCOL={protocol} is wrong for this listener"
+            said = f"takes no credentials: KAFKA_SECURITY_PROTOCOL={protocol} is wrong for this listener"
         case _:
-            return None
+            said = None
+    return said
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

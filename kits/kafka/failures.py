@@ -49,14 +49,18 @@ _CONFIGURATION = (
 _MISSING_RIGHTS = (
     (
         client.TopicAuthorizationFailedError,
-        "this user lacks a right on the topic: Write and Describe to send, Read and Describe to consume,"
-        " Create, Describe and DescribeConfigs to make and check it",
+        (
+            "this user lacks a right on the topic: Write and Describe to send, Read and Describe to consume,"
+            " Create, Describe and DescribeConfigs to make and check it"
+        ),
     ),
     (client.GroupAuthorizationFailedError, "this user lacks the right Read on the consumer group"),
     (
         client.ClusterAuthorizationFailedError,
-        "this user lacks a right on the cluster: IdempotentWrite (or Write on any topic) to send,"
-        " DescribeConfigs to read the brokers' settings",
+        (
+            "this user lacks a right on the cluster: IdempotentWrite (or Write on any topic) to send,"
+            " DescribeConfigs to read the brokers' settings"
+        ),
     ),
 )
 _SETTING = "check that the topic or group exists and that the KAFKA_* settings suit the brokers"

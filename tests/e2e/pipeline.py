@@ -39,6 +39,8 @@ class Pipeline:
     order_ttl_seconds: int = 900
     accepted: set[str] = field(default_factory=set)
     processes: dict[str, ManagedProcess] = field(default_factory=dict)
+    more: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Settings of single processes, by their name here."""
 
     @property
     def api_url(self) -> str:
@@ -73,7 +75,7 @@ class Pipeline:
             name,
             [sys.executable, "-m", *command],
             log_path=self.directory / f"{name}.log",
-            env=self.environment,
+            env=self.environment | self.more.get(name, {}),
             cwd=ROOT,
         )
         self.processes[name] = process

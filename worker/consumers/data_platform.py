@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.consumer import AssignmentListener, GroupConsumer
-from kits.kafka.errors import KafkaConfigurationError, KafkaError
+from kits.kafka.errors import InstanceIdInUseError, KafkaConfigurationError, KafkaError
 from kits.kafka.records import TopicPartition
 from kits.observability.health import CheckResult, HealthCheck, Status
 from kits.observability.logs import get_logger
@@ -33,6 +34,12 @@ class _Check:
 
     async def check(self) -> CheckResult:
         return await self.ask()
+
+
+class NewSource(Protocol):
+    """Builds a new member of the group, with the instance id of this process's slot or without."""
+
+    def __call__(self, listener: AssignmentListener, *, in_slot: bool) -> GroupConsumer: ...
 
 
 class OrderTopics:
@@ -70,7 +77,7 @@ class OrderEventConsumer:
     def __init__(
         self,
         *,
-        new_source: Callable[[AssignmentListener], GroupConsumer],
+        new_source: NewSource,
         topics: OrderTopics,
         ledger: Ledger,
         platform: Platform,
@@ -91,6 +98,7 @@ class OrderEventConsumer:
         self._loop: DeliveryLoop | None = None
         self._away_since: float | None = None
         self._was_assigned = False
+        self._in_slot = True
         self._stand_still = StandStill(lambda: asyncio.get_running_loop().time())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -103,6 +111,9 @@ class OrderEventConsumer:
             except* KafkaError as errors:
                 failures = 0 if self._was_assigned else failures + 1
                 self._was_assigned = False
+                if errors.subgroup(InstanceIdInUseError):
+                    # As an ordinary member it shares the work instead of fighting for it.
+                    self._in_slot = False
                 wait = _REBUILD.wait_seconds(failures)
                 self._report(errors, wait)
                 await _set_within(stop, wait)
@@ -128,7 +139,7 @@ class OrderEventConsumer:
 
     async def _session(self, stop: asyncio.Event) -> None:
         await self._topics.ensure()
-        source = self._new_source(self)
+        source = self._new_source(self, in_slot=self._in_slot)
         loop = self._new_loop(source)
         self._source, self._loop = source, loop
         try:
@@ -167,7 +178,7 @@ class OrderEventConsumer:
                 code=error.code,
                 error=str(error),
                 again_in_seconds=round(wait, 2),
-                action="none if Kafka comes back; else check KAFKA_BOOTSTRAP_SERVERS and the credentials",
+                action=_action(error),
             )
 
     async def _check_consumer(self) -> CheckResult:
@@ -187,6 +198,8 @@ class OrderEventConsumer:
         if standing := self._stand_still.standing(loop):
             names = ", ".join(f"{at.topic}-{at.partition}" for at in standing)
             return CheckResult(Status.UNREADY, f"Partitions do not move although they have work: {names}.")
+        if not self._in_slot:
+            return CheckResult(Status.DEGRADED, "Another living worker has this WORKER_INSTANCE_ID.")
         return CheckResult(Status.OK)
 
     async def _check_kafka(self) -> CheckResult:
@@ -199,6 +212,14 @@ class OrderEventConsumer:
         if self._loop is not None and self._loop.driver.calls.troubled:
             return CheckResult(Status.DEGRADED, "No call succeeds: events wait, in their order.")
         return CheckResult(Status.OK)
+
+
+def _action(error: KafkaError) -> str:
+    if isinstance(error, InstanceIdInUseError):
+        return "give each worker a WORKER_INSTANCE_ID of its own; until its restart this one goes on without"
+    if isinstance(error, KafkaConfigurationError):
+        return "change what the error names; it is tried again until it works"
+    return "none if Kafka comes back; else check KAFKA_BOOTSTRAP_SERVERS and the credentials"
 
 
 def _leaves(errors: BaseExceptionGroup[KafkaError]) -> list[KafkaError]:

@@ -79,9 +79,7 @@ async def consuming(
 ) -> AsyncIterator[GroupConsumer]:
     """A started member of the group, stopped at the end."""
     given = {"security": PLAIN, "client_id": "test-consumer"} | options
-    consumer = GroupConsumer(
-        bootstrap_servers=servers, group=group, topics=[topic], listener=diary, **given
-    )
+    consumer = GroupConsumer(bootstrap_servers=servers, group=group, topics=[topic], listener=diary, **given)
     diary.consumer = consumer
     await consumer.start()
     try:

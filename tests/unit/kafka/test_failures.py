@@ -38,6 +38,27 @@ def test_a_missing_right_is_a_matter_of_configuration() -> None:
     assert "right" in str(told)
 
 
+@pytest.mark.parametrize(
+    ("error", "right"),
+    [
+        (client.TopicAuthorizationFailedError("orders"), "Write and Describe to send"),
+        (client.GroupAuthorizationFailedError("readers"), "Read on the consumer group"),
+        (client.ClusterAuthorizationFailedError(), "IdempotentWrite"),
+    ],
+)
+def test_the_right_that_is_missing_is_named(error: Exception, right: str) -> None:
+    told = translated(error, "sending")
+    assert isinstance(told, KafkaConfigurationError)
+    assert right in str(told)
+    assert all(str(argument) in str(told) for argument in error.args)
+
+
+def test_no_answer_in_time_is_told_in_words() -> None:
+    told = translated(TimeoutError(), "starting the consumer")
+    assert isinstance(told, KafkaUnavailableError)
+    assert "no answer in time" in str(told)
+
+
 def test_every_error_has_a_code_of_its_own() -> None:
     kinds = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, KafkaError)

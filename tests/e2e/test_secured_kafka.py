@@ -1,0 +1,91 @@
+"""Both processes on a broker that checks who comes, with their rights and without."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from contracts.topics import DATA_PLATFORM_DLQ, DATA_PLATFORM_GROUP, ORDER_EVENTS
+from tests.e2e.pipeline import Pipeline
+from tests.secured_kafka import API, WORKER, Kind, Operation, SecuredKafka
+from tests.waiting import eventually
+
+
+@pytest.fixture
+async def secured(tmp_path: Path, database_url: str, secured_kafka: SecuredKafka) -> AsyncIterator[Pipeline]:
+    """A pipeline whose users have exactly the rights that the README lists."""
+    topic, group = Kind.TOPIC, Kind.GROUP
+    made = (Operation.CREATE, Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS)
+    await secured_kafka.allow(API, topic, ORDER_EVENTS, Operation.WRITE, *made)
+    await secured_kafka.allow(WORKER, topic, ORDER_EVENTS, Operation.READ, *made)
+    await secured_kafka.allow(WORKER, topic, DATA_PLATFORM_DLQ, Operation.WRITE, *made)
+    await secured_kafka.allow(WORKER, group, DATA_PLATFORM_GROUP, Operation.READ)
+    pipeline = Pipeline(tmp_path, database_url, secured_kafka.server)
+    yield pipeline
+    await pipeline.stop()
+
+
+def said(pipeline: Pipeline, process: str, event: str) -> list[dict[str, str]]:
+    """The lines of a process's log with this event."""
+    lines = (pipeline.directory / f"{process}.log").read_text().splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{") and f'"{event}"' in line]
+    return [line for line in found if line["event"] == event]
+
+
+async def readiness(port: int) -> tuple[int, str]:
+    """What a process's readiness probe answers."""
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}/readyz") as answer,
+        ):
+            return answer.status, await answer.text()
+    except aiohttp.ClientError:
+        return 0, ""
+
+
+async def test_wrong_passwords_leave_the_shop_open_and_the_worker_waiting_and_right_ones_deliver(
+    secured: Pipeline, secured_kafka: SecuredKafka
+) -> None:
+    await secured.seed()
+    await secured.start_platform()
+    secured.more = {"api": secured_kafka.environment(API, KAFKA_SASL_PASSWORD="guessed-wrongly")}
+    secured.more["worker"] = secured_kafka.environment(WORKER, KAFKA_SASL_PASSWORD="guessed-wrongly")
+    await secured.start_api()
+    secured.start_worker()
+    assert len([order for order in await secured.orders(3) if order]) == 3
+    api_port, worker_port, _ = secured.ports
+
+    async def both_say_why() -> bool:
+        degraded = (await readiness(api_port))[1].count("degraded")
+        unready = (await readiness(worker_port))[0] == 503
+        return bool(
+            degraded
+            and unready
+            and said(secured, "api", "topic_not_checked")
+            and said(secured, "worker", "consumer_lost")
+        )
+
+    await eventually(both_say_why, within_seconds=20.0)
+    for line in (*said(secured, "api", "topic_not_checked"), *said(secured, "worker", "consumer_lost")):
+        assert "KAFKA_SASL_PASSWORD" in line.get("why", line.get("error", ""))
+    assert (await readiness(api_port))[0] == 200
+    for name in ("api", "worker"):
+        assert secured.processes[name].alive
+        secured.kill(name)
+
+    secured.more = {
+        "api": secured_kafka.environment(API),
+        "worker": secured_kafka.environment(WORKER),
+    }
+    await secured.start_api()
+    secured.start_worker()
+    await secured.orders(3)
+    await secured.everything_arrived()
+    await secured.promises_are_kept()
+    for name in ("api", "worker"):
+        log = (secured.directory / f"{name}.log").read_text()
+        for password in ("guessed-wrongly", *secured_kafka.passwords.values()):
+            assert password not in log
