@@ -126,7 +126,13 @@ class KafkaServer:
         shutil.rmtree(self._data, ignore_errors=True)
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         users = self._security.format_arguments() if self._security is not None else []
-        arguments = ("format", f"--cluster-id={cluster_id}", "-c", self._properties, *users)
+        arguments: tuple[str | Path, ...] = (
+            "format",
+            f"--cluster-id={cluster_id}",
+            "-c",
+            self._properties,
+            *users,
+        )
         command = self._java("kafka.tools.StorageTool", *arguments)
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, timeout=60, env=_environment()

@@ -56,9 +56,11 @@ class SecuredKafka:
     def as_user(self, user: str, **changes: str) -> KafkaSecurity:
         """SCRAM over TLS as this user."""
         given = {"sasl_password": self.passwords[user], "ssl_ca_file": str(self.authority.file)} | changes
-        password = Secret(given.pop("sasl_password"))
         return KafkaSecurity(
-            security_protocol="SASL_SSL", sasl_username=user, sasl_password=password, **given
+            security_protocol="SASL_SSL",
+            sasl_username=user,
+            sasl_password=Secret(given["sasl_password"]),
+            ssl_ca_file=given["ssl_ca_file"],
         )
 
     def environment(self, user: str, **changes: str) -> dict[str, str]:

@@ -63,8 +63,11 @@ class GroupConsumer:
         client_id: str,
         listener: AssignmentListener,
         instance_id: str | None = None,
+        max_poll_seconds: float = 300.0,
     ) -> None:
-        """Args: instance_id: a static member id (KIP-345); one per slot, never two alive at once.
+        """Args:
+            instance_id: a static member id (KIP-345); one per slot, never two alive at once.
+            max_poll_seconds: who does not poll for so long leaves the group until the next poll.
 
         Raises: KafkaConfigurationError for impossible security settings; nothing is contacted yet.
         """
@@ -74,9 +77,13 @@ class GroupConsumer:
             _STATIC_SESSION_TIMEOUT_MS if instance_id else _SESSION_TIMEOUT_MS
         )
         self._options["group_instance_id"] = instance_id
+        self._options["max_poll_interval_ms"] = int(max_poll_seconds * 1000)
         self._topics = frozenset(topics)
         self._watch = AssignmentWatch(
-            listener, self._pause_in_client, is_member=self._is_member, instance_id=instance_id
+            listener,
+            self._pause_in_client,
+            is_member=lambda: self._started is not None and is_member(self._started.client),
+            instance_id=instance_id,
         )
         self._started: _Live | None = None
         self._probe = BrokerProbe(self._ask_a_broker)
@@ -233,9 +240,6 @@ class GroupConsumer:
         if self._started is None:
             raise KafkaUnavailableError("the consumer is not started, or stopped")
         return self._started
-
-    def _is_member(self) -> bool:
-        return self._started is not None and is_member(self._started.client)
 
     def _pause_in_client(self, partitions: frozenset[TopicPartition]) -> None:
         consumer = self._live.client

@@ -50,6 +50,16 @@ def raise_coordination_error(consumer: AIOKafkaConsumer) -> None:
         coordinator.check_errors()
 
 
+def note_poll(consumer: AIOKafkaConsumer) -> None:
+    """Count as a poll for the client's max.poll.interval.
+
+    A member whose clock ran out joins its group again only after a fetch, and nothing is fetched without an
+    assignment.
+    """
+    with consumer._subscription.fetch_context():  # noqa: SLF001
+        pass
+
+
 def position_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
     """The next offset to be fetched, None while it is not known; unlike position() it never waits."""
     subscription = consumer._subscription.subscription  # noqa: SLF001

@@ -17,7 +17,7 @@ from kits.kafka.errors import (
     PartitionError,
 )
 from kits.kafka.failures import translated
-from kits.kafka.internals import position_of, raise_coordination_error
+from kits.kafka.internals import note_poll, position_of, raise_coordination_error
 from kits.kafka.records import IncomingRecord, TopicPartition
 
 Batches = dict[TopicPartition, list[IncomingRecord]]
@@ -35,7 +35,7 @@ class Polling:
         """What the running or a new fetch brings within the timeout; nothing during a rebalance."""
         give_up_at = asyncio.get_running_loop().time() + timeout_ms / 1000
         if not await _within(give_up_at, self._watch.delivering):
-            self._look_for_trouble()
+            self._stay_in_touch()
             return {}
         if self._fetch is None:
             self._fetch = asyncio.create_task(self._getmany(timeout_ms, max_records), name="kafka-getmany")
@@ -60,8 +60,9 @@ class Polling:
             if self._fetch.done() and not self._fetch.cancelled():
                 self._fetch.exception()
 
-    def _look_for_trouble(self) -> None:
-        """Without an assignment nothing is fetched, and only a fetch would tell why there is none."""
+    def _stay_in_touch(self) -> None:
+        """Without an assignment nothing is fetched, and only a fetch would do and tell this."""
+        note_poll(self._consumer)
         try:
             raise_coordination_error(self._consumer)
         except client.KafkaError as error:

@@ -37,7 +37,7 @@ def topic_admin(servers: str, security: KafkaSecurity = PLAIN) -> TopicAdmin:
 @asynccontextmanager
 async def producing(servers: str, **options: Any) -> AsyncIterator[RecordProducer]:
     """A started producer, stopped at the end."""
-    given = {"security": PLAIN, "client_id": "test-producer"} | options
+    given: dict[str, Any] = {"security": PLAIN, "client_id": "test-producer"} | options
     producer = RecordProducer(bootstrap_servers=servers, **given)
     await producer.start()
     try:
@@ -78,7 +78,7 @@ async def consuming(
     servers: str, topic: str, group: str, diary: Diary, **options: Any
 ) -> AsyncIterator[GroupConsumer]:
     """A started member of the group, stopped at the end."""
-    given = {"security": PLAIN, "client_id": "test-consumer"} | options
+    given: dict[str, Any] = {"security": PLAIN, "client_id": "test-consumer"} | options
     consumer = GroupConsumer(bootstrap_servers=servers, group=group, topics=[topic], listener=diary, **given)
     diary.consumer = consumer
     await consumer.start()

@@ -60,6 +60,9 @@ async def test_membership_position_and_a_dead_fetch_task_can_be_seen(kafka_serve
     try:
         assert internals.is_member(consumer)
         internals.raise_coordination_error(consumer)
+        idle = consumer._subscription.fetcher_idle_time
+        internals.note_poll(consumer)
+        assert consumer._subscription.fetcher_idle_time < idle
         assert not internals.fetcher_failed(consumer)
         partition = TopicPartition(topic, 0)
         await consumer.seek_to_end()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from aiokafka import TopicPartition as ClientPartition
+from aiokafka import errors as client
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from kits.kafka.consumer import GroupConsumer
@@ -268,3 +269,32 @@ async def test_a_stop_is_bounded_even_while_the_listener_hangs_in_a_revocation(
             await asyncio.wait_for(one.stop(within_seconds=0.3), 5.0)
             await polling_until(lambda: len(two.assignment()) == 3, two)
     await eventually(lambda: asyncio.all_tasks() <= before)
+
+
+async def test_a_member_that_did_not_poll_for_too_long_comes_back_when_it_polls_again(
+    kafka_servers: str, topic: str
+) -> None:
+    diary = Diary()
+    async with consuming(kafka_servers, topic, new_group(), diary, max_poll_seconds=1.0) as consumer:
+        await polling_until(lambda: consumer.epoch == 1, consumer)
+        await eventually(lambda: diary.events[-1][0] == "revoked")
+        await polling_until(lambda: consumer.epoch == 2, consumer)
+        await fill(kafka_servers, topic)
+        assert len(await polled(consumer, 30)) == 30
+
+
+async def test_a_failure_of_the_group_s_own_task_comes_out_of_poll_in_the_middle_of_work(
+    kafka_servers: str, topic: str
+) -> None:
+    async with consuming(kafka_servers, topic, new_group(), Diary()) as consumer:
+        await polling_until(lambda: consumer.epoch == 1, consumer)
+        coordinator = consumer._live.client._coordinator
+        coordinator._heartbeat_task.cancel()
+        coordinator._heartbeat_task = asyncio.create_task(_heartbeat_fails())
+        coordinator.request_rejoin()
+        error = await poll_error(consumer, KafkaUnavailableError)
+    assert "build a new consumer" in str(error)
+
+
+async def _heartbeat_fails() -> None:
+    raise client.KafkaError("an answer that the client does not know")

@@ -92,6 +92,16 @@ class Traffic:
                 self.sends.append(self._producer.send(sent, not_after=soon(120)))
             await asyncio.sleep(0.02)
 
+    async def flows(self) -> None:
+        """Wait until both sides get on again."""
+        read = len(self.read)
+
+        def both_get_on() -> bool:
+            sends = self._producer.ready and self._producer.oldest_pending_seconds < 0.5
+            return sends and len(self.read) > read
+
+        await eventually(both_get_on, within_seconds=20)
+
     async def consume(self) -> None:
         while self.running or len(self.read) < len(self.sends):
             for at, records in (await self._consumer.poll(timeout_ms=100, max_records=500)).items():
@@ -111,9 +121,8 @@ async def test_a_broker_killed_and_frozen_again_and_again_under_load_costs_no_re
         consuming(servers, topic, new_group(), diary) as consumer,
     ):
         traffic = Traffic(topic, producer, consumer)
-        writing, consuming_task = (
-            asyncio.create_task(traffic.write()), asyncio.create_task(traffic.consume()),
-        )  # fmt: skip
+        writing = asyncio.create_task(traffic.write())
+        reading = asyncio.create_task(traffic.consume())
         await eventually(lambda: traffic.read)
         for fault in ("kill", "freeze", "kill", "kill"):
             if fault == "freeze":
@@ -123,17 +132,11 @@ async def test_a_broker_killed_and_frozen_again_and_again_under_load_costs_no_re
                 await eventually(lambda: not producer.ready)
                 assert not await producer.broker_answers(within_seconds=0.2)
                 await start(broker)
-            read = len(traffic.read)
-            await eventually(
-                lambda seen=read: (
-                    producer.ready and producer.oldest_pending_seconds < 0.5 and len(traffic.read) > seen
-                ),
-                within_seconds=20,
-            )
+            await traffic.flows()
         traffic.running = False
         await writing
         await asyncio.gather(*traffic.sends)
-        await asyncio.wait_for(consuming_task, 20)
+        await asyncio.wait_for(reading, 20)
         assert [name for name, _ in diary.events] == ["assigned 1"], "the group heard nothing of it"
     log = await whole_log(servers, topic)
     for found in (log, traffic.read):

@@ -12,6 +12,7 @@ import pytest
 from kits.kafka.errors import KafkaConfigurationError
 from kits.kafka.producer import RecordProducer
 from kits.kafka.security import KafkaSecurity, client_options
+from tests.certificates import CertificateAuthority
 
 
 def test_a_file_that_is_no_certificate_is_a_matter_of_configuration(tmp_path: Path) -> None:
@@ -22,29 +23,11 @@ def test_a_file_that_is_no_certificate_is_a_matter_of_configuration(tmp_path: Pa
 
 
 def test_a_client_certificate_is_loaded(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subject = ["-subj", "/CN=api", "-days", "1"]
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-            *subject,
-        ],
-        check=True,
-        capture_output=True,
-        timeout=30,
-    )
+    authority = CertificateAuthority(tmp_path, "test-ca")
+    certificate, key = authority.issue("api")
     security = KafkaSecurity(
         security_protocol="SSL",
-        ssl_ca_file=str(certificate),
+        ssl_ca_file=str(authority.file),
         ssl_cert_file=str(certificate),
         ssl_key_file=str(key),
     )
