@@ -22,7 +22,7 @@ from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.web.server import serve
 from worker.admin import create_admin_app
-from worker.consumers.data_platform import NewSource, OrderEventConsumer, OrderTopics
+from worker.consumers.data_platform import NewSource, OrderEventConsumer
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.dead_letter_topic import KafkaDeadLetterTopic
 from worker.delivery.calls import CallLimits
@@ -32,6 +32,7 @@ from worker.ledger.deliveries import SqlLedger
 from worker.ledger.health import LedgerCheck
 from worker.ledger.tables import SCHEMA
 from worker.metrics import WorkerMetrics
+from worker.order_topics import OrderTopics
 from worker.runner import Runner
 from worker.settings import LedgerSettings, WorkerSettings
 

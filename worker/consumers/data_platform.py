@@ -1,11 +1,10 @@
 """The group `data-platform`: order events from their topic, through the delivery rules, to the platform."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.consumer import AssignmentListener, GroupConsumer
 from kits.kafka.errors import InstanceIdInUseError, KafkaConfigurationError, KafkaError
 from kits.kafka.records import TopicPartition
@@ -17,6 +16,7 @@ from worker.delivery.loop import Collaborators, DeliveryLoop, Limits
 from worker.delivery.ports import Clock, DeadLetters, Ledger, Platform
 from worker.delivery.standing import StandStill
 from worker.metrics import WorkerMetrics
+from worker.order_topics import OrderTopics
 
 log = get_logger(__name__)
 
@@ -24,7 +24,6 @@ _REBUILD = Backoff(base_seconds=0.5, cap_seconds=5.0)
 _STOP_SECONDS = 3.0
 _AWAY_SECONDS = 30.0
 _BROKER_SECONDS = 1.5
-_OFFSETS_RETENTION_MINUTES = 43_200
 
 
 @dataclass(slots=True)
@@ -40,32 +39,6 @@ class NewSource(Protocol):
     """Builds a new member of the group, with the instance id of this process's slot or without."""
 
     def __call__(self, listener: AssignmentListener, *, in_slot: bool) -> GroupConsumer: ...
-
-
-class OrderTopics:
-    """The topics of the group: made if they are missing; what differs is reported once."""
-
-    def __init__(self, admin: TopicAdmin, specs: Sequence[TopicSpec]) -> None:
-        self._admin = admin
-        self._specs = specs
-        self._checked = False
-
-    async def ensure(self) -> None:
-        """Do it once. Raises: KafkaUnavailableError: not done yet, try again."""
-        if self._checked:
-            return
-        try:
-            for difference in await self._admin.ensure_topics(self._specs):
-                action = "change it with Kafka's own tools, or keep it knowingly"
-                log.warning("topic_differs", difference=difference, action=action)
-            minutes = await self._admin.offsets_retention_minutes()
-            if minutes < _OFFSETS_RETENTION_MINUTES:
-                action = f"set offsets.retention.minutes={_OFFSETS_RETENTION_MINUTES} on the brokers"
-                log.warning("offsets_retention_short", minutes=minutes, action=action)
-        except KafkaConfigurationError as error:
-            action = "grant Describe, DescribeConfigs and Create, or make the topics by hand"
-            log.warning("topics_not_checked", error=str(error), action=action)
-        self._checked = True
 
 
 class OrderEventConsumer:
