@@ -63,6 +63,7 @@ class Polling:
     def _stay_in_touch(self) -> None:
         """Without an assignment nothing is fetched, and only a fetch would do and tell this."""
         note_poll(self._consumer)
+        self._watch.raise_failure()
         try:
             raise_coordination_error(self._consumer)
         except client.KafkaError as error:

@@ -38,7 +38,7 @@ class _Check:
 class NewSource(Protocol):
     """Builds a new member of the group, with the instance id of this process's slot or without."""
 
-    def __call__(self, listener: AssignmentListener, *, in_slot: bool) -> GroupConsumer: ...
+    def __call__(self, listener: AssignmentListener, /, *, in_slot: bool) -> GroupConsumer: ...
 
 
 class OrderEventConsumer:

@@ -64,12 +64,18 @@ async def test_of_two_living_members_with_one_instance_id_one_says_so_and_steps_
             except InstanceIdInUseError as error:
                 return str(error)
 
+    def drains() -> Diary:
+        """A listener that takes its time, as one does that waits for its work in flight."""
+        diary = Diary()
+        diary.when_revoked = lambda: asyncio.sleep(0.2)
+        return diary
+
     async with (
         producing(kafka_servers) as producer,
-        consuming(kafka_servers, topic, group, Diary(), instance_id="slot-1") as one,
+        consuming(kafka_servers, topic, group, drains(), instance_id="slot-1") as one,
     ):
         await polling_until(lambda: one.epoch == 1, one)
-        async with consuming(kafka_servers, topic, group, Diary(), instance_id="slot-1") as two:
+        async with consuming(kafka_servers, topic, group, drains(), instance_id="slot-1") as two:
             lives = {asyncio.create_task(live(one)): one, asyncio.create_task(live(two)): two}
             ended, living = await asyncio.wait(lives, timeout=30.0, return_when=asyncio.FIRST_COMPLETED)
             assert [("'slot-1'" in task.result()) for task in ended] == [True]
