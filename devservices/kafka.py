@@ -27,18 +27,27 @@ class KafkaServer:
 
     `session_timeout_ms` is how long the controller waits for a silent broker: short makes a restart after a
     crash quick (3 s); a test that pauses the broker needs a long one (60,000), or the broker is fenced.
+    `advertised_port` is the port that clients are told, when something stands between them and the broker.
     The ports are chosen at the first start and kept while they are free.
     Callers take turns (`devservices.locks`).
     """
 
     name = "kafka"
 
-    def __init__(self, directory: Path, *, session_timeout_ms: int = 2_000, cache: Path = CACHE) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        session_timeout_ms: int = 2_000,
+        advertised_port: int | None = None,
+        cache: Path = CACHE,
+    ) -> None:
         self._directory = directory.absolute()
         self._state_path = self._directory / "server.json"
         self._properties = self._directory / "server.properties"
         self._data = self._directory / "data"
         self._session_timeout_ms = session_timeout_ms
+        self._advertised_port = advertised_port
         self._cache = cache
         self.log_path = self._directory / "server.log"
 
@@ -97,7 +106,8 @@ class KafkaServer:
     def _configure(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         chosen = ports.keep_or_choose(state.load(self._state_path).get("ports", []), 2)
-        settings = server_properties(self._data, chosen[0], chosen[1], self._session_timeout_ms)
+        advertised = self._advertised_port or chosen[0]
+        settings = server_properties(self._data, chosen[0], chosen[1], self._session_timeout_ms, advertised)
         self._properties.write_text(as_properties(settings))
         self._log4j.write_text(LOG4J.format(log=self._directory / "broker.log"))
         state.update(self._state_path, ports=chosen)

@@ -33,15 +33,18 @@ appender.file.strategy.max = 2
 
 
 def server_properties(
-    data: Path, broker_port: int, controller_port: int, session_timeout_ms: int
+    data: Path, broker_port: int, controller_port: int, session_timeout_ms: int, advertised_port: int
 ) -> Mapping[str, str]:
-    """The broker's settings; one replica of everything, topics only when they are created on purpose."""
+    """The broker's settings; one replica of everything, topics only when they are created on purpose.
+
+    `advertised_port` is where clients are sent: the broker's own port, or that of a proxy before it.
+    """
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
         "listeners": f"PLAINTEXT://{LOOPBACK}:{broker_port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{broker_port}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{advertised_port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
