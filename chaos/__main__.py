@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _tell(plan, say)
     if options.plan:
         return 0
-    directory = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{plan.seed}"
+    directory = options.results / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{plan.seed}"
     campaign = Campaign(plan, per_second=options.orders_per_second, directory=directory, say=say)
     try:
         report = asyncio.run(_until_signal(campaign))
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=secrets.randbits(31), help="repeat the plan of a report")
     parser.add_argument("--orders-per-second", type=float, default=16.0, help="default 16")
     parser.add_argument("--smoke", action="store_true", help="a few faults only, half a minute")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the report and logs go")
     parser.add_argument("--plan", action="store_true", help="print the plan and end")
     return parser
 

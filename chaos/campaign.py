@@ -45,7 +45,7 @@ class Campaign:
         stack = throwaway.claim("chaos")
         disk.unmount_left_behind()
         with Guardian(stack.instance.name, os.getpid()):
-            system = System(stack, self._directory / "logs")
+            system = System(stack, self._directory / "logs", order_ttl_seconds=self._plan.order_ttl_seconds)
             try:
                 return await self._run_on(system)
             finally:

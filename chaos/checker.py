@@ -70,13 +70,14 @@ class Evidence:
     coupon_customer_limits: dict[str, int] = field(default_factory=dict)
 
 
-def violations(evidence: Evidence, *, may_be_dead: Iterable[str] = ()) -> list[str]:
+def violations(evidence: Evidence, *, may_be_dead: Iterable[str] | None = None) -> list[str]:
     """Every broken promise, one sentence each; empty when all of them were kept.
 
     Args:
         may_be_dead: ids of events that the platform was told to refuse; those behind them may be held.
+            None: the run does not know; then a copy in the dead-letter topic needs no reason.
     """
-    refused = set(may_be_dead)
+    refused = set(may_be_dead or ())
     return [
         *_lost_orders(evidence),
         *_broken_words(evidence),
@@ -84,6 +85,7 @@ def violations(evidence: Evidence, *, may_be_dead: Iterable[str] = ()) -> list[s
         *_events_of_orders(evidence),
         *_delivery(evidence, refused | _behind(evidence, refused)),
         *_dead_letters(evidence, refused),
+        *(_copies_without_reason(evidence, refused) if may_be_dead is not None else ()),
         *_contents(evidence),
         *_order_of_first_arrivals("topic", evidence.topic),
         *_order_of_first_arrivals("data platform", evidence.arrivals),
@@ -171,7 +173,10 @@ def _dead_letters(evidence: Evidence, refused: set[str]) -> Iterator[str]:
         yield f"Event {event_id} is dead and nobody refused it."
     for event_id in sorted(dead - copies):
         yield f"Event {event_id} is dead and has no copy in the dead-letter topic."
-    for event_id in sorted(copies - refused):
+
+
+def _copies_without_reason(evidence: Evidence, refused: set[str]) -> Iterator[str]:
+    for event_id in sorted({event.event_id for event in evidence.dead_letters} - refused):
         yield f"Event {event_id} is in the dead-letter topic and nobody refused it."
 
 
@@ -185,7 +190,7 @@ def _contents(evidence: Evidence) -> Iterator[str]:
     for place, seen in places.items():
         for event in seen:
             written = recorded.get(event.event_id, event)
-            if event != written:
+            if (event.order_id, event.seq, event.digest) != (written.order_id, written.seq, written.digest):
                 yield f"At the {place}, event {event.event_id} is not what its transaction wrote."
 
 

@@ -70,7 +70,9 @@ async def _read_database(url: str, evidence: Evidence) -> None:
         await _read_orders(connection, evidence)
         for row in await connection.fetch(_OUTBOX):
             digest = _digest(json.loads(row["payload"]))
-            evidence.outbox.append(Event(str(row["event_id"]), row["aggregate_id"], row["seq"], digest))
+            evidence.outbox.append(
+                Event(str(row["event_id"]), row["aggregate_id"], row["seq"], digest=digest)
+            )
             if row["published_at"] is None:
                 evidence.unpublished.add(str(row["event_id"]))
         evidence.ledger = dict(await connection.fetch("SELECT event_id::text, status FROM delivery.delivery"))
@@ -134,7 +136,9 @@ async def _read_topic(bootstrap_servers: str, topic: str) -> list[Event]:
 
 def _event_of(headers: dict[str, bytes], value: bytes) -> Event:
     digest = _digest(json.loads(value))
-    return Event(headers["ce_id"].decode(), headers["ce_subject"].decode(), int(headers["order_seq"]), digest)
+    return Event(
+        headers["ce_id"].decode(), headers["ce_subject"].decode(), int(headers["order_seq"]), digest=digest
+    )
 
 
 async def _read_arrivals(url: str) -> list[Event]:
@@ -146,7 +150,7 @@ async def _read_arrivals(url: str) -> list[Event]:
             async with session.get(f"{url}/received", params=parameters) as answer:
                 page = await answer.json()
             arrivals += [
-                Event(each["eventId"], each["orderId"], each["seq"], _digest(each["event"]))
+                Event(each["eventId"], each["orderId"], each["seq"], digest=_digest(each["event"]))
                 for each in page["arrivals"]
             ]
             after = page["next"]

@@ -63,6 +63,8 @@ class Plan(msgspec.Struct, frozen=True):
     seed: int
     minutes: float
     phases: list[Phase]
+    order_ttl_seconds: int = 20
+    """After it an order without payment expires."""
 
     @property
     def steps(self) -> list[Step]:
@@ -97,7 +99,8 @@ def make_plan(seed: int, minutes: float) -> Plan:
 def smoke_plan(seed: int) -> Plan:
     """A few faults, to see that the machinery works."""
     rng = random.Random(seed)  # noqa: S311 - a plan, no secret
-    return Plan(seed, 1.0, [Phase("smoke", {name: _lane(rng, deck) for name, deck in SMOKE.items()})])
+    phase = Phase("smoke", {name: _lane(rng, deck) for name, deck in SMOKE.items()})
+    return Plan(seed, 1.0, [phase], order_ttl_seconds=5)
 
 
 def _lane(rng: random.Random, deck: Sequence[Card]) -> list[Step]:

@@ -24,14 +24,13 @@ from devservices.unprivileged import make_directory
 
 PRODUCT_PROCESSES = ("api-1", "api-2", "worker-1", "worker-2")
 PLATFORM = "platform"
-ORDER_TTL_SECONDS = 20
 _ISOLATED = ("DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_TOKEN")
 
 
 class System:
     """Everything that a campaign breaks, and the hands that break and mend it."""
 
-    def __init__(self, stack: Stack, logs: Path) -> None:
+    def __init__(self, stack: Stack, logs: Path, *, order_ttl_seconds: int) -> None:
         self.postgres = stack.postgres
         self._kafka_home = stack.instance.directory / "kafka"
         self.kafka = KafkaServer(self._kafka_home)
@@ -41,6 +40,7 @@ class System:
         self.jwt_secret = secrets.token_hex(32)
         self._name = stack.instance.name
         self._logs = logs
+        self._order_ttl_seconds = order_ttl_seconds
         self.proxies = {
             "postgres": FaultProxy(lambda: self.postgres.port),
             "kafka": FaultProxy(lambda: self.kafka.port),
@@ -127,7 +127,7 @@ class System:
             "DATA_PLATFORM_URL": f"http://{LOOPBACK}:{self.proxies[PLATFORM].port}",
             "JWT_SECRET": self.jwt_secret,
             "OUTBOX_LEASE_SECONDS": "5",
-            "ORDER_TTL_SECONDS": str(ORDER_TTL_SECONDS),
+            "ORDER_TTL_SECONDS": str(self._order_ttl_seconds),
             "LOG_LEVEL": "info",
             "LOG_FORMAT": "json",
             "LOG_FILE": "",
