@@ -15,7 +15,7 @@ from devservices.instance import ROOT
 from devservices.processes import ManagedProcess, spawn
 
 _WATCH_SECONDS = 0.2
-_READY_SECONDS = 60.0
+_READY_SECONDS = 15.0
 _TERM_SECONDS = 40.0
 
 
@@ -98,11 +98,11 @@ class Fleet:
         if process is not None:
             process.send_signal(number)
 
-    async def ready(self, name: str) -> bool:
-        """Wait until it says that it is ready; False after 60 s, for another fault may be in its way."""
+    async def ready(self, name: str, *, within_seconds: float = _READY_SECONDS) -> bool:
+        """Wait until it says that it is ready; False after the bound, for another fault may be in its way."""
         member = self._members[name]
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + _READY_SECONDS
+        give_up_at = loop.time() + within_seconds
         async with aiohttp.ClientSession() as session:
             while loop.time() < give_up_at:
                 if await self._answers(session, member):

@@ -24,12 +24,20 @@ class Shopper:
     """One customer at the doors of all API processes; `token` may fulfil orders too."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, doors: Doors, token: str, record: ClientRecord, seed: int
+        self,
+        session: aiohttp.ClientSession,
+        doors: Doors,
+        token: str,
+        record: ClientRecord,
+        seed: int,
+        *,
+        thinking_seconds: tuple[float, float] = _THINKING_SECONDS,
     ) -> None:
         self._session = session
         self._doors = doors
         self._headers = {"Authorization": f"Bearer {token}"}
         self._record = record
+        self._thinking_seconds = thinking_seconds
         self._rng = random.Random(seed)  # noqa: S311 - load, no secret
 
     async def shop(self, key: str) -> None:
@@ -42,7 +50,7 @@ class Shopper:
         order_id = str(answer[1]["orderId"])
         self._record.placed(key, order_id)
         for step in a_life(self._rng):
-            await asyncio.sleep(self._rng.uniform(*_THINKING_SECONDS))
+            await asyncio.sleep(self._rng.uniform(*self._thinking_seconds))
             answer = await self._until_answered(f"/orders/{order_id}/{step}", None, {})
             if answer is None or answer[0] != 200:
                 return  # refused, or done by a request whose answer was lost

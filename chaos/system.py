@@ -15,6 +15,7 @@ from chaos.fleet import Fleet, Member
 from chaos.goods import CATALOGUE
 from chaos.guardian import MARK
 from chaos.proxy import FaultProxy, Forecast
+from devservices.errors import ServerStartError
 from devservices.kafka import KafkaServer
 from devservices.ports import LOOPBACK
 from devservices.run.commands import run_command
@@ -24,6 +25,7 @@ from devservices.unprivileged import make_directory
 
 PRODUCT_PROCESSES = ("api-1", "api-2", "worker-1", "worker-2")
 PLATFORM = "platform"
+_START_SECONDS = 90.0
 _ISOLATED = ("DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_TOKEN")
 
 
@@ -63,7 +65,13 @@ class System:
         await self._prepare()
         for name in (PLATFORM, *PRODUCT_PROCESSES):
             self.fleet.start(name)
-        await asyncio.gather(*(self.fleet.ready(name) for name in (PLATFORM, *PRODUCT_PROCESSES)))
+        names = (PLATFORM, *PRODUCT_PROCESSES)
+        ready = await asyncio.gather(
+            *(self.fleet.ready(name, within_seconds=_START_SECONDS) for name in names)
+        )
+        if not all(ready):
+            late = ", ".join(name for name, is_ready in zip(names, ready, strict=True) if not is_ready)
+            raise ServerStartError(f"Not ready within {_START_SECONDS:.0f} s: {late}; read {self._logs}.")
 
     async def start_kafka(self, session_ms: int) -> None:
         """A broker that sends its clients to the proxy; another session length needs a new start."""
