@@ -63,7 +63,7 @@ PLATFORM: Sequence[Card] = [
     Card("platform", "platform", detail={"timeout": True}),
     Card("platform", "platform", detail={"batchUnsupported": True}),
     Card("platform", "platform", detail={"batchRetryEveryNth": 3}),
-    Card("platform", "platform", hold=(1.5, 3.0), detail={"reject": {"everyNth": 40}}),
+    Card("platform", "platform", hold=(5.0, 8.0), detail={"reject": {"everyNth": 25}}),
 ]
 FULL_DISK: Sequence[Card] = [Card("full-disk", "postgres", hold=(5.0, 9.0))]
 KAFKA_PAUSES: Sequence[Card] = [Card("pause", "kafka", 3, hold=(4.0, 14.0))]
