@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 PLENTY, SCARCE = 1_000_000, 400
-COUPON, COUPON_LIMIT, CUSTOMER_LIMIT = "FEW", 300, 5
+COUPON, COUPON_LIMIT, CUSTOMER_LIMIT = "FEW", 800, 25
 EVERYONES_COUPON = "OPEN10"
 STOCK: Mapping[str, int] = {f"p-{number}": SCARCE if number <= 4 else PLENTY for number in range(1, 21)}
 CATALOGUE: Sequence[Mapping[str, Any]] = [
