@@ -85,6 +85,7 @@ class Campaign:
         settled = time.monotonic() - began
         self._say("at rest: the checker reads database, topics, ledger and receiver")
         evidence, told = await judge(system, load.record, faults.refused)
+        told += [f"No order reached the platform after {each.step}." for each in self._never_recovered()]
         if undone:
             told.append(f"The pipeline did not come to rest: {undone}.")
         return self._report(system, load, evidence, told, settled)
@@ -117,6 +118,9 @@ class Campaign:
                 continue
             injected.mended_at = self._elapsed()
             self._watch(injected, recovery)
+
+    def _never_recovered(self) -> list[Injected]:
+        return [each for each in self._injected if each.mended_at and each.recovered_seconds is None]
 
     def _watch(self, injected: Injected, recovery: Recovery) -> None:
         async def watch() -> None:

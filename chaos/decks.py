@@ -1,11 +1,14 @@
 """The decks: how often each fault comes in a round of ten minutes, and between which bounds it lasts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Bounds = tuple[float, float]
 DOWN: Bounds = (0.0, 4.0)
+SOON: Bounds = (2.0, 6.0)
+SELDOM: Bounds = (10.0, 20.0)
+"""The platform's faults are spread over the whole round: while nothing reaches it they would do nothing."""
 BEYOND_THE_LEASE: Bounds = (7.0, 10.0)
 """The campaign's outbox leases last 5 s."""
 BEYOND_THE_SESSION: Bounds = (12.0, 16.0)
@@ -21,7 +24,7 @@ class Card:
     target: str
     times: int = 1
     hold: Bounds = (3.0, 7.0)
-    wait: Bounds = (2.0, 6.0)
+    wait: Bounds = (3.0, 9.0)
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -35,14 +38,14 @@ def _storms(target: str) -> Sequence[Card]:
 
 
 PROCESSES: Sequence[Card] = [
-    *(Card("kill", name, 6, hold=DOWN) for name in ("api-1", "api-2", "worker-1", "worker-2")),
-    *(Card("pause", name, hold=BEYOND_THE_LEASE) for name in ("api-1", "api-2")),
-    *(Card("pause", name, hold=BEYOND_THE_SESSION) for name in ("worker-1", "worker-2")),
-    *(Card("restart", name, hold=(0.0, 1.0)) for name in ("api-1", "worker-2")),
-    Card("clock", "api-2", hold=(4.0, 8.0), detail={"seconds": 2 * HOUR}),
-    Card("clock", "api-1", hold=(4.0, 8.0), detail={"seconds": -2 * HOUR}),
-    Card("clock", "worker-1", hold=(4.0, 8.0), detail={"seconds": 48 * HOUR}),
-    Card("clock", "worker-2", hold=(4.0, 8.0), detail={"seconds": -48 * HOUR}),
+    *(Card("kill", name, 6, hold=DOWN, wait=SOON) for name in ("api-1", "api-2", "worker-1", "worker-2")),
+    *(Card("pause", name, hold=BEYOND_THE_LEASE, wait=SOON) for name in ("api-1", "api-2")),
+    *(Card("pause", name, hold=BEYOND_THE_SESSION, wait=SOON) for name in ("worker-1", "worker-2")),
+    *(Card("restart", name, hold=(0.0, 1.0), wait=SOON) for name in ("api-1", "worker-2")),
+    Card("clock", "api-2", wait=SOON, detail={"seconds": 2 * HOUR}),
+    Card("clock", "api-1", wait=SOON, detail={"seconds": -2 * HOUR}),
+    Card("clock", "worker-1", wait=SOON, detail={"seconds": 48 * HOUR}),
+    Card("clock", "worker-2", wait=SOON, detail={"seconds": -48 * HOUR}),
 ]
 SERVERS: Sequence[Card] = [
     Card("kill", "postgres", 6, hold=DOWN),
@@ -51,19 +54,22 @@ SERVERS: Sequence[Card] = [
     *_storms("kafka"),
 ]
 PLATFORM: Sequence[Card] = [
-    Card("kill", "platform", 4, hold=DOWN),
-    *_storms("platform"),
-    Card("platform", "platform", hold=(5.0, 10.0), detail={"outage": True}),
-    Card("platform", "platform", detail={"outage": {"status": 429, "retryAfter": 1}}),
-    Card("platform", "platform", hold=(6.0, 10.0), detail={"flap": {"upMs": 300, "downMs": 900}}),
-    Card("platform", "platform", hold=(5.0, 9.0), detail={"latencyMs": 1500}),
-    Card("platform", "platform", detail={"duplicateAnswers": True}),
-    Card("platform", "platform", detail={"applyThenFail": "half"}),
-    Card("platform", "platform", detail={"applyThenFail": "close"}),
-    Card("platform", "platform", detail={"timeout": True}),
-    Card("platform", "platform", detail={"batchUnsupported": True}),
-    Card("platform", "platform", detail={"batchRetryEveryNth": 3}),
-    Card("platform", "platform", hold=(5.0, 8.0), detail={"reject": {"everyNth": 25}}),
+    replace(card, wait=SELDOM)
+    for card in (
+        Card("kill", "platform", 4, hold=DOWN),
+        *_storms("platform"),
+        Card("platform", "platform", hold=(5.0, 10.0), detail={"outage": True}),
+        Card("platform", "platform", detail={"outage": {"status": 429, "retryAfter": 1}}),
+        Card("platform", "platform", hold=(6.0, 10.0), detail={"flap": {"upMs": 300, "downMs": 900}}),
+        Card("platform", "platform", hold=(5.0, 9.0), detail={"latencyMs": 1500}),
+        Card("platform", "platform", detail={"duplicateAnswers": True}),
+        Card("platform", "platform", detail={"applyThenFail": "half"}),
+        Card("platform", "platform", detail={"applyThenFail": "close"}),
+        Card("platform", "platform", detail={"timeout": True}),
+        Card("platform", "platform", detail={"batchUnsupported": True}),
+        Card("platform", "platform", detail={"batchRetryEveryNth": 3}),
+        Card("platform", "platform", 2, hold=(4.0, 6.0), detail={"reject": {"everyNth": 40}}),
+    )
 ]
 FULL_DISK: Sequence[Card] = [Card("full-disk", "postgres", hold=(5.0, 9.0))]
 KAFKA_PAUSES: Sequence[Card] = [Card("pause", "kafka", 3, hold=(4.0, 14.0))]

@@ -8,7 +8,7 @@ import aiohttp
 from chaos.client_record import ClientRecord
 
 _LOOK_SECONDS = 0.25
-_WITHIN_SECONDS = 120.0
+_WITHIN_SECONDS = 300.0
 
 
 class Recovery:
@@ -19,7 +19,7 @@ class Recovery:
         self._platform_url = platform_url
 
     async def seconds(self) -> float | None:
-        """From now until the arrival of an order that is accepted from now on; None: not within 2 minutes."""
+        """From now until the arrival of an order that is accepted from now on; None: not within 5 minutes."""
         loop = asyncio.get_running_loop()
         began, known = loop.time(), len(self._record.newest)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
