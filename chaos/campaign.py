@@ -92,7 +92,7 @@ class Campaign:
 
     async def _phase(self, phase: Phase, system: System, faults: Faults, recovery: Recovery) -> None:
         self._say(phase.name)
-        if phase is not self._plan.phases[0]:
+        if phase.kafka_session_ms != system.kafka_session_ms:
             await asyncio.to_thread(system.kafka.stop)
             await system.start_kafka(phase.kafka_session_ms)
         async with asyncio.TaskGroup() as lanes:

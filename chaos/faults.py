@@ -12,6 +12,8 @@ from chaos.proxy import Forecast, Weather
 from chaos.system import System
 
 _SAY_SECONDS = 30.0
+_REFUSED_LOOKS = 150
+_LOOK_SECONDS = 0.2
 
 
 class Faults:
@@ -74,9 +76,21 @@ class Faults:
     async def _platform(self, step: Step) -> None:
         await self._switch(step.detail)
         await asyncio.sleep(step.hold_seconds)
+        if "reject" in step.detail:
+            await self._until_refused()
         await self._switch({})
         if "reject" in step.detail:
-            self.refused |= set((await self._ask("GET", "/received?rejected="))["rejected"])
+            self.refused |= await self._rejected()
+
+    async def _until_refused(self) -> None:
+        """A slow machine may need longer than planned until one event has met the refusal."""
+        for _ in range(_REFUSED_LOOKS):
+            if await self._rejected():
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _rejected(self) -> set[str]:
+        return set((await self._ask("GET", "/received?rejected="))["rejected"])
 
     async def _switch(self, switches: Mapping[str, Any]) -> None:
         await self._ask("POST", "/faults", switches)

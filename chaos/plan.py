@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chaos.decks import FULL_DISK, KAFKA_PAUSES, PLATFORM, PROCESSES, SERVERS, SMOKE, Card
+from chaos.decks import FULL_DISK, KAFKA_PAUSES, PLATFORM, PROCESSES, REFUSALS, SERVERS, SMOKE, Card
 
 KILLS_SESSION_MS = 2_000
 PAUSES_SESSION_MS = 60_000
@@ -90,6 +90,7 @@ def make_plan(seed: int, minutes: float) -> Plan:
         }
         phases += [
             Phase(f"round {number}: everything", lanes),
+            Phase(f"round {number}: refusals", {"platform": _lane(rng, REFUSALS)}),
             Phase(f"round {number}: full disk", {"servers": _lane(rng, FULL_DISK)}),
             Phase(f"round {number}: paused broker", {"servers": _lane(rng, KAFKA_PAUSES)}, PAUSES_SESSION_MS),
         ]
@@ -99,8 +100,11 @@ def make_plan(seed: int, minutes: float) -> Plan:
 def smoke_plan(seed: int) -> Plan:
     """A few faults, to see that the machinery works."""
     rng = random.Random(seed)  # noqa: S311 - a plan, no secret
-    phase = Phase("smoke", {name: _lane(rng, deck) for name, deck in SMOKE.items()})
-    return Plan(seed, 1.0, [phase], order_ttl_seconds=5)
+    phases = [
+        Phase("smoke: everything", {name: _lane(rng, deck) for name, deck in SMOKE.items()}),
+        Phase("smoke: refusals", {"platform": _lane(rng, REFUSALS)}),
+    ]
+    return Plan(seed, 1.0, phases, order_ttl_seconds=5)
 
 
 def _lane(rng: random.Random, deck: Sequence[Card]) -> list[Step]:

@@ -36,6 +36,7 @@ class System:
         self.postgres = stack.postgres
         self._kafka_home = stack.instance.directory / "kafka"
         self.kafka = KafkaServer(self._kafka_home)
+        self.kafka_session_ms = 0
         self.directory = stack.instance.directory
         self.disk = SmallDisk(self.postgres.data.parent, os.getpid())
         self.clocks = JumpingClocks(self.directory)
@@ -76,6 +77,7 @@ class System:
     async def start_kafka(self, session_ms: int) -> None:
         """A broker that sends its clients to the proxy; another session length needs a new start."""
         advertised = self.proxies["kafka"].port
+        self.kafka_session_ms = session_ms
         self.kafka = KafkaServer(self._kafka_home, session_timeout_ms=session_ms, advertised_port=advertised)
         await asyncio.to_thread(self.kafka.start)
 

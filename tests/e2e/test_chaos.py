@@ -27,7 +27,7 @@ with Guardian(sys.argv[1], os.getpid()):
 
 
 async def test_a_short_campaign_breaks_things_and_finds_every_promise_kept(tmp_path: Path) -> None:
-    """Kills, a broken network, half-taken batches; exit 0, a report, no process left."""
+    """Kills, a broken network, half-taken batches, refusals; exit 0, a report, no process left."""
     seed = secrets.randbits(31)
     print(f"seed {seed}")  # noqa: T201
     command = [sys.executable, "-m", "chaos", "--smoke", "--seed", str(seed), "--results", str(tmp_path)]
@@ -41,6 +41,7 @@ async def test_a_short_campaign_breaks_things_and_finds_every_promise_kept(tmp_p
     assert report.plan == smoke_plan(seed)
     assert report.violations == []
     assert report.figures.orders > 0
+    assert report.figures.dead_letters > 0
     assert {each.mended_at is not None for each in report.injected} == {True}
     assert len(report.injected) == len(report.plan.steps)
     assert marked(f"chaos-{process.pid}") == []
