@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check bench up down status reset lock
+.PHONY: help setup run demo test check chaos bench up down status reset lock
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
@@ -36,6 +36,9 @@ check: setup  ## style, types, import rules, budgets
 	.venv/bin/lint-imports --no-cache
 	$(ISOLATED) $(PYTHON) -m pytest -q tests/architecture
 
+chaos: setup  ## break everything while orders flow, 10 minutes (MINUTES=60, SEED=... repeats a plan)
+	@$(ISOLATED) $(PYTHON) -m chaos $(if $(LONG)$(MINUTES),--minutes $(or $(MINUTES),60)) $(if $(SEED),--seed $(SEED))
+
 bench: setup  ## measure the order intake on real servers, 3 minutes (FULL=1: all of it, 12)
 	@$(ISOLATED) $(PYTHON) -m bench $(if $(FULL),--full)
 
@@ -51,7 +54,8 @@ status: setup  ## what runs, and where
 reset: setup  ## stop PostgreSQL and Kafka and delete their data
 	@$(SERVICES) reset
 
-lock: setup  ## write the lock files anew from pyproject.toml
+# For those who change dependencies: write the lock files anew from pyproject.toml.
+lock: setup
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml -o requirements.lock
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -1,5 +1,7 @@
 """Contract: the topics, their keys and who reads them."""
 
+from collections.abc import Mapping
+
 ORDER_EVENTS = "order-events"
 """Every event of every order; key = order id as text, so one order stays in one partition, in order."""
 
@@ -13,3 +15,11 @@ DATA_PLATFORM_DLQ = "order-events.data-platform.dlq"
 
 RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 """30 days: the time within which an outage must be mended."""
+
+TOPIC_CONFIG: Mapping[str, str] = {
+    "retention.ms": str(RETENTION_MS),
+    "cleanup.policy": "delete",
+    # With the writers' time a broker refuses the records of a machine whose clock is an hour fast.
+    "message.timestamp.type": "LogAppendTime",
+}
+"""How the topics are created."""

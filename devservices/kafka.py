@@ -29,6 +29,7 @@ class KafkaServer:
     `session_timeout_ms` is how long the controller waits for a silent broker: short makes a restart after a
     crash quick (3 s); a test that pauses the broker needs a long one (60,000), or the broker is fenced.
     With `security` it has secured listeners beside the plain one.
+    `advertised_port` is the port that clients are told, when something stands between them and the broker.
     The ports are chosen at the first start and kept while they are free.
     Callers take turns (`devservices.locks`).
     """
@@ -41,6 +42,7 @@ class KafkaServer:
         *,
         session_timeout_ms: int = 2_000,
         security: BrokerSecurity | None = None,
+        advertised_port: int | None = None,
         cache: Path = CACHE,
     ) -> None:
         self._directory = directory.absolute()
@@ -50,6 +52,7 @@ class KafkaServer:
         self._session_timeout_ms = session_timeout_ms
         self._security = security
         self._listeners = listener_names(security)
+        self._advertised_port = advertised_port
         self._cache = cache
         self.log_path = self._directory / "server.log"
 
@@ -115,7 +118,9 @@ class KafkaServer:
             state.load(self._state_path).get("ports", []), len(self._listeners) + 1
         )
         listeners = dict(zip(self._listeners, doors, strict=True))
-        settings = server_properties(self._data, listeners, controller, self._session_timeout_ms)
+        settings = server_properties(
+            self._data, listeners, controller, self._session_timeout_ms, self._advertised_port
+        )
         secured = self._security.properties() if self._security is not None else {}
         self._properties.write_text(as_properties({**settings, **secured}))
         self._log4j.write_text(LOG4J.format(log=self._directory / "broker.log"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from devservices.kafka_security import PLAIN
 from devservices.ports import LOOPBACK
 
 JVM_OPTIONS = (
@@ -33,19 +34,25 @@ appender.file.strategy.max = 2
 
 
 def server_properties(
-    data: Path, listeners: Mapping[str, int], controller_port: int, session_timeout_ms: int
+    data: Path,
+    listeners: Mapping[str, int],
+    controller_port: int,
+    session_timeout_ms: int,
+    advertised_port: int | None = None,
 ) -> Mapping[str, str]:
     """The broker's settings; one replica of everything, topics only when they are created on purpose.
 
-    Args: listeners: security protocol -> port, the plain one among them.
+    Args:
+        listeners: security protocol -> port, the plain one among them.
+        advertised_port: where plain clients are sent, when a proxy stands before the broker.
     """
-    doors = ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in listeners.items())
+    advertised = {**listeners, PLAIN: advertised_port or listeners[PLAIN]}
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
-        "listeners": f"{doors},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": doors,
+        "listeners": f"{_addresses(listeners)},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "advertised.listeners": _addresses(advertised),
         "listener.security.protocol.map": ",".join(
             [*(f"{name}:{name}" for name in listeners), "CONTROLLER:PLAINTEXT"]
         ),
@@ -79,3 +86,7 @@ def server_properties(
 def as_properties(values: Mapping[str, str]) -> str:
     """The text of a Java properties file."""
     return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def _addresses(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in ports.items())

@@ -11,7 +11,7 @@ from contracts.topics import (
     DATA_PLATFORM_GROUP,
     ORDER_EVENTS,
     ORDER_EVENTS_PARTITIONS,
-    RETENTION_MS,
+    TOPIC_CONFIG,
 )
 from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.consumer import AssignmentListener, GroupConsumer
@@ -51,10 +51,9 @@ class SystemClock:
 
 def order_topics(order_events: str, dead_letters: str) -> list[TopicSpec]:
     """The topics as they should be; partitions alike, so that a key has the same number in both."""
-    kept = {"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"}
-    larger = kept | {"max.message.bytes": str(_DLQ_RECORD_BYTES)}
+    larger = {**TOPIC_CONFIG, "max.message.bytes": str(_DLQ_RECORD_BYTES)}
     return [
-        TopicSpec(order_events, ORDER_EVENTS_PARTITIONS, config=kept),
+        TopicSpec(order_events, ORDER_EVENTS_PARTITIONS, config=TOPIC_CONFIG),
         TopicSpec(dead_letters, ORDER_EVENTS_PARTITIONS, config=larger),
     ]
 

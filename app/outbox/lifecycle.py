@@ -6,7 +6,7 @@ from app.outbox.health import BacklogMeter
 from app.outbox.relay import OutboxRelay
 from app.outbox.retention import OutboxRetention
 from app.outbox.write_back import WriteBack
-from contracts.topics import ORDER_EVENTS, ORDER_EVENTS_PARTITIONS, RETENTION_MS
+from contracts.topics import ORDER_EVENTS, ORDER_EVENTS_PARTITIONS, TOPIC_CONFIG
 from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.errors import KafkaError
 from kits.kafka.producer import RecordProducer
@@ -18,7 +18,7 @@ log = get_logger(__name__)
 _TOPIC = TopicSpec(
     name=ORDER_EVENTS,
     partitions=ORDER_EVENTS_PARTITIONS,
-    config={"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"},
+    config=TOPIC_CONFIG,
 )
 _TOPIC_RETRY_SECONDS = 5.0
 

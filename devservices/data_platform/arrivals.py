@@ -50,6 +50,7 @@ class Arrivals:
     _violations: list[dict[str, Any]] = field(default_factory=list)
     _violation_count: int = 0
     _refused: Counter[str] = field(default_factory=Counter)
+    _rejected: dict[str, None] = field(default_factory=dict)
 
     def knows(self, event_id: str) -> bool:
         """Whether an event with this key was taken before."""
@@ -89,6 +90,15 @@ class Arrivals:
         """Count an event that was not taken."""
         self._refused[reason] += 1
 
+    def reject(self, event_id: str) -> None:
+        """Count an event that was refused for good, and keep its id."""
+        self.refuse("rejected")
+        self._rejected[event_id] = None
+
+    def rejected(self) -> list[str]:
+        """Ids of the events that were refused for good, oldest first; a restart forgets them."""
+        return list(self._rejected)
+
     def summary(self) -> dict[str, Any]:
         """Counts; `violations` shows the newest of them."""
         return {
@@ -112,6 +122,6 @@ class Arrivals:
 
     def clear(self) -> None:
         """Forget everything."""
-        for kept in (self._arrivals, self._keys, self._last_seq, self._refused):
+        for kept in (self._arrivals, self._keys, self._last_seq, self._refused, self._rejected):
             kept.clear()
         self._violations, self._violation_count, self._count = [], 0, 0

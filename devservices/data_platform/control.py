@@ -21,10 +21,15 @@ class Control:
         self._journal = journal
 
     async def received(self, request: web.Request) -> web.Response:
-        """`GET /received`: counts; `orderId`: that order's arrivals; `after`, `limit`: a page of all."""
+        """`GET /received`: counts; `orderId`: that order's arrivals; `after`, `limit`: a page of all.
+
+        `rejected`: the ids of the events that were refused for good.
+        """
         answer = self._arrivals.summary()
         query = request.query
-        if "orderId" in query:
+        if "rejected" in query:
+            answer["rejected"] = self._arrivals.rejected()
+        elif "orderId" in query:
             found = self._arrivals.of_order(query["orderId"])
             answer = {"orderId": query["orderId"], "arrivals": [arrival.as_json() for arrival in found]}
         elif "after" in query or "limit" in query:

@@ -59,8 +59,8 @@ def _reject(value: Any) -> dict[str, Any]:
 
 
 def _apply_then_fail(value: Any) -> dict[str, Any]:
-    if value == "close":
-        return {"apply_then_fail": "close"}
+    if value in {"close", "half"}:
+        return {"apply_then_fail": value}
     return {"apply_then_fail": "status" if truth(value) else ""}
 
 
@@ -88,5 +88,6 @@ FIELDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "flap": _flap,
     "batchUnsupported": lambda value: {"batch_unsupported": truth(value)},
     "batchRetryEveryNth": lambda value: {"batch_retry_every_nth": whole_number(value, 1, 1_000_000)},
+    "duplicateAnswers": lambda value: {"duplicate_answers": truth(value)},
     "forSeconds": _for_seconds,
 }

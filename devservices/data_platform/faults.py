@@ -23,6 +23,7 @@ class FaultPlan:
     flap_down_ms: int = 0
     batch_unsupported: bool = False
     batch_retry_every_nth: int = 0
+    duplicate_answers: bool = False
     for_seconds: float = 0.0
 
 

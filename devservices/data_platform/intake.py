@@ -42,13 +42,12 @@ class Intake:
         body = await request.read()
         await self._before(request)
         event = read_single(request.headers, body)
-        if self._faults.rejects(event.event_id, event.order_id):
-            self._arrivals.refuse("rejected")
+        if self._rejects(event):
             raise Refusal(422, "rejected as the fault switches say")
         self._arrivals.require_room(1)
         first = self._take(event)
         await self._after(request)
-        if first:
+        if first and not self._faults.plan.duplicate_answers:
             return web.json_response({"status": "accepted"}, status=202)
         return web.json_response({"status": "duplicate"}, status=self._known_key_status)
 
@@ -60,19 +59,32 @@ class Intake:
             raise Refusal(404, "batches are not offered here")
         events = read_batch(body)
         self._arrivals.require_room(len(events))
+        if self._faults.plan.apply_then_fail == "half":
+            # A platform without a transaction around the batch died in the midst of it.
+            events = events[: (len(events) + 1) // 2]
         results = [self._judge_in_batch(event) for event in events]
         await self._after(request)
+        if self._faults.plan.duplicate_answers:
+            results = [result for result in results for _ in range(2)]
         return web.json_response({"results": results})
 
     def _judge_in_batch(self, event: OfferedEvent) -> dict[str, Any]:
-        if self._faults.rejects(event.event_id, event.order_id):
-            self._arrivals.refuse("rejected")
+        if self._rejects(event):
             reason = "rejected as the fault switches say"
             return {"eventId": event.event_id, "status": "rejected", "reason": reason}
         if self._faults.wants_batch_retry():
             return {"eventId": event.event_id, "status": "retry", "reason": "as the fault switches say"}
-        status = "accepted" if self._take(event) else "duplicate"
-        return {"eventId": event.event_id, "status": status}
+        accepted = self._take(event) and not self._faults.plan.duplicate_answers
+        return {"eventId": event.event_id, "status": "accepted" if accepted else "duplicate"}
+
+    def _rejects(self, event: OfferedEvent) -> bool:
+        """A known key is never refused: the event is here already."""
+        if self._arrivals.knows(event.event_id):
+            return False
+        if not self._faults.rejects(event.event_id, event.order_id):
+            return False
+        self._arrivals.reject(event.event_id)
+        return True
 
     def _take(self, event: OfferedEvent) -> bool:
         arrival = self._arrivals.take(event)

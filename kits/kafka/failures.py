@@ -24,10 +24,11 @@ class Meaning(Enum):
 _REFUSED = (
     client.MessageSizeTooLargeError,
     client.RecordListTooLargeError,
-    client.InvalidTimestampError,
     client.UnsupportedForMessageFormatError,
 )
 _CONFIGURATION = (
+    # The clock of this machine is wrong, or the topic allows too little: it is not the record's fault.
+    client.InvalidTimestampError,
     client.TopicAuthorizationFailedError,
     client.GroupAuthorizationFailedError,
     client.ClusterAuthorizationFailedError,

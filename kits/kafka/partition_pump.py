@@ -120,7 +120,7 @@ class PartitionPump:
             error=repr(error),
             action="none: the producer is replaced and what is unacknowledged goes again in order"
             if meaning is not Meaning.CONFIGURATION
-            else "give this user the right to write, or create the topic",
+            else "give this user the right to write, create the topic, or set the clock of this machine",
         )
         if meaning is Meaning.CONFIGURATION:
             affected = [*batch, *self._routes.clear(self._at.topic)]

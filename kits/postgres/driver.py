@@ -15,6 +15,8 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kits.postgres.errors import is_out_of_step
+
 _NOTHING: Mapping[str, Any] = {}
 _PARAMETER = re.compile(r"\$(\d+)")
 _COMBINATIONS = 128
@@ -108,11 +110,15 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[DriverConnecti
     """One of the engine's connections, for the driver alone: nothing may run on it through the engine."""
     async with engine.connect() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection
+        usable = True
         try:
             yield DriverConnection(driver)
+        except Exception as error:
+            usable = not is_out_of_step(error)
+            raise
         finally:
             # The engine has not seen this connection fail: without this it would lend it again.
-            if driver.is_closed():
+            if driver.is_closed() or not usable:
                 await connection.invalidate()
 
 

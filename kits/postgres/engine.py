@@ -3,10 +3,12 @@
 from typing import Annotated
 
 import msgspec
-from sqlalchemy.engine import make_url
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from kits.postgres.errors import is_out_of_step
 from kits.settings import Secret
 
 _CONNECT_SECONDS = 5
@@ -62,7 +64,7 @@ def sqlalchemy_url(url: str) -> str:
 
 def create_engine(url: str, *, application_name: str, pool_size: int = 5) -> AsyncEngine:
     """An engine with at most `pool_size` connections, a 5 s bound to get one, and no values in its errors."""
-    return create_async_engine(
+    engine = create_async_engine(
         sqlalchemy_url(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -77,6 +79,14 @@ def create_engine(url: str, *, application_name: str, pool_size: int = 5) -> Asy
             "server_settings": {**_SESSION, "application_name": application_name},
         },
     )
+    event.listen(engine.sync_engine, "handle_error", _drop_out_of_step)
+    return engine
+
+
+def _drop_out_of_step(context: ExceptionContext) -> None:
+    """SQLAlchemy takes this error for a statement's own, and would lend the connection again."""
+    if context.sqlalchemy_exception is not None and is_out_of_step(context.sqlalchemy_exception):
+        context.is_disconnect = True
 
 
 def _to_json(value: object) -> str:

@@ -31,6 +31,14 @@ class Fault(Enum):
     BUG = "anything else: our own mistake"
 
 
+def is_out_of_step(error: BaseException) -> bool:
+    """Whether the driver cannot use this connection: its server said goodbye, and no end was heard yet."""
+    driver_error = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        driver_error = error.orig.__cause__ or error.orig
+    return isinstance(driver_error, asyncpg.InternalClientError)
+
+
 def sqlstate(error: BaseException) -> str:
     """The five characters of SQLSTATE behind a database error, empty if it has none."""
     original = error.orig if isinstance(error, DBAPIError) else error
@@ -50,7 +58,7 @@ def fault_of(error: BaseException) -> Fault:  # noqa: PLR0911 - one line per cla
     """Classify what came out of the engine, the pool or the driver."""
     if isinstance(error, OSError | TimeoutError | PoolTimeoutError | InterfaceError | asyncpg.InterfaceError):
         return Fault.OUTAGE
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if is_out_of_step(error) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return Fault.OUTAGE
     state = sqlstate(error)
     if state in _RUN_AGAIN:

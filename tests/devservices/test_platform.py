@@ -195,6 +195,27 @@ async def test_an_event_can_be_taken_and_then_fail(platform: Caller) -> None:
     assert [await platform.single("o-1", 1), await platform.single("o-2", 1)] == [409, 409]
 
 
+async def test_a_batch_can_be_taken_by_half_before_it_fails(platform: Caller) -> None:
+    await platform.faults(applyThenFail="half")
+    assert await platform.batch("o-1", "o-2", "o-3") == 500
+    await platform.faults()
+    assert await platform.batch("o-1", "o-2", "o-3") == ["duplicate", "duplicate", "accepted"]
+
+
+async def test_answers_can_come_twice_and_call_everything_a_repeat(platform: Caller) -> None:
+    await platform.faults(duplicateAnswers=True)
+    assert await platform.single("o-1", 1) == 409
+    assert await platform.batch("o-2", "o-3") == ["duplicate"] * 4
+    assert (await platform.received())["duplicates"] == 0
+
+
+async def test_what_was_refused_for_good_is_told_and_what_is_here_is_never_refused(platform: Caller) -> None:
+    assert await platform.single("o-1", 1) == 202
+    await platform.faults(reject={"everyNth": 1})
+    assert [await platform.single("o-1", 1), await platform.single("o-2", 1)] == [409, 422]
+    assert (await platform.received(rejected=""))["rejected"] == ["o-2-1"]
+
+
 async def test_batches_can_be_unsupported_or_ask_for_a_retry(platform: Caller) -> None:
     await platform.faults(batchUnsupported=True)
     assert await platform.batch("o-1") == 404

@@ -15,6 +15,7 @@ from kits.kafka.records import IncomingRecord, TopicPartition
         (client.MessageSizeTooLargeError(), Meaning.REFUSED),
         (client.TopicAuthorizationFailedError("topic"), Meaning.CONFIGURATION),
         (client.UnknownTopicOrPartitionError(), Meaning.CONFIGURATION),
+        (client.InvalidTimestampError(), Meaning.CONFIGURATION),
         (client.OutOfOrderSequenceNumber(), Meaning.OUTAGE),
         (client.KafkaConnectionError("refused"), Meaning.OUTAGE),
         (client.RequestTimedOutError(), Meaning.OUTAGE),
