@@ -1,9 +1,10 @@
 """On a real broker that checks who comes: what works, and what a reader is told when it does not."""
 
 import asyncio
+import gc
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,17 @@ from tests.integration.kafka.clients import (
 )
 from tests.secured_kafka import API, NOBODY, WORKER, Kind, Operation, SecuredKafka
 from tests.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+async def connections_end() -> AsyncIterator[None]:
+    """A refused TLS connection says goodbye in the background: the loop stays until that is done."""
+    yield
+    await eventually(lambda: not [one for one in gc.get_objects() if is_open_connection(one)])
+
+
+def is_open_connection(thing: object) -> bool:
+    return isinstance(thing, asyncio.Transport) and getattr(thing, "_sock", None) is not None
 
 
 @pytest.fixture
