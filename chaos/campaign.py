@@ -158,6 +158,7 @@ class Campaign:
 
     def _keep_server_logs(self, system: System) -> None:
         logs = self._directory / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
         for name in ("postgres", "kafka"):
             for path in (system.directory / name).glob("*.log"):
                 shutil.copy(path, logs / f"{name}-{path.name}")
