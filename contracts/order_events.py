@@ -1,10 +1,12 @@
 """Contract: the events of an order on the wire, one struct per type and version."""
 
+from datetime import datetime
 from typing import Annotated, Literal
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from contracts.envelope import Envelope, Id
+from contracts.envelope import Envelope, Id, wire_time
 
 AGGREGATE_TYPE = "order"
 
@@ -116,11 +118,20 @@ class OrderExpiredV1(Envelope, frozen=True, kw_only=True, rename="camel"):
     order: ExpiredOrderV1
 
 
+class OrderEventSkippedV1(Envelope, frozen=True, kw_only=True, rename="camel"):
+    """The event with this number will not come: it takes the number's place, and the later ones go on."""
+
+    skipped_event_id: Id | None
+    """The event that was given up; null when nobody ever saw one with this number."""
+    reason: Annotated[str, msgspec.Meta(max_length=200, description="Why, in the operator's words.")]
+
+
 ORDER_CREATED = "order.created"
 ORDER_PAID = "order.paid"
 ORDER_FULFILLED = "order.fulfilled"
 ORDER_CANCELLED = "order.cancelled"
 ORDER_EXPIRED = "order.expired"
+ORDER_EVENT_SKIPPED = "order.event_skipped"
 
 SCHEMAS: dict[str, type[Envelope]] = {
     f"{ORDER_CREATED}.v1": OrderCreatedV1,
@@ -128,6 +139,7 @@ SCHEMAS: dict[str, type[Envelope]] = {
     f"{ORDER_FULFILLED}.v1": OrderFulfilledV1,
     f"{ORDER_CANCELLED}.v1": OrderCancelledV1,
     f"{ORDER_EXPIRED}.v1": OrderExpiredV1,
+    f"{ORDER_EVENT_SKIPPED}.v1": OrderEventSkippedV1,
 }
 """Every event on the wire by `ce_type`; each has a JSON Schema under `contracts/schemas`."""
 
@@ -137,3 +149,24 @@ _encoder = msgspec.json.Encoder()
 def encode(event: Envelope) -> bytes:
     """The event's final bytes: JSON, camelCase, UTF-8, fields in the order of the struct."""
     return _encoder.encode(event)
+
+
+def skipped_event(
+    *, event_id: str, order_id: str, seq: int, skipped_event_id: str | None, reason: str, now: datetime
+) -> OrderEventSkippedV1:
+    """What tells every reader that number `seq` of this order was given up."""
+    return OrderEventSkippedV1(
+        event_id=event_id,
+        event_type=ORDER_EVENT_SKIPPED,
+        event_version=1,
+        order_id=order_id,
+        seq=seq,
+        occurred_at=wire_time(now),
+        skipped_event_id=skipped_event_id,
+        reason=reason,
+    )
+
+
+def skip_notice_id(group: str, order_id: str, seq: int) -> str:
+    """The event id under which a consumer group tells its receiver of a skip: the same however often."""
+    return str(uuid5(NAMESPACE_URL, f"{group}/{order_id}/{seq}"))

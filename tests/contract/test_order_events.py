@@ -15,7 +15,7 @@ from app.domain.events import OrderCreatedEvent, OrderEvent, moved
 from app.domain.order import Order, OrderStatus
 from contracts.envelope import Envelope, EventMessage, UnreadableEventError, headers_of, read_envelope
 from contracts.json_schemas import schema_file, schema_text
-from contracts.order_events import SCHEMAS
+from contracts.order_events import SCHEMAS, encode, skip_notice_id, skipped_event
 from tests.builders import NOW, a_coupon, a_product, an_order
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -32,6 +32,8 @@ LIVES = {
     "order.expired": [OrderStatus.EXPIRED],
 }
 GOLDEN_FILES = [(life, coupon) for life in LIVES for coupon in (True, False)]
+SKIPPED = "order.event_skipped.v1"
+SKIPPED_FILES = {f"{SKIPPED}.json": EVENT_ID, f"{SKIPPED}.unseen.json": None}
 
 
 def the_order(*, coupon: bool = True) -> Order:
@@ -67,9 +69,34 @@ def test_the_bytes_are_those_of_the_golden_file(event_type: str, coupon: bool) -
 
 def test_every_event_has_golden_files_and_every_golden_file_an_event() -> None:
     """A new contract is not done without its bytes."""
-    assert {f"{event_type}.v1" for event_type in LIVES} == set(SCHEMAS)
+    assert {SKIPPED, *(f"{event_type}.v1" for event_type in LIVES)} == set(SCHEMAS)
     expected = {golden_file(event_type, coupon=coupon) for event_type, coupon in GOLDEN_FILES}
-    assert set(GOLDEN.glob("*.json")) == expected
+    assert set(GOLDEN.glob("*.json")) == expected | {GOLDEN / name for name in SKIPPED_FILES}
+
+
+@pytest.mark.parametrize(("name", "skipped_event_id"), SKIPPED_FILES.items())
+def test_a_skipped_number_is_told_as_the_golden_file_says(name: str, skipped_event_id: str | None) -> None:
+    """With the event that was given up, or with null where nobody ever saw one."""
+    told = skipped_event(
+        event_id=skip_notice_id("data-platform", ORDER_ID, 2),
+        order_id=ORDER_ID,
+        seq=2,
+        skipped_event_id=skipped_event_id,
+        reason="refused for good, see ticket 4711",
+        now=NOW,
+    )
+    golden = (GOLDEN / name).read_bytes()
+    assert encode(told) == golden.rstrip(b"\n")
+    schema = json.loads(schema_file(SKIPPED).read_text())
+    jsonschema.Draft202012Validator(schema).validate(json.loads(golden))
+    assert read_envelope(golden, ()).seq == 2
+
+
+def test_a_skip_is_told_under_one_id_however_often() -> None:
+    """A repeat is dropped by its key; another group, order or number has another one."""
+    ids = {skip_notice_id(*of) for of in [("g", "o", 1), ("g", "o", 2), ("g", "p", 1), ("h", "o", 1)]}
+    assert len(ids) == 4
+    assert skip_notice_id("g", "o", 1) in ids
 
 
 @pytest.mark.parametrize("event_type", LIVES)
