@@ -4,6 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from contracts.order_events import ORDER_EVENT_SKIPPED, skip_notice_id
+from contracts.topics import DATA_PLATFORM_GROUP
+
+_GIVEN_UP = {"skipped", "discarded"}
 _ALIVE = {"PENDING", "PAID", "FULFILLED"}
 _MAY_FOLLOW = {
     "PENDING": {"PENDING", "PAID", "FULFILLED", "CANCELLED", "EXPIRED"},
@@ -21,6 +25,13 @@ class Event:
     order_id: str
     seq: int
     digest: str = ""
+    event_type: str = ""
+
+    @property
+    def is_skip_notice(self) -> bool:
+        """Whether the worker told by it that an operator has given a number up."""
+        notice_id = skip_notice_id(DATA_PLATFORM_GROUP, self.order_id, self.seq)
+        return self.event_type == ORDER_EVENT_SKIPPED and self.event_id == notice_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +150,20 @@ def _events_of_orders(evidence: Evidence) -> Iterator[str]:
 def _delivery(evidence: Evidence, may_be_dead: set[str]) -> Iterator[str]:
     recorded = {event.event_id for event in evidence.outbox}
     in_topic = {event.event_id for event in evidence.topic}
-    arrived = {event.event_id for event in evidence.arrivals}
+    arrived = {event.event_id for event in evidence.arrivals if not event.is_skip_notice}
+    told = {(event.order_id, event.seq) for event in evidence.arrivals if event.is_skip_notice}
+    given_up = {
+        event.event_id
+        for event in evidence.topic
+        if (event.order_id, event.seq) in told and evidence.ledger.get(event.event_id) in _GIVEN_UP
+    }
     for event_id in sorted(recorded - in_topic):
         yield f"Event {event_id} is in the outbox and not in the topic."
     for event_id in sorted(evidence.unpublished & recorded):
         yield f"Event {event_id} is not marked published."
     for event_id in sorted((in_topic | arrived) - recorded):
         yield f"Event {event_id} was published and is not in the outbox: its transaction never committed."
-    for event_id in sorted(in_topic - arrived - may_be_dead):
+    for event_id in sorted(in_topic - arrived - given_up - may_be_dead):
         yield f"Event {event_id} is in the topic and did not arrive."
     for event_id in sorted(arrived - may_be_dead):
         if evidence.ledger.get(event_id) != "delivered":

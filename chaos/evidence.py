@@ -150,7 +150,13 @@ async def _read_arrivals(url: str) -> list[Event]:
             async with session.get(f"{url}/received", params=parameters) as answer:
                 page = await answer.json()
             arrivals += [
-                Event(each["eventId"], each["orderId"], each["seq"], digest=_digest(each["event"]))
+                Event(
+                    each["eventId"],
+                    each["orderId"],
+                    each["seq"],
+                    digest=_digest(each["event"]),
+                    event_type=each["event"]["eventType"],
+                )
                 for each in page["arrivals"]
             ]
             after = page["next"]

@@ -20,7 +20,7 @@ _BUSY = """\
 SELECT (SELECT count(*) FROM orders WHERE status = 'PENDING') AS pending,
        (SELECT count(*) FROM outbox_event WHERE published_at IS NULL AND abandoned_at IS NULL) AS unpublished,
        (SELECT count(*) FROM outbox_event WHERE abandoned_at IS NULL)
-       - (SELECT count(*) FROM delivery.delivery WHERE status IN ('delivered', 'dead', 'held')) AS open"""
+       - (SELECT count(*) FROM delivery.delivery WHERE status <> 'retrying') AS open"""
 
 
 async def rest(system: System) -> str:

@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 
 from chaos.checker import Event, Evidence, OrderRow, violations
+from contracts.order_events import ORDER_EVENT_SKIPPED, skip_notice_id
+from contracts.topics import DATA_PLATFORM_GROUP
 
 ONE, TWO = Event("e-1", "o-1", 1, digest="one"), Event("e-2", "o-1", 2, digest="two")
+SKIPPED_ONE = Event(skip_notice_id(DATA_PLATFORM_GROUP, "o-1", 1), "o-1", 1, event_type=ORDER_EVENT_SKIPPED)
 
 
 def kept_promises() -> Evidence:
@@ -108,3 +111,20 @@ def test_a_run_without_keys_says_nothing_about_them() -> None:
     evidence = kept_promises()
     evidence.keys, evidence.key_owners = {}, {}
     assert violations(evidence) == []
+
+
+def test_a_number_that_an_operator_gave_up_arrives_as_its_notice() -> None:
+    """It takes the place of the event; a notice of another number, or without a decision, does not."""
+    evidence = kept_promises()
+    evidence.ledger["e-1"] = "skipped"
+    evidence.arrivals = [SKIPPED_ONE, TWO, SKIPPED_ONE]
+    assert violations(evidence) == []
+    evidence.ledger["e-1"] = "dead"
+    assert any("did not arrive" in sentence for sentence in violations(evidence))
+
+
+def test_a_number_that_was_given_up_and_arrived_all_the_same_is_told() -> None:
+    """The platform must not hear both."""
+    evidence = kept_promises()
+    evidence.arrivals = [SKIPPED_ONE, ONE, TWO]
+    assert any("seq 1 of order o-1 came after 1" in sentence for sentence in violations(evidence))
