@@ -50,12 +50,20 @@ def _outage(value: Any) -> dict[str, Any]:
 
 
 def _reject(value: Any) -> dict[str, Any]:
-    fields = only(value, "orderIds", "everyNth")
-    ids = fields.get("orderIds", [])
-    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
-        raise ValueError("orderIds must be a list of order ids")
+    fields = only(value, "orderIds", "eventIds", "everyNth")
     nth = whole_number(fields["everyNth"], 1, 1_000_000) if "everyNth" in fields else 0
-    return {"reject_order_ids": frozenset(ids), "reject_every_nth": nth}
+    return {
+        "reject_order_ids": _ids(fields, "orderIds"),
+        "reject_event_ids": _ids(fields, "eventIds"),
+        "reject_every_nth": nth,
+    }
+
+
+def _ids(fields: Mapping[str, Any], name: str) -> frozenset[str]:
+    ids = fields.get(name, [])
+    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+        raise ValueError(f"{name} must be a list of ids")
+    return frozenset(ids)
 
 
 def _apply_then_fail(value: Any) -> dict[str, Any]:

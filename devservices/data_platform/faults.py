@@ -16,6 +16,7 @@ class FaultPlan:
     latency_ms: int = 0
     timeout: bool = False
     reject_order_ids: frozenset[str] = frozenset()
+    reject_event_ids: frozenset[str] = frozenset()
     reject_every_nth: int = 0
     status: int = 0
     apply_then_fail: str = ""
@@ -82,7 +83,7 @@ class Faults:
 
     def rejects(self, event_id: str, order_id: str) -> bool:
         """Whether this event is refused for good; the same event always meets the same judgement."""
-        if order_id in self.plan.reject_order_ids:
+        if order_id in self.plan.reject_order_ids or event_id in self.plan.reject_event_ids:
             return True
         if not self.plan.reject_every_nth:
             return False

@@ -24,6 +24,7 @@ from devservices.data_platform.problems import Refusal
         {"reject": {}},
         {"reject": {"everyNth": 0}},
         {"reject": {"orderIds": "o-1"}},
+        {"reject": {"eventIds": [1]}},
         {"status": 200},
         {"applyThenFail": "later"},
         {"flap": {"upMs": 100}},
@@ -75,3 +76,9 @@ def test_a_new_setting_replaces_the_old_one_whole() -> None:
     assert faults.outage(1.0) is None
     assert faults.plan.latency_ms == 0
     assert faults.plan.status == 500
+
+
+def test_a_single_event_can_be_rejected_and_its_order_goes_on() -> None:
+    faults = Faults()
+    faults.switch({"reject": {"eventIds": ["b"]}}, now=0.0)
+    assert [faults.rejects(event, "o") for event in ("a", "b", "c")] == [False, True, False]
