@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import getpass
-import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -13,10 +11,11 @@ from app.application.catalogue_errors import CouponLimitsError
 from app.application.catalogue_import import ImportRequest, ImportTally, Verdict
 from app.application.catalogue_ports import StockMovement
 from app.application.errors import StorageConflictError, StorageUnavailableError
-from app.cli.arguments import Commands, difference, words
 from app.cli.catalogue_file import CatalogueFile, CatalogueFileError, read_catalogue
 from app.cli.environment import FAILED, database, settings_of
 from app.settings import DatabaseCommandSettings
+from kits.terminal.arguments import Commands, difference, words
+from kits.terminal.operator import system_user
 
 _IMPORT = """\
 Brings products and coupons to what FILE says; what FILE does not name stays. One JSON object per line:
@@ -67,7 +66,7 @@ def _import(options: argparse.Namespace) -> int:
     request = ImportRequest(
         products=catalogue.products,
         coupons=catalogue.coupons,
-        actor=options.by or _system_user(),
+        actor=options.by or system_user(),
         source="standard input" if options.file == "-" else Path(options.file).name,
         dry_run=options.dry_run,
     )
@@ -128,16 +127,8 @@ async def _adding(settings: DatabaseCommandSettings, options: argparse.Namespace
             movement_id=new_id(),
             product_id=options.product,
             delta=options.pieces,
-            actor=options.by or _system_user(),
+            actor=options.by or system_user(),
             reason=options.reason,
         )
         stock = await container.stock_keeping().add(movement)
         return f"Product {options.product} has {stock} pieces now ({options.pieces:+})."
-
-
-def _system_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under a number that has no name.
-        return f"uid {os.getuid()}"

@@ -2,9 +2,9 @@
 
 import argparse
 
-from app.cli.arguments import Commands, positive
 from app.cli.environment import settings_of
 from app.settings import TokenCommandSettings
+from kits.terminal.arguments import Commands, positive
 from kits.web.tokens import issue_token
 
 _TOKEN_SECONDS = 24 * 3600

@@ -4,9 +4,9 @@ import argparse
 import asyncio
 
 from app.application.demo_catalogue import PRODUCTS, STOCK, demo_coupons, demo_products
-from app.cli.arguments import Commands, positive
 from app.cli.environment import database, settings_of
 from app.settings import DatabaseCommandSettings
+from kits.terminal.arguments import Commands, positive
 
 
 def add_commands(commands: Commands) -> None:

@@ -1,4 +1,4 @@
-"""Delivery: events that were held behind a gap go by themselves once the gap is filled."""
+"""Delivery: held events go by themselves once nothing is before them: no gap, no dead letter."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,8 @@ _LIMIT = 500
 class GapReleases:
     """Asks the ledger for held events whose turn has come: when a gap was filled, and every few seconds.
 
-    The interval finds what another worker filled, and what a crash left between the filling and the release.
+    The interval finds what another worker filled, what a command left that was interrupted, and what a crash
+    left between the filling and the release.
     """
 
     def __init__(

@@ -86,7 +86,9 @@ class Ledger(Protocol):
         ...
 
     async def resumable(self, partitions: Collection[TopicPartition], *, limit: int) -> list[IncomingRecord]:
-        """Held events whose turn has come in orders blocked by a gap alone, per order in seq order."""
+        """Held events whose turn has come, per order in seq order; none of an order that has a dead event, or
+        that an operator's command works on (worker.delivery.stuck.Lease).
+        """
         ...
 
 

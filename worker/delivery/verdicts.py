@@ -14,6 +14,7 @@ class Status(StrEnum):
     DEAD = "dead"
     HELD = "held"
     SKIPPED = "skipped"
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ARRAY, Integer, Row, Text, and_, bindparam, case, func, select, update
+from sqlalchemy import ARRAY, Integer, Row, Text, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kits.kafka.records import IncomingRecord, TopicPartition
@@ -60,7 +60,13 @@ _held = (
         and_(_order.consumer_group == _row.consumer_group, _order.order_id == _row.order_id),
     )
     .join(_at, and_(_at.c.topic == _row.topic, _at.c.partition == _row.partition))
-    .where(_order.consumer_group == _group, _order.blocked == "gap", _row.status == "held")
+    .where(
+        _order.consumer_group == _group,
+        _order.blocked == "gap",
+        _row.status == "held",
+        # An operator's command works on it: it lets go, or its lease runs out.
+        or_(_order.lease_until.is_(None), _order.lease_until < func.clock_timestamp()),
+    )
     .subquery("held")
 )
 # Without a hole from last_seq + 1 on: then a row's number is at most last_seq + its place among the held.
@@ -92,7 +98,7 @@ async def refresh_orders(
 async def resumable_records(
     connection: AsyncConnection, group: str, partitions: Collection[TopicPartition], limit: int
 ) -> list[IncomingRecord]:
-    """Held events whose turn has come in orders blocked by a gap alone, per order in seq order."""
+    """Held events whose turn has come in orders without a dead one and without a lease, in seq order."""
     at = as_arrays(("topic", "partition"), [(each.topic, each.partition) for each in sorted(partitions)])
     rows = await connection.execute(_RESUMABLE, {"of_group": group, "limit": limit, **at})
     return [_record_of(row) for row in rows]

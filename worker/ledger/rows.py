@@ -23,7 +23,7 @@ _headers = msgspec.json.Decoder(tuple[tuple[str, bytes], ...])
 
 
 def _upsert(*columns: str) -> Insert:
-    """A held event may end in any way; a dead one that was delivered after all is delivered."""
+    """A held event may end in any way, a dead one too, but it is not held again. Any other end is final."""
     statement = insert_from_arrays(delivery, *columns)
     new = statement.excluded
     keep = {"consumer_group", "event_id", "order_id", "seq", "event_type", "topic", "partition", "offset"}
@@ -33,7 +33,7 @@ def _upsert(*columns: str) -> Insert:
         set_=changed | {"updated_at": func.clock_timestamp()},
         where=or_(
             and_(_row.status.in_(["held", "retrying"]), new.status != "held"),
-            and_(_row.status == "dead", new.status == "delivered"),
+            and_(_row.status == "dead", new.status.in_(["dead", "delivered", "skipped"])),
         ),
     )
 

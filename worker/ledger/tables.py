@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -79,3 +80,18 @@ delivery_partition = Table(
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
 )
 """Where the log of a partition began when the group first saw it."""
+
+delivery_audit = Table(
+    "delivery_audit",
+    ledger,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("consumer_group", Text, nullable=False),
+    Column("order_id", Text),
+    Column("event_id", Text),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("detail", Text, nullable=False, server_default=""),
+)
+"""What operators did, who, when and why; written in the transaction of the action."""

@@ -17,13 +17,14 @@ from tests.integration.worker.harness import Pipeline
 _ON_OTHER_TOPICS = """
 import sys
 from dependency_injector import providers
-from worker.cli import main
-from worker.container import Container
-topic, dead_letters, group = sys.argv[1:]
+from worker.cli.program import main
+from worker.container import Container, LedgerContainer
+topic, dead_letters, group, *words = sys.argv[1:]
 Container.order_events.override(providers.Object(topic))
 Container.dead_letter_topic.override(providers.Object(dead_letters))
 Container.group.override(providers.Object(group))
-sys.exit(main([]))
+LedgerContainer.group.override(providers.Object(group))
+sys.exit(main(words))
 """
 
 
@@ -35,6 +36,30 @@ def a_free_port() -> int:
 async def finished(*words: str, **environment: str) -> Ended:
     """`python -m worker` with nothing but this environment."""
     return await run_command("worker", *words, given=b"", **environment)
+
+
+async def begun(pipeline: Pipeline, *words: str, **settings: str) -> asyncio.subprocess.Process:
+    """`python -m worker` with these words, on the pipeline's topics and with its environment."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        _ON_OTHER_TOPICS,
+        pipeline.topic,
+        pipeline.dead_letter_topic,
+        pipeline.group,
+        *words,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]} | pipeline.environment | settings,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def commanded(pipeline: Pipeline, *words: str, **settings: str) -> tuple[int, str, str]:
+    """Run a command to its end; exit code, stdout, stderr."""
+    process = await begun(pipeline, *words, **settings)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, out.decode(), err.decode()
 
 
 class WorkerProcess:
@@ -87,18 +112,7 @@ class WorkerProcess:
 async def worker_process(pipeline: Pipeline, **settings: str) -> AsyncIterator[WorkerProcess]:
     """A worker process on the pipeline's topics, killed at the end if it still runs."""
     port = a_free_port()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        _ON_OTHER_TOPICS,
-        pipeline.topic,
-        pipeline.dead_letter_topic,
-        pipeline.group,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "WORKER_PORT": str(port)} | pipeline.environment | settings,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await begun(pipeline, WORKER_PORT=str(port), **settings)
     worker = WorkerProcess(process, port)
     try:
         yield worker

@@ -16,6 +16,7 @@ from worker.delivery.failures import Answer, AnswerKind
 from worker.delivery.locked import decide_again
 from worker.delivery.ports import DeadLettersUnavailableError, LedgerUnavailableError
 from worker.delivery.seq import Block, OrderState
+from worker.delivery.stuck import Case
 from worker.delivery.verdicts import Known, Recorded, Status, Verdict
 
 ACCEPTED = Answer(AnswerKind.STATUS, status=202)
@@ -38,6 +39,7 @@ class InMemoryLedger:
         self.orders: dict[str, OrderState] = {}
         self.rows: dict[str, Row] = {}
         self.partitions: dict[TopicPartition, int] = {}
+        self.leases: dict[str, tuple[str, float]] = {}
         self.away = False
 
     async def first_offsets(self) -> dict[TopicPartition, int]:
@@ -73,7 +75,7 @@ class InMemoryLedger:
         await self._round_trip()
         found: list[IncomingRecord] = []
         for name, state in sorted(self.orders.items()):
-            if state.blocked is not Block.GAP:
+            if state.blocked is not Block.GAP or self.leased_until(name) > time():
                 continue
             turn = state.last_seq + 1
             for row in self._held(name):
@@ -82,6 +84,21 @@ class InMemoryLedger:
                     found.append(event.record)
                     turn = (event.seq or 0) + 1
         return found[:limit]
+
+    def leased_until(self, order_id: str) -> float:
+        """When the lease of an order runs out, on the loop's clock."""
+        return self.leases.get(order_id, ("", 0.0))[1]
+
+    def open_rows(self, case: Case) -> list[Row]:
+        """What is dead or held, by number, unknown ones first."""
+        rows = [
+            row
+            for event_id, row in self.rows.items()
+            if row.status in {Status.DEAD, Status.HELD}
+            and row.verdict.event.order_id == case.order_id
+            and case.event_id in {None, event_id}
+        ]
+        return sorted(rows, key=lambda row: row.verdict.event.seq or 0)
 
     def status(self, sample: Sample) -> str | None:
         """What the ledger says about an event."""
@@ -92,7 +109,7 @@ class InMemoryLedger:
         row = self.rows.get(verdict.event.event_id)
         replaces = row is None or (
             (row.status is Status.HELD and verdict.status is not Status.HELD)
-            or (row.status is Status.DEAD and verdict.status is Status.DELIVERED)
+            or (row.status is Status.DEAD and verdict.status is not Status.HELD)
         )
         if replaces:
             self.rows[verdict.event.event_id] = Row(verdict.status, verdict)
@@ -119,6 +136,11 @@ class InMemoryLedger:
         await asyncio.sleep(0.002)
         if self.away:
             raise LedgerUnavailableError("away, as the test says")
+
+
+def time() -> float:
+    """The loop's clock, seconds."""
+    return asyncio.get_running_loop().time()
 
 
 class ScriptedPlatform:

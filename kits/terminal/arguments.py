@@ -1,9 +1,13 @@
-"""Entrance: the words that commands take."""
+"""Terminal kit: the words that commands take, each checked once, for argparse."""
 
 import argparse
+import re
+from datetime import timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 LARGEST = 2_000_000_000
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 """What a parser gives for its commands; the library has no public name for it."""
@@ -30,3 +34,24 @@ def words(text: str) -> str:
     if not 1 <= len(text.strip()) <= 200 or not text.isprintable():
         raise argparse.ArgumentTypeError("must be 1 to 200 printable characters")
     return text.strip()
+
+
+def event_id(text: str) -> str:
+    """A UUID, in its usual form."""
+    return str(UUID(text))
+
+
+def duration(text: str) -> timedelta:
+    """A number with its unit, as in `90s`, `15m`, `2h` or `7d`."""
+    match = re.fullmatch(r"([0-9]{1,5})([smhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError("must look like 90s, 15m, 2h or 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def rate(text: str) -> float:
+    """How many per second, 0.1 or more."""
+    number = float(text)
+    if not 0.1 <= number <= LARGEST:
+        raise argparse.ArgumentTypeError("must be 0.1 or more")
+    return number

@@ -1,0 +1,1 @@
+"""The command line: words, who sits there, and how far it is."""

@@ -1,0 +1,61 @@
+"""Entrance: what the commands share: their settings, their logs, their objects."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from kits.observability.logs import configure_logging
+from kits.postgres.readiness import wait_until_reachable
+from kits.settings import read_settings
+from worker.container import Container, LedgerContainer
+from worker.settings import LedgerSettings, WorkerSettings
+
+FAILED = 1
+USAGE_ERROR = 2
+_QUIET = ("aiokafka",)
+_PRODUCER_SECONDS = 2.0
+
+S = TypeVar("S", LedgerSettings, WorkerSettings)
+
+
+def settings_of(kind: type[S]) -> S:
+    """Read settings from the environment and begin to log as they say.
+
+    Raises:
+        SettingsError: with every wrong value.
+    """
+    settings = read_settings(kind, os.environ)
+    configure_logging(process="worker", settings=settings.log, quiet=_QUIET)
+    return settings
+
+
+@asynccontextmanager
+async def ledger(settings: LedgerSettings) -> AsyncIterator[LedgerContainer]:
+    """A container whose database answers; its connections are closed at the end of the block.
+
+    Raises:
+        DatabaseUnreachableError: it does not answer in time.
+    """
+    container = LedgerContainer(settings=settings)
+    try:
+        await wait_until_reachable(container.engine(), within_seconds=settings.database.wait_seconds)
+        yield container
+    finally:
+        await container.engine().dispose()
+
+
+@asynccontextmanager
+async def delivery(settings: WorkerSettings) -> AsyncIterator[Container]:
+    """As ledger(), with the data platform's client open and the producer for dead letters started."""
+    container = Container(settings=settings)
+    try:
+        await wait_until_reachable(container.engine(), within_seconds=settings.database.wait_seconds)
+        async with container.client():
+            await container.producer().start()
+            try:
+                yield container
+            finally:
+                await container.producer().stop(within_seconds=_PRODUCER_SECONDS)
+    finally:
+        await container.engine().dispose()

@@ -1,0 +1,45 @@
+"""Entrance: the commands of the worker. Results go to stdout, logs and errors to stderr."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from kits.kafka.errors import KafkaError
+from kits.postgres.readiness import DatabaseUnreachableError
+from kits.settings import SettingsError
+from worker.cli import dead_letters, serving
+from worker.cli.environment import FAILED, USAGE_ERROR
+from worker.delivery.ports import LedgerUnavailableError
+
+_FAMILIES = (serving, dead_letters)
+_COMMANDS = ("consume", "migrate", "dlq")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; without one, consume.
+
+    Returns the exit code: 0 done, 1 failed or something is left to do, 2 wrong usage or settings.
+    """
+    is_command = bool(arguments) and (arguments[0] in _COMMANDS or arguments[0].startswith("-"))
+    options = _parser().parse_args(arguments if is_command else ["consume", *arguments])
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except SettingsError as error:
+        print(f"The settings are not valid:\n{error}", file=sys.stderr)
+        return USAGE_ERROR
+    except (DatabaseUnreachableError, LedgerUnavailableError, KafkaError) as error:
+        print(f"{error}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m worker", description="Forwards order events from Kafka to the data platform."
+    )
+    commands = parser.add_subparsers(
+        metavar="command", title="commands (without one: consume)", required=True
+    )
+    for family in _FAMILIES:
+        family.add_commands(commands)
+    return parser
