@@ -19,6 +19,7 @@ from app.metrics import AppMetrics
 from app.outbox.breaker import PublishBreaker
 from app.outbox.health import BacklogMeter, OutboxHealth
 from app.outbox.lifecycle import OutboxLifecycle
+from app.outbox.operations import OutboxOperations
 from app.outbox.publisher import OutboxPublisher
 from app.outbox.recorder import SqlOutbox
 from app.outbox.relay import OutboxRelay
@@ -71,6 +72,7 @@ class DatabaseContainer(containers.DeclarativeContainer):
     catalogue_transactions = providers.Singleton(SqlCatalogueTransactions, engine)
     catalogue_import = providers.Singleton(CatalogueImport, catalogue_transactions, new_id)
     stock_keeping = providers.Singleton(StockKeeping, catalogue_transactions)
+    outbox_operations = providers.Singleton(OutboxOperations, engine, new_id)
 
 
 class Container(containers.DeclarativeContainer):

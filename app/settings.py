@@ -93,7 +93,7 @@ class TokenCommandSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatabaseCommandSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `migrate` and `seed` read."""
+    """What the commands read that only touch the database."""
 
     database: DatabaseSettings
     log: LogSettings = LogSettings()

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from app.application.catalogue_errors import CatalogueError
 from app.application.errors import ApplicationError
-from app.cli import catalogue, development_token, preparing, serving
+from app.cli import catalogue, dead_events, development_token, preparing, serving
 from app.cli.catalogue_file import CatalogueFileError
 from app.cli.environment import FAILED, USAGE_ERROR
+from app.outbox.operations import OutboxUnavailableError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.web.listener import AddressError
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"The settings are not valid:\n{error}", file=sys.stderr)
         return USAGE_ERROR
     except (
-        ApplicationError, CatalogueError, CatalogueFileError,
+        ApplicationError, CatalogueError, CatalogueFileError, OutboxUnavailableError,
         DatabaseUnreachableError, AddressError, TokenKeysError, OSError,
     ) as error:  # fmt: skip
         print(f"{error}", file=sys.stderr)
@@ -36,6 +37,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="The order service.")
     parser.set_defaults(command=serving.run_service)
     commands = parser.add_subparsers(metavar="command", title="commands (without one: serve)")
-    for family in (preparing, development_token, catalogue):
+    for family in (preparing, development_token, catalogue, dead_events):
         family.add_commands(commands)
     return parser

@@ -1,9 +1,10 @@
-"""Outbox: its table. A row is unpublished until `published_at` or `abandoned_at` is set."""
+"""Outbox: its tables. A row is unpublished until `published_at` or `abandoned_at` is set."""
 
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     ColumnElement,
     DateTime,
@@ -63,6 +64,21 @@ outbox_event = Table(
     ),
     Index("ix_outbox_event_unpublished", "event_id", postgresql_where=UNPUBLISHED),
 )
+
+outbox_audit = Table(
+    "outbox_audit",
+    outbox,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, CheckConstraint("action IN ('retry', 'abandon')", "action"), nullable=False),
+    Column("event_id", EVENT_ID, nullable=False),
+    Column("order_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_outbox_audit_order_id_at", "order_id", "at"),
+)
+"""What operators did about dead events: who, when and why; no foreign key, it outlives them."""
 
 _earlier = outbox_event.alias("earlier")
 

@@ -9,7 +9,13 @@ import pytest
 from tests.architecture import source
 from tests.architecture.source import PACKAGES, PRODUCT, Source, sources
 
-MAY_END_TRANSACTIONS = ("app/persistence/", "app/outbox/store.py", "worker/ledger/", "kits/postgres/")
+MAY_END_TRANSACTIONS = (
+    "app/persistence/",
+    "app/outbox/store.py",
+    "app/outbox/operations.py",
+    "worker/ledger/",
+    "kits/postgres/",
+)
 
 
 def test_each_module_opens_with_its_stage_and_job() -> None:

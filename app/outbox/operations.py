@@ -1,0 +1,163 @@
+"""Outbox: what an operator does about events that Kafka refused: send them again, or give them up."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ARRAY, bindparam, func, null, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.outbox.recorder import SqlOutbox
+from app.outbox.table import EVENT_ID, UNPUBLISHED, outbox_audit, outbox_event
+from contracts.envelope import EventMessage
+from contracts.order_events import AGGREGATE_TYPE, encode, skipped_event
+from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
+from kits.postgres.errors import Fault, fault_of
+from kits.postgres.schema import as_arrays, insert_from_arrays
+
+_row = outbox_event.c
+_DEAD = (UNPUBLISHED, _row.dead_at.is_not(None))
+_CHOSEN = _row.event_id == func.any(bindparam("event_ids", type_=ARRAY(EVENT_ID)))
+_LISTED = select(
+    _row.event_id,
+    _row.aggregate_id,
+    _row.seq,
+    _row.event_type,
+    _row.attempts,
+    _row.last_error,
+    _row.occurred_at,
+    _row.dead_at,
+).where(*_DEAD)
+_PLACE = (_row.event_id, _row.aggregate_id, _row.seq, _row.topic)
+# Sorted, as everywhere: two commands on the same rows wait for each other instead of locking each other out.
+_LOCK = DriverStatement(
+    select(*_PLACE).where(*_DEAD, _CHOSEN).order_by(_row.event_id).with_for_update(of=outbox_event)
+)
+_REVIVE = DriverStatement(
+    update(outbox_event)
+    .where(*_DEAD, _CHOSEN)
+    .values(dead_at=null(), next_attempt_at=null())
+    .returning(_row.event_id)
+)
+_ABANDON = DriverStatement(
+    update(outbox_event)
+    .where(*_DEAD, _CHOSEN)
+    .values(abandoned_at=func.clock_timestamp())
+    .returning(_row.event_id)
+)
+_AUDIT_COLUMNS = ("id", "actor", "action", "event_id", "order_id", "seq", "reason")
+_NOTE = DriverStatement(insert_from_arrays(outbox_audit, *_AUDIT_COLUMNS))
+_NO_LEASE_SECONDS = 0.0
+
+
+class OutboxUnavailableError(Exception):
+    """The database does not answer, or a lock was not to be had. The same command again is safe."""
+
+    code = "outbox_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEvent:
+    """An event that Kafka refused by itself; the later ones of its order wait behind it."""
+
+    event_id: str
+    order_id: str
+    seq: int
+    event_type: str
+    attempts: int
+    error: str | None
+    occurred_at: datetime
+    dead_at: datetime
+
+
+class OutboxOperations:
+    """Each method is one transaction, audited in it; what is not dead any more by then is left alone."""
+
+    def __init__(self, engine: AsyncEngine, new_id: Callable[[], str]) -> None:
+        self._engine = engine
+        self._new_id = new_id
+
+    async def dead(self, *, order_id: str | None = None, event_id: str | None = None) -> list[DeadEvent]:
+        """All dead events, or those of this order and this id, oldest first."""
+        query = _LISTED.order_by(_row.event_id)
+        if order_id is not None:
+            query = query.where(_row.aggregate_id == order_id)
+        if event_id is not None:
+            query = query.where(_row.event_id == event_id)
+        with _outages():
+            async with self._engine.connect() as connection:
+                return [DeadEvent(*row) for row in await connection.execute(query)]
+
+    async def retry(self, event_ids: Sequence[str], *, actor: str, reason: str) -> int:
+        """Let the relay send them again; returns how many."""
+        with _outages():
+            async with driver_transaction(self._engine) as connection:
+                rows = await self._locked(connection, event_ids)
+                await connection.fetch(_REVIVE, {"event_ids": [str(row["event_id"]) for row in rows]})
+                await self._note(connection, rows, actor, "retry", reason)
+                return len(rows)
+
+    async def abandon(self, event_ids: Sequence[str], *, actor: str, reason: str) -> int:
+        """Give them up; returns how many. `order.event_skipped` takes the place of each, at the same seq.
+
+        So no reader ever sees a gap, and the later events of the order go on behind it.
+        """
+        with _outages():
+            async with driver_transaction(self._engine) as connection:
+                rows = await self._locked(connection, event_ids)
+                await connection.fetch(_ABANDON, {"event_ids": [str(row["event_id"]) for row in rows]})
+                outbox = SqlOutbox(connection, lease_seconds=_NO_LEASE_SECONDS)
+                if rows:
+                    await outbox.add([self._notice(row, reason) for row in rows], claimed=False)
+                await self._note(connection, rows, actor, "abandon", reason)
+                return len(rows)
+
+    async def _locked(self, connection: DriverConnection, event_ids: Sequence[str]) -> Sequence[Any]:
+        return await connection.fetch(_LOCK, {"event_ids": sorted(event_ids)})
+
+    async def _note(
+        self, connection: DriverConnection, rows: Sequence[Any], actor: str, action: str, reason: str
+    ) -> None:
+        noted = [
+            (self._new_id(), actor, action, str(row["event_id"]), row["aggregate_id"], row["seq"], reason)
+            for row in rows
+        ]
+        await connection.fetch(_NOTE, as_arrays(_AUDIT_COLUMNS, noted))
+
+    def _notice(self, row: Mapping[str, Any], reason: str) -> EventMessage:
+        now = datetime.now(UTC)
+        notice = skipped_event(
+            event_id=self._new_id(),
+            order_id=row["aggregate_id"],
+            seq=row["seq"],
+            skipped_event_id=str(row["event_id"]),
+            reason=reason,
+            now=now,
+        )
+        return EventMessage(
+            event_id=notice.event_id,
+            aggregate_type=AGGREGATE_TYPE,
+            aggregate_id=notice.order_id,
+            seq=notice.seq,
+            event_type=notice.event_type,
+            event_version=notice.event_version,
+            occurred_at=now,
+            topic=row["topic"],
+            payload=encode(notice),
+            traceparent="",
+        )
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if fault_of(error) not in {Fault.OUTAGE, Fault.BUSY, Fault.RUN_AGAIN}:
+            raise
+        reason = type(error).__name__
+        raise OutboxUnavailableError(
+            f"The database does not answer now ({reason}). Look with `outbox list`, then repeat the command."
+        ) from error

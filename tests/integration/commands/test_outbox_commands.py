@@ -1,0 +1,39 @@
+"""`python -m app outbox …` as an operator meets it."""
+
+import json
+
+import asyncpg
+
+from tests.builders import NOW
+from tests.integration.commands.test_catalogue_commands import app
+
+_DEAD = """
+INSERT INTO outbox_event (event_id, aggregate_type, aggregate_id, seq, event_type, event_version, topic, key,
+                          payload, headers, occurred_at, last_error, dead_at)
+SELECT gen_random_uuid(), 'order', 'o-' || n, 1, 'order.created', 1, 'order-events', 'k', '{}', '{}', $1,
+       'refused', $1
+FROM generate_series(1, 2) AS n
+"""
+
+
+async def test_dead_events_are_listed_and_given_up_with_a_reason(database_url: str) -> None:
+    """More than one needs --yes; what a program reads is on stdout alone."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(_DEAD, NOW)
+        code, out, _ = await app(database_url, "outbox", "list", "--json")
+        listed = json.loads(out)
+        assert (code, {each["orderId"] for each in listed}) == (0, {"o-1", "o-2"})
+        assert listed[0]["deadAt"] == "2026-11-21T07:00:00Z"
+        code, out, err = await app(database_url, "outbox", "abandon", "--reason", "ticket 7")
+        assert (code, "--yes" in err, len(out.splitlines())) == (2, True, 2)
+        code, out, _ = await app(database_url, "outbox", "abandon", "--reason", "ticket 7", "--order", "o-1")
+        assert (code, "in their place: 1." in out) == (0, True)
+        code, out, _ = await app(database_url, "outbox", "retry", "--order", "o-2")
+        assert (code, out) == (0, "Events that the next relay sends again: 1.\n")
+        notices = await connection.fetch(
+            "SELECT * FROM outbox_event WHERE event_type = 'order.event_skipped'"
+        )
+        assert [(row["aggregate_id"], row["seq"]) for row in notices] == [("o-1", 1)]
+    finally:
+        await connection.close()
