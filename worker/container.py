@@ -15,6 +15,7 @@ from contracts.topics import (
 )
 from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.consumer import AssignmentListener, GroupConsumer
+from kits.kafka.group_admin import GroupAdmin
 from kits.kafka.producer import RecordProducer
 from kits.observability.health import Health
 from kits.observability.metrics import Metrics
@@ -36,6 +37,7 @@ from worker.delivery.single_calls import SingleCalls
 from worker.delivery.stuck import StuckOrders
 from worker.ledger.deliveries import SqlLedger
 from worker.ledger.health import LedgerCheck
+from worker.ledger.offsets import SqlLedgerOffsets
 from worker.ledger.order_views import SqlOrderViews
 from worker.ledger.stuck_orders import SqlStuckOrders
 from worker.ledger.tables import SCHEMA
@@ -156,6 +158,22 @@ class LedgerContainer(containers.DeclarativeContainer):
     history = providers.Singleton(History, "worker", schema=SCHEMA)
     stuck_orders = providers.Singleton(SqlStuckOrders, engine, group=group)
     order_views = providers.Singleton(SqlOrderViews, engine, group=group)
+
+
+class OffsetsContainer(LedgerContainer):
+    """What `offsets` needs: the ledger, and the group as the brokers see it."""
+
+    settings = LedgerContainer.settings
+    group = LedgerContainer.group
+    order_events = providers.Object(ORDER_EVENTS)
+    group_admin = providers.Singleton(
+        GroupAdmin,
+        bootstrap_servers=settings.provided.kafka.bootstrap_servers,
+        security=settings.provided.kafka,
+        client_id=CLIENT_ID,
+        group=group,
+    )
+    ledger_offsets = providers.Singleton(SqlLedgerOffsets, LedgerContainer.engine, group=group)
 
 
 class Container(LedgerContainer):

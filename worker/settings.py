@@ -58,7 +58,7 @@ class DataPlatformSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `migrate` reads."""
+    """What the commands read that only touch the ledger."""
 
     database: SharedDatabaseSettings = SharedDatabaseSettings()
     worker: LedgerPlaceSettings = LedgerPlaceSettings()
@@ -75,6 +75,12 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
         if not self.ledger_url:
             return [f"{name} is missing: set it in the environment (see .env.example)."]
         return url_problems(name, self.ledger_url)
+
+
+class OffsetsSettings(LedgerSettings, frozen=True, kw_only=True):
+    """What `offsets` reads."""
+
+    kafka: KafkaSettings
 
 
 class WorkerSettings(LedgerSettings, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,17 +104,28 @@ class TopicAdmin:
             for topic, code in answer.topic_error_codes:
                 _check(code, f"deleting topic {topic}", accepted=(client.UnknownTopicOrPartitionError,))
 
-    @asynccontextmanager
-    async def _connected(self, doing: str) -> AsyncIterator[AIOKafkaAdminClient]:
-        admin = AIOKafkaAdminClient(**self._options)
-        try:
-            async with asyncio.timeout(self._within_seconds):
-                await admin.start()
-                yield admin
-        except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
-            raise await explained(error, doing, self._options) from error
-        finally:
-            await bounded(admin.close(), within_seconds=2.0)
+    def _connected(self, doing: str) -> AbstractAsyncContextManager[AIOKafkaAdminClient]:
+        return admin_connection(self._options, doing, within_seconds=self._within_seconds)
+
+
+@asynccontextmanager
+async def admin_connection(
+    options: Mapping[str, Any], doing: str, *, within_seconds: float
+) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A connection for administration; the block has to end in time too.
+
+    Raises:
+        KafkaUnavailableError, KafkaConfigurationError: saying what was being done.
+    """
+    admin = AIOKafkaAdminClient(**options)
+    try:
+        async with asyncio.timeout(within_seconds):
+            await admin.start()
+            yield admin
+    except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
+        raise await explained(error, doing, options) from error
+    finally:
+        await bounded(admin.close(), within_seconds=2.0)
 
 
 async def _describe(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, _Found]:

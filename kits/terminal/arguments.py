@@ -21,6 +21,13 @@ def positive(text: str) -> int:
     return number
 
 
+def natural(text: str) -> int:
+    """A whole number from 0 on, of any size."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise argparse.ArgumentTypeError("must be a whole number from 0 on")
+    return int(text)
+
+
 def difference(text: str) -> int:
     """A whole number that is not 0, with or without a sign."""
     number = int(text)

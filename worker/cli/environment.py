@@ -2,21 +2,22 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import wait_until_reachable
 from kits.settings import read_settings
 from worker.container import Container, LedgerContainer
-from worker.settings import LedgerSettings, WorkerSettings
+from worker.settings import LedgerSettings, OffsetsSettings, WorkerSettings
 
 FAILED = 1
 USAGE_ERROR = 2
 _QUIET = ("aiokafka",)
 _PRODUCER_SECONDS = 2.0
 
-S = TypeVar("S", LedgerSettings, WorkerSettings)
+S = TypeVar("S", LedgerSettings, OffsetsSettings, WorkerSettings)
+C = TypeVar("C", bound=LedgerContainer)
 
 
 def settings_of(kind: type[S]) -> S:
@@ -31,31 +32,32 @@ def settings_of(kind: type[S]) -> S:
 
 
 @asynccontextmanager
-async def ledger(settings: LedgerSettings) -> AsyncIterator[LedgerContainer]:
-    """A container whose database answers; its connections are closed at the end of the block.
+async def opened(container: C) -> AsyncIterator[C]:
+    """The container with a database that answers; its connections are closed at the end of the block.
 
     Raises:
         DatabaseUnreachableError: it does not answer in time.
     """
-    container = LedgerContainer(settings=settings)
+    engine = container.engine()
     try:
-        await wait_until_reachable(container.engine(), within_seconds=settings.database.wait_seconds)
+        wait_seconds = container.settings().database.wait_seconds
+        await wait_until_reachable(engine, within_seconds=wait_seconds)
         yield container
     finally:
-        await container.engine().dispose()
+        await engine.dispose()
+
+
+def ledger(settings: LedgerSettings) -> AbstractAsyncContextManager[LedgerContainer]:
+    """What the commands need that only touch the database; see opened()."""
+    return opened(LedgerContainer(settings=settings))
 
 
 @asynccontextmanager
 async def delivery(settings: WorkerSettings) -> AsyncIterator[Container]:
-    """As ledger(), with the data platform's client open and the producer for dead letters started."""
-    container = Container(settings=settings)
-    try:
-        await wait_until_reachable(container.engine(), within_seconds=settings.database.wait_seconds)
-        async with container.client():
-            await container.producer().start()
-            try:
-                yield container
-            finally:
-                await container.producer().stop(within_seconds=_PRODUCER_SECONDS)
-    finally:
-        await container.engine().dispose()
+    """As opened(), with the data platform's client open and the producer for dead letters started."""
+    async with opened(Container(settings=settings)) as container, container.client():
+        await container.producer().start()
+        try:
+            yield container
+        finally:
+            await container.producer().stop(within_seconds=_PRODUCER_SECONDS)

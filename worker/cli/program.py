@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from kits.kafka.errors import KafkaError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
-from worker.cli import dead_letters, serving
+from worker.cli import dead_letters, offsets, serving
 from worker.cli.environment import FAILED, USAGE_ERROR
 from worker.delivery.ports import LedgerUnavailableError
 
-_FAMILIES = (serving, dead_letters)
-_COMMANDS = ("consume", "migrate", "dlq")
+_FAMILIES = (serving, dead_letters, offsets)
+_COMMANDS = ("consume", "migrate", "dlq", "offsets")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -18,12 +18,13 @@ _ON_OTHER_TOPICS = """
 import sys
 from dependency_injector import providers
 from worker.cli.program import main
-from worker.container import Container, LedgerContainer
+from worker.container import Container, LedgerContainer, OffsetsContainer
 topic, dead_letters, group, *words = sys.argv[1:]
-Container.order_events.override(providers.Object(topic))
 Container.dead_letter_topic.override(providers.Object(dead_letters))
-Container.group.override(providers.Object(group))
-LedgerContainer.group.override(providers.Object(group))
+for container in (Container, OffsetsContainer):
+    container.order_events.override(providers.Object(topic))
+for container in (Container, LedgerContainer, OffsetsContainer):
+    container.group.override(providers.Object(group))
 sys.exit(main(words))
 """
 
