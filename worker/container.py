@@ -15,7 +15,6 @@ from contracts.topics import (
 )
 from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.consumer import AssignmentListener, GroupConsumer
-from kits.kafka.group_admin import GroupAdmin
 from kits.kafka.producer import RecordProducer
 from kits.observability.health import Health
 from kits.observability.metrics import Metrics
@@ -27,19 +26,10 @@ from worker.consumers.data_platform import NewSource, OrderEventConsumer
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.dead_letter_topic import KafkaDeadLetterTopic
 from worker.delivery.calls import CallLimits
-from worker.delivery.giving_up import GivesUp
 from worker.delivery.intake import IntakeLimits
 from worker.delivery.loop import Limits
-from worker.delivery.operator_actions import Tools
-from worker.delivery.ports import Clock, DeadLetters, Ledger
-from worker.delivery.redrive import Redrive
-from worker.delivery.single_calls import SingleCalls
-from worker.delivery.stuck import StuckOrders
 from worker.ledger.deliveries import SqlLedger
 from worker.ledger.health import LedgerCheck
-from worker.ledger.offsets import SqlLedgerOffsets
-from worker.ledger.order_views import SqlOrderViews
-from worker.ledger.stuck_orders import SqlStuckOrders
 from worker.ledger.tables import SCHEMA
 from worker.metrics import WorkerMetrics
 from worker.order_topics import OrderTopics
@@ -118,35 +108,6 @@ def probe_server(
     return serve_probes
 
 
-def operator_tools(
-    *,
-    ledger: Ledger,
-    stuck: StuckOrders,
-    platform: HttpDataPlatformClient,
-    dead_letters: DeadLetters,
-    clock: Clock,
-    group: str,
-    tells_platform: bool,
-    stop: asyncio.Event,
-    per_second: float | None,
-    on_delivered: Callable[[], None],
-) -> Tools:
-    """What a `dlq` action works with until `stop` is set."""
-    calls = SingleCalls(platform, stop=stop, per_second=per_second)
-    return Tools(
-        stuck,
-        Redrive(
-            stuck=stuck,
-            ledger=ledger,
-            dead_letters=dead_letters,
-            clock=clock,
-            calls=calls,
-            on_delivered=on_delivered,
-        ),
-        GivesUp(stuck=stuck, calls=calls, clock=clock, group=group, tells_platform=tells_platform),
-    )
-
-
 class LedgerContainer(containers.DeclarativeContainer):
     """What the commands need that only touch the database."""
 
@@ -156,24 +117,6 @@ class LedgerContainer(containers.DeclarativeContainer):
         create_engine, settings.provided.ledger_url, application_name=CLIENT_ID, pool_size=5
     )
     history = providers.Singleton(History, "worker", schema=SCHEMA)
-    stuck_orders = providers.Singleton(SqlStuckOrders, engine, group=group)
-    order_views = providers.Singleton(SqlOrderViews, engine, group=group)
-
-
-class OffsetsContainer(LedgerContainer):
-    """What `offsets` needs: the ledger, and the group as the brokers see it."""
-
-    settings = LedgerContainer.settings
-    group = LedgerContainer.group
-    order_events = providers.Object(ORDER_EVENTS)
-    group_admin = providers.Singleton(
-        GroupAdmin,
-        bootstrap_servers=settings.provided.kafka.bootstrap_servers,
-        security=settings.provided.kafka,
-        client_id=CLIENT_ID,
-        group=group,
-    )
-    ledger_offsets = providers.Singleton(SqlLedgerOffsets, LedgerContainer.engine, group=group)
 
 
 class Container(LedgerContainer):
@@ -216,16 +159,6 @@ class Container(LedgerContainer):
         clock=clock,
         metrics=worker_metrics,
         limits=providers.Callable(limits_of, settings),
-    )
-    operator_tools = providers.Factory(
-        operator_tools,
-        ledger=ledger,
-        stuck=LedgerContainer.stuck_orders,
-        platform=client,
-        dead_letters=dead_letters,
-        clock=clock,
-        group=group,
-        tells_platform=settings.provided.data_platform.skip_notices,
     )
     health = providers.Singleton(
         lambda ledger_check, consumer: Health([ledger_check, *consumer.checks()]),

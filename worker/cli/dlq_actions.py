@@ -13,7 +13,7 @@ from kits.terminal.progress import Progress
 from kits.web.signals import stop_on_signals
 from worker.cli.dlq_filters import add_filters, wanted
 from worker.cli.environment import FAILED, USAGE_ERROR, delivery, settings_of
-from worker.container import Container
+from worker.command_containers import ActionContainer
 from worker.delivery.case_work import CaseWork, Result
 from worker.delivery.operator_actions import Action, Discard, Redriving, Skip
 from worker.delivery.stuck import Case, Note
@@ -98,7 +98,9 @@ async def _acting(settings: WorkerSettings, options: argparse.Namespace) -> int:
         return await _work(container, action, cases, options)
 
 
-async def _preview(container: Container, action: Action, cases: Sequence[Case], *, as_json: bool) -> None:
+async def _preview(
+    container: ActionContainer, action: Action, cases: Sequence[Case], *, as_json: bool
+) -> None:
     stuck = container.stuck_orders()
     plans = [(case, action.preview(await stuck.standing(case))) for case in cases]
     if as_json:
@@ -136,7 +138,7 @@ class _Watch:
 
 
 async def _work(
-    container: Container, action: Action, cases: Sequence[Case], options: argparse.Namespace
+    container: ActionContainer, action: Action, cases: Sequence[Case], options: argparse.Namespace
 ) -> int:
     note = Note(options.by or system_user(), options.name, options.reason or "")
     watch = _Watch(len(cases))

@@ -12,7 +12,8 @@ from contracts.envelope import wire_time
 from kits.kafka.records import Headers
 from kits.terminal.arguments import Commands
 from worker.cli.dlq_filters import add_filters, wanted
-from worker.cli.environment import FAILED, ledger, settings_of
+from worker.cli.environment import FAILED, opened, settings_of
+from worker.command_containers import ViewContainer
 from worker.delivery.stuck import StuckEvent, Wanted
 from worker.ledger.order_views import OrderView
 from worker.settings import LedgerSettings
@@ -81,7 +82,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 async def _listed(settings: LedgerSettings, which: Wanted) -> list[StuckEvent]:
-    async with ledger(settings) as container:
+    async with opened(ViewContainer(settings=settings)) as container:
         return await container.stuck_orders().listed(which)
 
 
@@ -96,7 +97,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 async def _viewed(settings: LedgerSettings, which: Wanted) -> OrderView | None:
-    async with ledger(settings) as container:
+    async with opened(ViewContainer(settings=settings)) as container:
         return await container.order_views().view(which)
 
 

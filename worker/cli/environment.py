@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import wait_until_reachable
 from kits.settings import read_settings
-from worker.container import Container, LedgerContainer
+from worker.command_containers import ActionContainer
+from worker.container import LedgerContainer
 from worker.settings import LedgerSettings, OffsetsSettings, WorkerSettings
 
 FAILED = 1
@@ -47,15 +48,10 @@ async def opened(container: C) -> AsyncIterator[C]:
         await engine.dispose()
 
 
-def ledger(settings: LedgerSettings) -> AbstractAsyncContextManager[LedgerContainer]:
-    """What the commands need that only touch the database; see opened()."""
-    return opened(LedgerContainer(settings=settings))
-
-
 @asynccontextmanager
-async def delivery(settings: WorkerSettings) -> AsyncIterator[Container]:
+async def delivery(settings: WorkerSettings) -> AsyncIterator[ActionContainer]:
     """As opened(), with the data platform's client open and the producer for dead letters started."""
-    async with opened(Container(settings=settings)) as container, container.client():
+    async with opened(ActionContainer(settings=settings)) as container, container.client():
         await container.producer().start()
         try:
             yield container

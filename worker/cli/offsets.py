@@ -12,7 +12,7 @@ from kits.kafka.records import TopicPartition
 from kits.terminal.arguments import Commands, natural, words
 from kits.terminal.operator import system_user
 from worker.cli.environment import FAILED, USAGE_ERROR, opened, settings_of
-from worker.container import OffsetsContainer
+from worker.command_containers import OffsetsContainer
 from worker.delivery.stuck import Note
 from worker.settings import OffsetsSettings
 

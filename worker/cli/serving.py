@@ -8,8 +8,8 @@ import uvloop
 
 from contracts.topics import DATA_PLATFORM_GROUP
 from kits.terminal.arguments import Commands
-from worker.cli.environment import USAGE_ERROR, ledger, settings_of
-from worker.container import Container
+from worker.cli.environment import USAGE_ERROR, opened, settings_of
+from worker.container import Container, LedgerContainer
 from worker.settings import LedgerSettings, WorkerSettings
 
 GROUPS = (DATA_PLATFORM_GROUP,)
@@ -48,5 +48,5 @@ def _migrate(_options: argparse.Namespace) -> int:
 
 
 async def _migrating(settings: LedgerSettings) -> str:
-    async with ledger(settings) as container:
+    async with opened(LedgerContainer(settings=settings)) as container:
         return await container.history().migrate(container.engine())

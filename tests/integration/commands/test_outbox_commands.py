@@ -5,7 +5,7 @@ import json
 import asyncpg
 
 from tests.builders import NOW
-from tests.integration.commands.test_catalogue_commands import app
+from tests.commands import Ended, run_command
 
 _DEAD = """
 INSERT INTO outbox_event (event_id, aggregate_type, aggregate_id, seq, event_type, event_version, topic, key,
@@ -16,20 +16,25 @@ FROM generate_series(1, 2) AS n
 """
 
 
+async def outbox(database_url: str, *words: str) -> Ended:
+    """`python -m app outbox …`."""
+    return await run_command("app", "outbox", *words, DATABASE_URL=database_url)
+
+
 async def test_dead_events_are_listed_and_given_up_with_a_reason(database_url: str) -> None:
     """More than one needs --yes; what a program reads is on stdout alone."""
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(_DEAD, NOW)
-        code, out, _ = await app(database_url, "outbox", "list", "--json")
+        code, out, _ = await outbox(database_url, "list", "--json")
         listed = json.loads(out)
         assert (code, {each["orderId"] for each in listed}) == (0, {"o-1", "o-2"})
         assert listed[0]["deadAt"] == "2026-11-21T07:00:00Z"
-        code, out, err = await app(database_url, "outbox", "abandon", "--reason", "ticket 7")
+        code, out, err = await outbox(database_url, "abandon", "--reason", "ticket 7")
         assert (code, "--yes" in err, len(out.splitlines())) == (2, True, 2)
-        code, out, _ = await app(database_url, "outbox", "abandon", "--reason", "ticket 7", "--order", "o-1")
+        code, out, _ = await outbox(database_url, "abandon", "--reason", "ticket 7", "--order", "o-1")
         assert (code, "in their place: 1." in out) == (0, True)
-        code, out, _ = await app(database_url, "outbox", "retry", "--order", "o-2")
+        code, out, _ = await outbox(database_url, "retry", "--order", "o-2")
         assert (code, out) == (0, "Events that the next relay sends again: 1.\n")
         notices = await connection.fetch(
             "SELECT * FROM outbox_event WHERE event_type = 'order.event_skipped'"

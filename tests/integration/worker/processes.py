@@ -18,13 +18,15 @@ _ON_OTHER_TOPICS = """
 import sys
 from dependency_injector import providers
 from worker.cli.program import main
-from worker.container import Container, LedgerContainer, OffsetsContainer
+from worker.command_containers import ActionContainer, OffsetsContainer, ViewContainer
+from worker.container import Container
 topic, dead_letters, group, *words = sys.argv[1:]
-Container.dead_letter_topic.override(providers.Object(dead_letters))
-for container in (Container, OffsetsContainer):
-    container.order_events.override(providers.Object(topic))
-for container in (Container, LedgerContainer, OffsetsContainer):
+for container in (Container, ActionContainer, OffsetsContainer, ViewContainer):
     container.group.override(providers.Object(group))
+    if container is not ViewContainer:
+        container.order_events.override(providers.Object(topic))
+    if container in (Container, ActionContainer):
+        container.dead_letter_topic.override(providers.Object(dead_letters))
 sys.exit(main(words))
 """
 
@@ -56,11 +58,12 @@ async def begun(pipeline: Pipeline, *words: str, **settings: str) -> asyncio.sub
     )
 
 
-async def commanded(pipeline: Pipeline, *words: str, **settings: str) -> tuple[int, str, str]:
+async def commanded(pipeline: Pipeline, *words: str, **settings: str) -> Ended:
     """Run a command to its end; exit code, stdout, stderr."""
     process = await begun(pipeline, *words, **settings)
     out, err = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, out.decode(), err.decode()
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
 
 
 class WorkerProcess:
