@@ -117,6 +117,7 @@ class LedgerContainer(containers.DeclarativeContainer):
         create_engine, settings.provided.ledger_url, application_name=CLIENT_ID, pool_size=5
     )
     history = providers.Singleton(History, "worker", schema=SCHEMA)
+    ledger_check = providers.Singleton(LedgerCheck, engine, history)
 
 
 class Container(LedgerContainer):
@@ -146,7 +147,7 @@ class Container(LedgerContainer):
     )
     dead_letters = providers.Singleton(KafkaDeadLetterTopic, producer, topic=dead_letter_topic, group=group)
     ledger = providers.Singleton(SqlLedger, LedgerContainer.engine, group=group)
-    ledger_check = providers.Singleton(LedgerCheck, LedgerContainer.engine, LedgerContainer.history)
+    ledger_check = LedgerContainer.ledger_check
     data_platform_consumer = providers.Singleton(
         OrderEventConsumer,
         new_source=providers.Singleton(group_member, settings, group, order_events),

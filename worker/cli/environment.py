@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from kits.observability.health import Status
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import wait_until_reachable
 from kits.settings import read_settings
@@ -32,17 +33,26 @@ def settings_of(kind: type[S]) -> S:
     return settings
 
 
+class LedgerNotReadyError(Exception):
+    """The database answers and cannot be used; the text says what to do."""
+
+    code = "ledger_not_ready"
+
+
 @asynccontextmanager
-async def opened(container: C) -> AsyncIterator[C]:
+async def opened(container: C, *, migrated: bool = True) -> AsyncIterator[C]:
     """The container with a database that answers; its connections are closed at the end of the block.
 
     Raises:
         DatabaseUnreachableError: it does not answer in time.
+        LedgerNotReadyError: it has not the tables of this build, unless they need not be `migrated`.
     """
     engine = container.engine()
     try:
         wait_seconds = container.settings().database.wait_seconds
         await wait_until_reachable(engine, within_seconds=wait_seconds)
+        if migrated and (found := await container.ledger_check().check()).status is not Status.OK:
+            raise LedgerNotReadyError(found.detail)
         yield container
     finally:
         await engine.dispose()

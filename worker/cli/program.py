@@ -8,7 +8,7 @@ from kits.kafka.errors import KafkaError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
 from worker.cli import dead_letters, offsets, serving
-from worker.cli.environment import FAILED, USAGE_ERROR
+from worker.cli.environment import FAILED, USAGE_ERROR, LedgerNotReadyError
 from worker.delivery.ports import LedgerUnavailableError
 
 _FAMILIES = (serving, dead_letters, offsets)
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         print(f"The settings are not valid:\n{error}", file=sys.stderr)
         return USAGE_ERROR
-    except (DatabaseUnreachableError, LedgerUnavailableError, KafkaError) as error:
+    except (DatabaseUnreachableError, LedgerNotReadyError, LedgerUnavailableError, KafkaError) as error:
         print(f"{error}", file=sys.stderr)
         return FAILED
 

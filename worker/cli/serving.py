@@ -48,5 +48,5 @@ def _migrate(_options: argparse.Namespace) -> int:
 
 
 async def _migrating(settings: LedgerSettings) -> str:
-    async with opened(LedgerContainer(settings=settings)) as container:
+    async with opened(LedgerContainer(settings=settings), migrated=False) as container:
         return await container.history().migrate(container.engine())

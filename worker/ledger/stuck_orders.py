@@ -40,7 +40,7 @@ from worker.ledger.blocked_orders import refresh_orders
 from worker.ledger.errors import ledger_errors
 from worker.ledger.rows import decode_headers
 from worker.ledger.stuck_events import chosen_cases, listed_events
-from worker.ledger.tables import delivery, delivery_audit, delivery_order
+from worker.ledger.tables import OPEN_STATUS, delivery, delivery_audit, delivery_order
 
 _order = delivery_order.c
 _row = delivery.c
@@ -73,7 +73,7 @@ _NOTE = insert(delivery_audit)
 
 _OPEN = (
     _row.consumer_group == bindparam("of_group", type_=Text),
-    _row.status.in_(["dead", "held", "retrying"]),
+    OPEN_STATUS,
 )
 _OF_ORDER = (*_OPEN, _row.order_id == bindparam("of_order", type_=Text))
 _OF_EVENT = (*_OPEN, _row.order_id.is_(None), _row.event_id == bindparam("of_event", type_=Text))

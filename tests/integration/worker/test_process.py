@@ -135,6 +135,8 @@ async def test_a_database_without_tables_says_what_to_run(empty_database_url: st
     code, _, err = await finished(**settings)
     assert code == 1
     assert "python -m worker migrate" in err
+    code, _, err = await finished("dlq", "list", DATABASE_URL=empty_database_url)
+    assert (code, err.count("python -m worker migrate"), "Traceback" in err) == (1, 1, False)
     code, out, _ = await finished("migrate", DATABASE_URL=empty_database_url)
     assert (code, len(out.split())) == (0, 1)
     again = await finished("migrate", DATABASE_URL=empty_database_url)

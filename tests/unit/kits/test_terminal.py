@@ -41,8 +41,8 @@ def test_a_word_is_read(read: Callable[[str], object], text: str, value: object)
     ("read", "text"),
     [
         (duration, "15"), (duration, "1.5h"), (duration, "h"), (duration, "123456s"), (rate, "0"),
-        (rate, "nan"), (natural, "-1"), (natural, "²"), (natural, "1" * 19), (positive, "0"), (difference, "0"),
-        (words, " "), (words, "a\nb"), (words, "a" * 201), (event_id, "e-1"),
+        (rate, "nan"), (natural, "-1"), (natural, "²"), (natural, "1" * 19), (positive, "0"),
+        (difference, "0"), (words, " "), (words, "a\nb"), (words, "a" * 201), (event_id, "e-1"),
     ],
 )  # fmt: skip
 def test_a_wrong_word_is_refused(read: Callable[[str], object], text: str) -> None:
