@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import base64
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -67,6 +68,7 @@ def add_commands(commands: Commands) -> None:
     listed.add_argument("--json", action="store_true", help="a JSON array on stdout")
     show = commands.add_parser("show", help="everything about one order or event, with its bytes, as JSON")
     show.set_defaults(command=_show)
+    show.add_argument("--json", action="store_true", help="as it is anyway")
     which = show.add_mutually_exclusive_group(required=True)
     which.add_argument("--order", metavar="ID")
     which.add_argument("--event", metavar="ID")
@@ -90,7 +92,7 @@ def _show(options: argparse.Namespace) -> int:
     which = Wanted(order_id=options.order, event_id=options.event)
     view = asyncio.run(_viewed(settings_of(LedgerSettings), which))
     if view is None:
-        print("null")
+        print("Nothing of it is stuck.", file=sys.stderr)
         return FAILED
     print(msgspec.json.format(msgspec.json.encode(_shown(view))).decode())
     return 0

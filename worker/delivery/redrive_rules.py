@@ -50,6 +50,8 @@ def plan_skip(standing: Standing, *, event_id: str | None = None, seq: int | Non
     Raises:
         NotNowError: nothing here can be skipped.
     """
+    if not standing.order_is_known:
+        return _alone(Status.SKIPPED, standing)
     dead = [event for event in standing.events if event.is_dead]
     if not dead:
         return _skip_missing(standing, event_id)
@@ -68,6 +70,8 @@ def plan_discard(standing: Standing) -> GivingUp:
     Raises:
         NotNowError: nothing is stuck here.
     """
+    if not standing.order_is_known:
+        return _alone(Status.DISCARDED, standing)
     events = standing.events
     dead = [event for event in events if event.is_dead]
     if not dead:
@@ -88,6 +92,10 @@ def plan_discard(standing: Standing) -> GivingUp:
         tuple((number, ids.get(number)) for number in numbers),
         max(ids, default=last_seq),
     )
+
+
+def _alone(status: Status, standing: Standing) -> GivingUp:
+    return GivingUp(status, tuple(event.event_id for event in standing.events), (), standing.last_seq)
 
 
 def _skip_missing(standing: Standing, event_id: str | None) -> GivingUp:

@@ -69,10 +69,14 @@ class OpenEvent:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a case stands: the highest delivered number, and its open events by number, unknown ones first."""
+    """How a case stands: the highest delivered number, and its open events by number, unknown ones first.
+
+    Without a known order there is one event, and its number means nothing.
+    """
 
     last_seq: int
     events: Sequence[OpenEvent] = ()
+    order_is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

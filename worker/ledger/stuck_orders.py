@@ -152,7 +152,7 @@ class SqlStuckOrders:
             async with self._reading.connect() as connection:
                 rows = (await connection.execute(query, self._open(case))).all()
                 last_seq = await self._last_seq(connection, case)
-        return Standing(last_seq, tuple(OpenEvent(*row) for row in rows))
+        return Standing(last_seq, tuple(OpenEvent(*row) for row in rows), case.order_id is not None)
 
     async def head(self, case: Case) -> Head | None:
         """See the port."""

@@ -91,7 +91,7 @@ class InMemoryStuckOrders:
             OpenEvent(row.verdict.event.event_id, row.verdict.event.seq, row.status.value)
             for row in self._ledger.open_rows(case)
         ]
-        return Standing(self._state(case).last_seq, tuple(events))
+        return Standing(self._state(case).last_seq, tuple(events), case.order_id is not None)
 
     async def head(self, case: Case) -> Head | None:
         await self._ledger._round_trip()

@@ -1,5 +1,7 @@
 """What an operator may do about an order, as it stands: pure rules."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.unit.worker.events import Sample
@@ -14,7 +16,7 @@ from worker.delivery.redrive_rules import (
     plan_discard,
     plan_skip,
 )
-from worker.delivery.stuck import Head, OpenEvent, Standing
+from worker.delivery.stuck import GivingUp, Head, OpenEvent, Standing
 from worker.delivery.verdicts import Status
 
 
@@ -116,6 +118,16 @@ def test_discard_gives_up_everything_with_the_numbers_in_between() -> None:
     assert plan.last_seq == 5
 
 
+@pytest.mark.parametrize("plan", [plan_skip, plan_discard])
+@pytest.mark.parametrize("seq", [None, 3])
+def test_an_event_of_an_unknown_order_takes_no_number_with_it(
+    plan: Callable[[Standing], GivingUp], seq: int | None
+) -> None:
+    """Nobody could be told of it, and nothing waits behind it."""
+    found = plan(Standing(0, [OpenEvent("e-1", seq, "dead")], order_is_known=False))
+    assert (found.event_ids, found.numbers) == (("e-1",), ())
+
+
 def test_a_dead_beginning_is_given_up_from_its_own_number_on() -> None:
     """The numbers before it were never this group's to deliver."""
     assert plan_discard(standing(0, dead=(7,), held=(8,))).numbers == ((7, "e-7"), (8, "e-8"))
@@ -123,9 +135,8 @@ def test_a_dead_beginning_is_given_up_from_its_own_number_on() -> None:
 
 
 @pytest.mark.parametrize("plan", [plan_skip, plan_discard])
-def test_what_goes_by_itself_is_not_given_up(plan: object) -> None:
+def test_what_goes_by_itself_is_not_given_up(plan: Callable[[Standing], GivingUp]) -> None:
     """Nothing is missing before it, so a worker may be sending it at this moment."""
-    assert callable(plan)
     with pytest.raises(NotNowError, match="by itself"):
         plan(standing(1, held=(2, 3)))
     with pytest.raises(NotNowError, match="nothing is stuck"):
