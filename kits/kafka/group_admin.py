@@ -11,9 +11,9 @@ from aiokafka import errors as client
 from aiokafka.admin import AIOKafkaAdminClient
 
 from kits.kafka.admin import admin_connection
+from kits.kafka.diagnosis import explained
 from kits.kafka.ending import end_client
 from kits.kafka.errors import KafkaConfigurationError
-from kits.kafka.failures import translated
 from kits.kafka.group_offsets import in_client
 from kits.kafka.records import TopicPartition
 from kits.kafka.security import KafkaSecurity, client_options
@@ -117,6 +117,6 @@ class GroupAdmin:
                 await consumer.start()
                 yield consumer
         except (client.KafkaError, OSError, TimeoutError) as error:
-            raise translated(error, doing) from error
+            raise await explained(error, doing, self._options) from error
         finally:
             await end_client(consumer, within_seconds=2.0)
