@@ -39,8 +39,8 @@ check: setup  ## style, types, import rules, budgets
 chaos: setup  ## break everything while orders flow, 10 minutes (MINUTES=60, SEED=... repeats a plan)
 	@$(ISOLATED) $(PYTHON) -m chaos $(if $(LONG)$(MINUTES),--minutes $(or $(MINUTES),60)) $(if $(SEED),--seed $(SEED))
 
-bench: setup  ## measure the order intake on real servers, 3 minutes (FULL=1: all of it, 12)
-	@$(ISOLATED) $(PYTHON) -m bench $(if $(FULL),--full)
+bench: setup  ## measure intake and drain on real servers, 10 minutes (ONLY=intake or ONLY=drain; FULL=1: all of it)
+	@$(ISOLATED) $(PYTHON) -m bench $(ONLY) $(if $(FULL),--full)
 
 up: setup  ## start PostgreSQL and Kafka (they stay when the shell is closed)
 	@$(SERVICES) up

@@ -1,21 +1,24 @@
-"""Entrance: `python -m bench` (see `make bench`); progress goes to stderr, the table to stdout."""
+"""Entrance: `python -m bench` (see `make bench`); progress goes to stderr, the tables to stdout."""
 
 import argparse
 import asyncio
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.bench import run_bench
-from bench.measuring import Plan
+from bench.drain.bench import DrainPlan, run_drains
+from bench.drain.report import drain_table
+from bench.measuring import Plan, Say
 from bench.report import save, table
 from bench.workloads import CEILING, DEFAULT, HOT, RANDOM, full_matrix
 from bench.wrk import GeneratorError, require_wrk
 from devservices.errors import DevServicesError
 
 WRONG = 1
+INTAKE, DRAIN = "intake", "drain"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,32 +29,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(line: str) -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {line}", file=sys.stderr, flush=True)
 
-    plan = _plan(options)
+    parts: dict[str, Callable[[argparse.Namespace, Say], bool]] = {INTAKE: _intake, DRAIN: _drain}
+    chosen = [options.part] if options.part else [INTAKE] if options.against else list(parts)
     try:
-        require_wrk()
-        report = asyncio.run(run_bench(plan, against=options.against, seed=options.seed, say=say))
+        agreed = [parts[name](options, say) for name in chosen]
     except (GeneratorError, DevServicesError) as error:
         print(error, file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         print("Interrupted: the servers of this bench are stopped and deleted.", file=sys.stderr)
         return WRONG
+    return 0 if all(agreed) else WRONG
+
+
+def _intake(options: argparse.Namespace, say: Say) -> bool:
+    plan = _intake_plan(options)
+    require_wrk()
+    report = asyncio.run(run_bench(plan, against=options.against, seed=options.seed, say=say))
     print(table(report, plan.workloads))
-    print(f"written to {save(report)}", file=sys.stderr)
-    return WRONG if report.complaints else 0
+    print(f"written to {save(report, INTAKE, report.machine['at'])}", file=sys.stderr)
+    return not report.complaints
 
 
-def _plan(options: argparse.Namespace) -> Plan:
+def _drain(options: argparse.Namespace, say: Say) -> bool:
+    plan = DrainPlan(rounds=options.rounds, memory=options.full)
+    report = asyncio.run(run_drains(plan, seed=options.seed, say=say))
+    print(drain_table(report))
+    print(f"written to {save(report, DRAIN, report.machine['at'])}", file=sys.stderr)
+    return not report.complaints
+
+
+def _intake_plan(options: argparse.Namespace) -> Plan:
     if options.against:
         return Plan((CEILING, RANDOM, HOT), options.rounds, options.seconds, half_load=False)
     return Plan(full_matrix() if options.full else DEFAULT, options.rounds, options.seconds)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the order intake.")
-    parser.add_argument("--full", action="store_true", help="the whole matrix of connections, lines, coupon")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the pipeline.")
+    parser.add_argument("part", nargs="?", choices=[INTAKE, DRAIN], help="one part alone (default: both)")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="the whole matrix of the intake; the worker's memory over 1,000,000",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often each workload is run (default 3)")
-    parser.add_argument("--seconds", type=float, default=8.0, help="how long each run is (default 8)")
+    parser.add_argument("--seconds", type=float, default=8.0, help="how long each intake run is (default 8)")
     parser.add_argument("--seed", type=int, default=secrets.randbits(31), help="repeat the load of a report")
     parser.add_argument(
         "--against", type=Path, help="another checkout: compare (a), (b), (c) of both in the same rounds"

@@ -52,7 +52,7 @@ async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say) ->
         after = await _memory(shops)
         say(f"checking every order; memory before {memory_line(before)}, after {memory_line(after)}")
         return Report(
-            machine=machine(plan.rounds, plan.seconds, seed),
+            machine=machine(plan.rounds, seed, seconds_per_run=plan.seconds),
             runs=dict(measured.runs),
             half_load=measured.half_load,
             half_load_per_second=measured.half_load_per_second,

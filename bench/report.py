@@ -18,7 +18,7 @@ RESULTS = Path(__file__).with_name("results")
 ALONE = "one-by-one"
 
 
-def machine(rounds: int, seconds: float, seed: int) -> dict[str, Any]:
+def machine(rounds: int, seed: int, **more: float) -> dict[str, Any]:
     """Where and how it was measured."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -26,8 +26,8 @@ def machine(rounds: int, seconds: float, seed: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "rounds": rounds,
-        "seconds_per_run": seconds,
         "seed": seed,
+        **more,
     }
 
 
@@ -72,7 +72,7 @@ def table(report: Report, workloads: Sequence[Workload]) -> str:
         lines.append(_line(title, str(titles[key].connections), runs))
     if report.half_load:
         lines.append(_line("(e) open loop at half of (a)", "open", report.half_load))
-    lines += ["", *(_goal_line(goal) for goal in report.goals), ""]
+    lines += ["", *(goal_line(goal) for goal in report.goals), ""]
     lines += [
         f"memory of {name}: {before:.0f} MiB at first, {report.memory_after[name]:.0f} MiB at the end"
         for name, before in report.memory_before.items()
@@ -83,10 +83,10 @@ def table(report: Report, workloads: Sequence[Workload]) -> str:
     return "\n".join([*lines, *(f"WRONG: {complaint}" for complaint in report.complaints)])
 
 
-def save(report: Report, folder: Path = RESULTS) -> Path:
-    """Write the whole report; returns where."""
+def save(report: msgspec.Struct, part: str, at: str, folder: Path = RESULTS) -> Path:
+    """Write the whole report of a part of the bench, measured `at`; returns where."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{report.machine['at'].replace(':', '').replace('+0000', 'Z')}.json"
+    path = folder / f"{part}-{at.replace(':', '').replace('+0000', 'Z')}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
     return path
 
@@ -105,7 +105,8 @@ def _row(title: str, connections: str, *numbers: str) -> str:
     return f"{title:<58}{connections:>6}" + "".join(f"{number:>9}" for number in numbers)
 
 
-def _goal_line(goal: Goal) -> str:
+def goal_line(goal: Goal) -> str:
+    """One goal for a table."""
     sign = ">=" if goal.at_least else "<="
     verdict = "reached" if goal.reached else "NOT REACHED"
     return f"{goal.name:<42}{goal.value:>9.2f}   goal {sign} {goal.limit:g}   {verdict}"

@@ -7,14 +7,16 @@ class WorkerMetrics:
     """What the delivery to the data platform tells; times in seconds."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.received = metrics.counter("worker_events_received_total", "Records taken from the topic.")
-        self.answered = metrics.counter(
+        self.received = metrics.tally(
+            "worker_events_received_total", "Records taken from the topic."
+        ).labels()
+        self.answered = metrics.tally(
             "worker_events_answered_total", "Events that the data platform has judged.", ["outcome"]
         )
         self.suppressed = metrics.counter(
             "worker_events_suppressed_total", "Repeats that were not forwarded again."
         )
-        self.recorded = metrics.counter(
+        self.recorded = metrics.tally(
             "worker_events_recorded_total",
             "Events whose verdict is safe in the ledger.",
             ["status", "reason"],

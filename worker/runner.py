@@ -12,6 +12,7 @@ from kits.observability.health import Health, HealthCheck, Status
 from kits.observability.logs import get_logger
 from kits.resilience.background import Supervisor
 from kits.resilience.retry import Backoff
+from kits.web.collection import long_lived_objects_set_aside
 from kits.web.listener import AddressError
 from worker.data_platform_client import HttpDataPlatformClient
 
@@ -122,7 +123,8 @@ class Runner:
         for name, consumer in self._consumers.items():
             supervisor.start(f"consumer-{name}", _until_stopped(consumer, self._stop, done[name]))
         log.info("worker_started", groups=sorted(self._consumers))
-        await self._stop.wait()
+        with long_lived_objects_set_aside():
+            await self._stop.wait()
         self._health.drain()
         log.info("worker_draining", within_seconds=self._drain_seconds)
         try:

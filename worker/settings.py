@@ -51,7 +51,7 @@ class DataPlatformSettings(msgspec.Struct, frozen=True, kw_only=True):
     token: Secret = Secret("")
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     """Events per call; 1: always the single call."""
-    batch_calls: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    batch_calls: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     single_calls: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     skip_notices: bool = True
     """Whether it is told of a number that an operator has given up, by order.event_skipped."""

@@ -92,7 +92,7 @@ class Polling:
             if partition in self._watch.paused:
                 self._consumer.seek(tp, records[0].offset)
             else:
-                found[partition] = [_incoming(record) for record in records]
+                found[partition] = [incoming(record) for record in records]
         return found
 
     def _is_mended(self, error: KafkaError) -> bool:
@@ -125,13 +125,14 @@ def _told(error: BaseException) -> KafkaError:
     return translated(error, "consuming (build a new consumer)")
 
 
-def _incoming(record: Any) -> IncomingRecord:
+def incoming(record: Any) -> IncomingRecord:
+    """The client's record as this kit's own; a header without a value has an empty one."""
     return IncomingRecord(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=tuple((name, value if value is not None else b"") for name, value in record.headers),
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        tuple([header if header[1] is not None else (header[0], b"") for header in record.headers]),
     )

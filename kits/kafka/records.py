@@ -5,14 +5,14 @@ import msgspec
 Headers = tuple[tuple[str, bytes], ...]
 
 
-class TopicPartition(msgspec.Struct, frozen=True, order=True):
+class TopicPartition(msgspec.Struct, frozen=True, order=True, gc=False):
     """One partition of one topic; ordered by topic, then by number."""
 
     topic: str
     partition: int
 
 
-class OutgoingRecord(msgspec.Struct, frozen=True):
+class OutgoingRecord(msgspec.Struct, frozen=True, gc=False):
     """A record to be written. Records of one key keep their order; a record without a key has none."""
 
     topic: str
@@ -21,8 +21,11 @@ class OutgoingRecord(msgspec.Struct, frozen=True):
     headers: Headers = ()
 
 
-class IncomingRecord(msgspec.Struct, frozen=True):
-    """A record as it stands in the log. `timestamp_ms` is wall time, set by its writer or by the broker."""
+class IncomingRecord(msgspec.Struct, frozen=True, gc=False):
+    """A record as it stands in the log. `timestamp_ms` is wall time, set by its writer or by the broker.
+
+    Many thousands are in memory at a time, so neither making nor keeping one may cost the garbage collector.
+    """
 
     topic: str
     partition: int

@@ -1,7 +1,7 @@
 """Trace context: the W3C traceparent that follows one order through every process."""
 
+import random
 import re
-import secrets
 from contextvars import ContextVar
 
 TRACEPARENT = "traceparent"
@@ -17,8 +17,9 @@ def continue_trace(received: str | None) -> str:
     A missing or malformed header starts a new trace, as W3C Trace Context (section 3.2) asks.
     """
     match = _FORM.match(received or "")
-    trace_id = match.group(1) if match else secrets.token_hex(16)
-    return f"00-{trace_id}-{secrets.token_hex(8)}-01"
+    # Ids of traces and spans are no secrets, and this is done for every event; zero is no valid id.
+    trace_id = match.group(1) if match else f"{random.getrandbits(128) or 1:032x}"
+    return f"00-{trace_id}-{random.getrandbits(64) or 1:016x}-01"
 
 
 def trace_id(traceparent: str) -> str:

@@ -11,15 +11,23 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, ColumnElement, literal_column
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kits.postgres.errors import is_out_of_step
 
 _NOTHING: Mapping[str, Any] = {}
 _PARAMETER = re.compile(r"\$(\d+)")
 _COMBINATIONS = 128
+
+
+def in_any(column: ColumnElement[str], *values: str) -> ColumnElement[bool]:
+    """`column IN ('a', 'b')` with the words in the statement itself; `in_()` leaves them to the engine.
+
+    As literals they also match the predicate of a partial index, whatever plan the server keeps.
+    """
+    return column.in_([literal_column(f"'{value}'") for value in values])
 
 
 class DriverStatement:
@@ -128,6 +136,11 @@ async def driver_transaction(engine: AsyncEngine) -> AsyncIterator[DriverConnect
     async with driver_connection(engine) as connection, connection.transaction():
         yield connection
         await connection.flush()
+
+
+async def beneath(connection: AsyncConnection) -> DriverConnection:
+    """The driver's side of a connection that the engine has in a transaction: what runs there belongs to it."""
+    return DriverConnection((await connection.get_raw_connection()).driver_connection)
 
 
 @lru_cache(maxsize=_COMBINATIONS)

@@ -9,11 +9,12 @@ _YOUNG_OBJECTS = 20_000
 
 @contextmanager
 def long_lived_objects_set_aside() -> Iterator[None]:
-    """Enter it when all that stays has been built: collections then look at the requests' objects only.
+    """Enter it when all that stays has been built: collections then look at the objects of the work only.
 
     A full collection of a serving process would stop every request for about 100 ms, to find nothing: the
     routes, statements and compiled patterns that it walks over are all in use (`gc.freeze`, bpo-31558).
-    Requests leave few cycles, so the young ones are collected less often than by default (700 objects).
+    Requests and records leave few cycles, so the young ones are collected less often than by default (700
+    objects).
     """
     threshold = gc.get_threshold()
     gc.collect()

@@ -20,7 +20,7 @@ log = get_logger(__name__)
 class CallLimits:
     """How much may be under way at once: calls of each kind, and payload bytes of one batch."""
 
-    batch_calls: int = 4
+    batch_calls: int = 8
     single_calls: int = 100
     batch_bytes: int = 1_000_000
 

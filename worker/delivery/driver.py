@@ -162,6 +162,8 @@ class LaneDriver:
                 self._on_gap_filled()
 
     def _set_timer(self, lane: Lane) -> None:
+        if lane.waiting_until is None and lane not in self._timers:
+            return
         may_wait = self._epoch.is_live and not lane.closed and not lane.is_busy
         until = lane.waiting_until if may_wait else None
         timer = self._timers.get(lane)

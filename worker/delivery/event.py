@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
+import msgspec
+
 from contracts.envelope import Envelope, UnreadableEventError, read_envelope
 from kits.kafka.records import IncomingRecord
 from kits.observability.traces import TRACEPARENT
@@ -23,8 +25,7 @@ class Failure:
     message: str
 
 
-@dataclass(slots=True, eq=False)
-class Event:
+class Event(msgspec.Struct, eq=False, gc=False):
     """An event and what has happened to it so far; `epoch` is the assignment under which it was taken.
 
     `failure` is set when nothing can be made of the record: it is dead before the first call. `tries` are the

@@ -1,7 +1,8 @@
 """Delivery: what an answer of the data platform means. The one place that decides it."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 
 class AnswerKind(Enum):
@@ -17,8 +18,7 @@ class AnswerKind(Enum):
     BUG = "an error of our own"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """How a call ended for one event; `batch` tells a batch from a single call."""
 
     kind: AnswerKind

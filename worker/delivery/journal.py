@@ -1,5 +1,7 @@
 """Delivery: writes down what happens. Per event at debug, changes of state at info and above."""
 
+import logging
+
 from structlog.typing import FilteringBoundLogger
 
 from kits.kafka.records import TopicPartition
@@ -26,7 +28,8 @@ class Journal:
     """worker.delivery.ports.Observer as log lines of one consumer group, and as metrics."""
 
     def __init__(self, log: FilteringBoundLogger, metrics: WorkerMetrics) -> None:
-        self._log = log
+        self._log = log = log.bind()
+        self._tells_all = log.is_enabled_for(logging.DEBUG)
         self._metrics = metrics
         self._answered = {outcome: metrics.answered.labels(outcome.value) for outcome in Outcome}
         self._call_seconds = {
@@ -38,24 +41,26 @@ class Journal:
 
     def received(self, event: Event) -> None:
         self._metrics.received.inc()
-        self._log.debug(
-            "event_received",
-            order_id=event.order_id,
-            event_id=event.event_id,
-            seq=event.seq,
-            partition=event.record.partition,
-            offset=event.record.offset,
-        )
+        if self._tells_all:
+            self._log.debug(
+                "event_received",
+                order_id=event.order_id,
+                event_id=event.event_id,
+                seq=event.seq,
+                partition=event.record.partition,
+                offset=event.record.offset,
+            )
 
     def answered(self, event: Event, outcome: Outcome) -> None:
         self._answered[outcome].inc()
-        self._log.debug(
-            "event_delivered" if outcome is not Outcome.REJECTED else "event_rejected",
-            order_id=event.order_id,
-            event_id=event.event_id,
-            seq=event.seq,
-            outcome=outcome.value,
-        )
+        if self._tells_all:
+            self._log.debug(
+                "event_delivered" if outcome is not Outcome.REJECTED else "event_rejected",
+                order_id=event.order_id,
+                event_id=event.event_id,
+                seq=event.seq,
+                outcome=outcome.value,
+            )
 
     def suppressed(self, event: Event) -> None:
         self._metrics.suppressed.inc()

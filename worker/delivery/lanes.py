@@ -3,7 +3,8 @@
 import heapq
 from collections import deque
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from worker.delivery.event import Event
 from worker.delivery.seq import OrderState, Step, judge
@@ -11,8 +12,7 @@ from worker.delivery.seq import OrderState, Step, judge
 LaneKey = str | tuple[str, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """What the head of a lane needs; several events only when they are held together."""
 
     step: Step
@@ -75,7 +75,7 @@ class Lane:
     @property
     def waiting_until(self) -> float | None:
         """When the first event that waits for a missing number has waited enough."""
-        return min((until for _, _, until, _ in self._waiting), default=None)
+        return min([until for _, _, until, _ in self._waiting]) if self._waiting else None
 
     @property
     def is_busy(self) -> bool:

@@ -61,12 +61,6 @@ class OffsetTracker:
         """Begin to track; `next_offset` is where the group stands."""
         self.partitions[partition] = PartitionOffsets(next_offset)
 
-    def received(self, record: IncomingRecord) -> bool:
-        """Note a record; False if it is not ours to handle or was received before in this epoch."""
-        offsets = self.partitions.get(record.topic_partition)
-        size = len(record.value or b"")
-        return offsets is not None and offsets.received(record.offset, size)
-
     def finished(self, record: IncomingRecord) -> None:
         """See PartitionOffsets.finished."""
         offsets = self.partitions.get(record.topic_partition)

@@ -4,9 +4,10 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
+
+import msgspec
 
 from kits.resilience.retry import Backoff
 from worker.delivery.lanes import Lane
@@ -21,12 +22,11 @@ from worker.delivery.verdicts import Recorded, Status, Verdict
 
 T = TypeVar("T")
 RETRY = Backoff(base_seconds=0.1, cap_seconds=5.0)
-_WRITE_LIMIT = 2_000
+_WRITE_LIMIT = 1_000
 _COPY_LIMIT = 500
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A verdict and the lane that waits for it."""
 
     lane: Lane

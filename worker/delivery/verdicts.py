@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from worker.delivery.event import Event, Failure
 from worker.delivery.seq import OrderState
 
@@ -17,8 +19,7 @@ class Status(StrEnum):
     DISCARDED = "discarded"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One decided event; `failure` says why it is dead or held."""
 
     event: Event

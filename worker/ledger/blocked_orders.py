@@ -1,12 +1,12 @@
 """Ledger: orders that are blocked. Locked and decided again, unblocked when nothing holds them any more."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ARRAY, Integer, Row, Text, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Integer, Text, and_, bindparam, case, func, or_, select, update
 
 from kits.kafka.records import IncomingRecord, TopicPartition
+from kits.postgres.driver import DriverConnection, DriverStatement, in_any
 from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
 from worker.delivery.seq import Block, OrderState
 from worker.ledger.rows import decode_headers
@@ -18,8 +18,8 @@ _group = bindparam("of_group", type_=Text)
 _given = func.any(bindparam("order_ids", type_=ARRAY(Text)))
 
 _KEY = ("consumer_group", "order_id")
-_INSERT_MISSING = insert_from_arrays(delivery_order, *_KEY).on_conflict_do_nothing()
-_LOCK = (
+_INSERT_MISSING = DriverStatement(insert_from_arrays(delivery_order, *_KEY).on_conflict_do_nothing())
+_LOCK = DriverStatement(
     select(_order.order_id, _order.last_seq, _order.blocked)
     .where(_order.consumer_group == _group, _order.order_id == _given)
     .order_by(_order.order_id)
@@ -37,11 +37,11 @@ _cause = (
     .where(
         _row.consumer_group == _order.consumer_group,
         _row.order_id == _order.order_id,
-        _row.status.in_(["dead", "held"]),
+        in_any(_row.status, "dead", "held"),
     )
     .scalar_subquery()
 )
-_REFRESH = (
+_REFRESH = DriverStatement(
     update(delivery_order)
     .where(_order.consumer_group == _group, _order.order_id == _given)
     .values(blocked=_cause, updated_at=func.clock_timestamp())
@@ -70,7 +70,7 @@ _held = (
     .subquery("held")
 )
 # Without a hole from last_seq + 1 on: then a row's number is at most last_seq + its place among the held.
-_RESUMABLE = (
+_RESUMABLE = DriverStatement(
     select(_held)
     .where(_held.c.seq <= _held.c.last_seq + _held.c.place)
     .order_by(_held.c.order_id, _held.c.seq)
@@ -79,44 +79,45 @@ _RESUMABLE = (
 
 
 async def lock_orders(
-    connection: AsyncConnection, group: str, order_ids: Iterable[str]
+    connection: DriverConnection, group: str, order_ids: Iterable[str]
 ) -> dict[str, OrderState]:
     """Lock the rows of these orders, sorted, made if they are missing, until the transaction ends."""
     names = sorted(order_ids)
-    await connection.execute(_INSERT_MISSING, as_arrays(_KEY, [(group, name) for name in names]))
-    return _states(await connection.execute(_LOCK, {"of_group": group, "order_ids": names}))
+    await connection.fetch(_INSERT_MISSING, as_arrays(_KEY, [(group, name) for name in names]))
+    return _states(await connection.fetch(_LOCK, {"of_group": group, "order_ids": names}))
 
 
 async def refresh_orders(
-    connection: AsyncConnection, group: str, order_ids: Iterable[str]
+    connection: DriverConnection, group: str, order_ids: Iterable[str]
 ) -> dict[str, OrderState]:
     """Derive from their rows whether these orders, locked already, are blocked; returns them as they are."""
     asked = {"of_group": group, "order_ids": sorted(order_ids)}
-    return _states(await connection.execute(_REFRESH, asked))
+    return _states(await connection.fetch(_REFRESH, asked))
 
 
 async def resumable_records(
-    connection: AsyncConnection, group: str, partitions: Collection[TopicPartition], limit: int
+    connection: DriverConnection, group: str, partitions: Collection[TopicPartition], limit: int
 ) -> list[IncomingRecord]:
     """Held events whose turn has come in orders without a dead one and without a lease, in seq order."""
     at = as_arrays(("topic", "partition"), [(each.topic, each.partition) for each in sorted(partitions)])
-    rows = await connection.execute(_RESUMABLE, {"of_group": group, "limit": limit, **at})
+    rows = await connection.fetch(_RESUMABLE, {"of_group": group, "limit": limit, **at})
     return [_record_of(row) for row in rows]
 
 
-def _record_of(row: Row[Any]) -> IncomingRecord:
+def _record_of(row: Mapping[str, Any]) -> IncomingRecord:
     return IncomingRecord(
-        topic=row.topic,
-        partition=row.partition,
-        offset=row.offset,
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["offset"],
         timestamp_ms=0,
-        key=row.key,
-        value=row.payload,
-        headers=decode_headers(row.headers),
+        key=row["key"],
+        value=row["payload"],
+        headers=decode_headers(row["headers"]),
     )
 
 
-def _states(rows: Iterable[Row[Any]]) -> dict[str, OrderState]:
+def _states(rows: Iterable[tuple[str, int, str | None]]) -> dict[str, OrderState]:
     return {
-        row.order_id: OrderState(row.last_seq, Block(row.blocked) if row.blocked else None) for row in rows
+        order_id: OrderState(last_seq, Block(blocked) if blocked else None)
+        for order_id, last_seq, blocked in rows
     }

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ARRAY, Integer, Text, bindparam, func, literal, select, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.kafka.records import IncomingRecord, TopicPartition
+from kits.postgres.driver import DriverConnection, DriverStatement, driver_connection, driver_transaction
 from kits.postgres.schema import as_arrays, insert_from_arrays
 from worker.delivery.locked import decide_again
 from worker.delivery.seq import Block, OrderState
@@ -20,28 +21,39 @@ _group = bindparam("of_group", type_=Text)
 _given_orders = func.any(bindparam("order_ids", type_=ARRAY(Text)))
 _given_events = func.any(bindparam("event_ids", type_=ARRAY(Text)))
 
-_LOOK_UP = union_all(
-    select(
-        literal("order").label("kind"), _order.order_id.label("id"), _order.last_seq, _order.blocked
-    ).where(_order.consumer_group == _group, _order.order_id == _given_orders),
-    select(literal("event"), delivery.c.event_id, literal(0, Integer), delivery.c.status).where(
-        delivery.c.consumer_group == _group, delivery.c.event_id == _given_events
-    ),
+_LOOK_UP = DriverStatement(
+    union_all(
+        select(
+            literal("order").label("kind"), _order.order_id.label("id"), _order.last_seq, _order.blocked
+        ).where(_order.consumer_group == _group, _order.order_id == _given_orders),
+        select(literal("event"), delivery.c.event_id, literal(0, Integer), delivery.c.status).where(
+            delivery.c.consumer_group == _group, delivery.c.event_id == _given_events
+        ),
+    )
 )
 
 _ORDER_COLUMNS = ("consumer_group", "order_id", "last_seq", "is_baseline")
 _new_order = insert_from_arrays(delivery_order, *_ORDER_COLUMNS)
-_ADVANCE = _new_order.on_conflict_do_update(
-    index_elements=[_order.consumer_group, _order.order_id],
-    set_={
-        "last_seq": func.greatest(_order.last_seq, _new_order.excluded.last_seq),
-        "updated_at": func.clock_timestamp(),
-    },
-).returning(_order.order_id, _order.blocked)
+_ADVANCE = DriverStatement(
+    _new_order.on_conflict_do_update(
+        index_elements=[_order.consumer_group, _order.order_id],
+        set_={
+            "last_seq": func.greatest(_order.last_seq, _new_order.excluded.last_seq),
+            "updated_at": func.clock_timestamp(),
+        },
+    ).returning(_order.order_id, _order.blocked)
+)
 
 _PARTITION_COLUMNS = ("consumer_group", "topic", "partition", "first_offset")
-_ADD_PARTITIONS = insert_from_arrays(delivery_partition, *_PARTITION_COLUMNS).on_conflict_do_nothing()
-_FIRST_OFFSETS = select(delivery_partition).where(delivery_partition.c.consumer_group == _group)
+_ADD_PARTITIONS = DriverStatement(
+    insert_from_arrays(delivery_partition, *_PARTITION_COLUMNS).on_conflict_do_nothing()
+)
+_partition = delivery_partition.c
+_FIRST_OFFSETS = DriverStatement(
+    select(_partition.topic, _partition.partition, _partition.first_offset).where(
+        _partition.consumer_group == _group
+    )
+)
 
 
 class SqlLedger:
@@ -53,22 +65,21 @@ class SqlLedger:
 
     def __init__(self, engine: AsyncEngine, *, group: str) -> None:
         self._engine = engine
-        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._group = group
 
     async def first_offsets(self) -> dict[TopicPartition, int]:
         """See the port."""
         with ledger_errors():
-            async with self._reading.connect() as connection:
-                rows = await connection.execute(_FIRST_OFFSETS, {"of_group": self._group})
-                return {TopicPartition(row.topic, row.partition): row.first_offset for row in rows}
+            async with driver_connection(self._engine) as connection:
+                rows = await connection.fetch(_FIRST_OFFSETS, {"of_group": self._group})
+                return {TopicPartition(topic, number): first for topic, number, first in rows}
 
     async def add_partitions(self, first_offsets: Mapping[TopicPartition, int]) -> None:
         """See the port."""
         rows = [(self._group, at.topic, at.partition, first) for at, first in sorted(first_offsets.items())]
         with ledger_errors():
-            async with self._engine.begin() as connection:
-                await connection.execute(_ADD_PARTITIONS, as_arrays(_PARTITION_COLUMNS, rows))
+            async with driver_transaction(self._engine) as connection:
+                await connection.fetch(_ADD_PARTITIONS, as_arrays(_PARTITION_COLUMNS, rows))
 
     async def look_up(self, order_ids: Collection[str], event_ids: Collection[str]) -> Known:
         """See the port. One round trip."""
@@ -79,8 +90,8 @@ class SqlLedger:
         }
         known = Known()
         with ledger_errors():
-            async with self._reading.connect() as connection:
-                for kind, name, last_seq, blocked in await connection.execute(_LOOK_UP, asked):
+            async with driver_connection(self._engine) as connection:
+                for kind, name, last_seq, blocked in await connection.fetch(_LOOK_UP, asked):
                     if kind == "order":
                         known.orders[name] = OrderState(last_seq, Block(blocked) if blocked else None)
                     else:
@@ -90,10 +101,10 @@ class SqlLedger:
     async def record(self, verdicts: Sequence[Verdict]) -> Recorded:
         """See the port. Two statements and the COMMIT, unless something is dead, held or blocked."""
         with ledger_errors():
-            async with self._engine.begin() as connection:
+            async with driver_transaction(self._engine) as connection:
                 return await self._record(connection, verdicts)
 
-    async def _record(self, connection: AsyncConnection, verdicts: Sequence[Verdict]) -> Recorded:
+    async def _record(self, connection: DriverConnection, verdicts: Sequence[Verdict]) -> Recorded:
         order_ids = {v.event.order_id for v in verdicts if v.event.order_id is not None}
         touched = {
             v.event.order_id for v in verdicts if v.status is not Status.DELIVERED and v.event.order_id
@@ -107,7 +118,7 @@ class SqlLedger:
         refreshed = await refresh_orders(connection, self._group, touched) if touched else {}
         return Recorded(refreshed, undecided)
 
-    async def _advance(self, connection: AsyncConnection, verdicts: Sequence[Verdict]) -> set[str]:
+    async def _advance(self, connection: DriverConnection, verdicts: Sequence[Verdict]) -> set[str]:
         """Move the orders of delivered events on; returns those that are blocked."""
         orders: dict[str, tuple[str, str, int, bool]] = {}
         for verdict in verdicts:
@@ -119,11 +130,11 @@ class SqlLedger:
         if not orders:
             return set()
         rows = [orders[order_id] for order_id in sorted(orders)]
-        moved = await connection.execute(_ADVANCE, as_arrays(_ORDER_COLUMNS, rows))
+        moved = await connection.fetch(_ADVANCE, as_arrays(_ORDER_COLUMNS, rows))
         return {order_id for order_id, blocked in moved if blocked is not None}
 
     async def resumable(self, partitions: Collection[TopicPartition], *, limit: int) -> list[IncomingRecord]:
         """See the port."""
         with ledger_errors():
-            async with self._reading.connect() as connection:
+            async with driver_connection(self._engine) as connection:
                 return await resumable_records(connection, self._group, partitions, limit)

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import and_, func, or_
 from sqlalchemy.dialects.postgresql import Insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kits.kafka.records import Headers
+from kits.postgres.driver import DriverConnection, DriverStatement, in_any
 from kits.postgres.schema import as_arrays, insert_from_arrays
 from worker.delivery.verdicts import Status, Verdict
 from worker.ledger.tables import delivery
@@ -32,17 +32,17 @@ def _upsert(*columns: str) -> Insert:
         index_elements=[_row.consumer_group, _row.event_id],
         set_=changed | {"updated_at": func.clock_timestamp()},
         where=or_(
-            and_(_row.status.in_(["held", "retrying"]), new.status != "held"),
-            and_(_row.status == "dead", new.status.in_(["dead", "delivered", "skipped"])),
+            and_(in_any(_row.status, "held", "retrying"), new.status != "held"),
+            and_(_row.status == "dead", in_any(new.status, "dead", "delivered", "skipped")),
         ),
     )
 
 
-_DELIVERED = _upsert(*_PLACE)
-_OPEN = _upsert(*_PLACE, *_DETAIL)
+_DELIVERED = DriverStatement(_upsert(*_PLACE))
+_OPEN = DriverStatement(_upsert(*_PLACE, *_DETAIL))
 
 
-async def write_rows(connection: AsyncConnection, group: str, verdicts: Sequence[Verdict]) -> None:
+async def write_rows(connection: DriverConnection, group: str, verdicts: Sequence[Verdict]) -> None:
     """Write one row per event; of several verdicts about one event id the first counts."""
     unique: dict[str, Verdict] = {}
     for verdict in verdicts:
@@ -51,9 +51,9 @@ async def write_rows(connection: AsyncConnection, group: str, verdicts: Sequence
     delivered = [_place(group, v) for v in ordered if v.status is Status.DELIVERED]
     others = [(*_place(group, v), *_detail(v)) for v in ordered if v.status is not Status.DELIVERED]
     if delivered:
-        await connection.execute(_DELIVERED, as_arrays(_PLACE, delivered))
+        await connection.fetch(_DELIVERED, as_arrays(_PLACE, delivered))
     if others:
-        await connection.execute(_OPEN, as_arrays((*_PLACE, *_DETAIL), others))
+        await connection.fetch(_OPEN, as_arrays((*_PLACE, *_DETAIL), others))
 
 
 def encode_headers(headers: Headers) -> bytes:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kits.kafka.records import IncomingRecord
+from kits.postgres.driver import beneath
 from worker.delivery.event import Event, failure, read_event
 from worker.delivery.stuck import (
     LEASE_SECONDS,
@@ -175,7 +176,7 @@ class SqlStuckOrders:
                 if case.order_id is not None:
                     moved = {**self._order(case), "new_last_seq": decision.last_seq}
                     await connection.execute(_MOVE_ON, moved)
-                    await refresh_orders(connection, self._group, [case.order_id])
+                    await refresh_orders(await beneath(connection), self._group, [case.order_id])
                 await connection.execute(_NOTE, self._noted(case, note, decision))
                 return True
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -94,6 +94,12 @@ async def test_the_journey_of_an_order_can_be_read_from_the_log(
     lines: list[dict[str, Any]] = []
 
     class Lines:
+        def bind(self) -> Self:
+            return self
+
+        def is_enabled_for(self, _level: int) -> bool:
+            return True
+
         def __getattr__(self, level: str) -> Callable[..., None]:
             return lambda event, **fields: lines.append({"level": level, "event": event, **fields})
 

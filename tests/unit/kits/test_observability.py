@@ -147,3 +147,16 @@ def test_metrics_render_in_the_prometheus_format() -> None:
     metrics = Metrics()
     metrics.counter("orders_total", "Orders.").inc()
     assert b"# HELP orders_total Orders.\n# TYPE orders_total counter\norders_total 1.0" in metrics.render()
+
+
+def test_a_tally_looks_like_a_counter_and_each_label_counts_for_itself() -> None:
+    """What is counted ten thousand times a second costs an addition; a scrape sees no difference."""
+    metrics = Metrics()
+    metrics.tally("events_total", "Events.").labels().inc()
+    by_outcome = metrics.tally("answers_total", "Answers.", ["outcome"])
+    by_outcome.labels("accepted").inc(2)
+    by_outcome.labels("accepted").inc()
+    by_outcome.labels("rejected").inc()
+    text = metrics.render()
+    assert b"# HELP events_total Events.\n# TYPE events_total counter\nevents_total 1.0" in text
+    assert b'answers_total{outcome="accepted"} 3.0\nanswers_total{outcome="rejected"} 1.0' in text

@@ -10,6 +10,7 @@ from tests.unit.worker.fakes import ACCEPTED, AWAY, REFUSED
 from tests.unit.worker.group import Group, until
 from tests.unit.worker.virtual_time import run_virtually
 from worker.delivery.calls import CallLimits
+from worker.delivery.event import Event
 from worker.delivery.failures import Answer, AnswerKind
 from worker.delivery.intake import IntakeLimits
 from worker.delivery.loop import Limits
@@ -306,7 +307,32 @@ def test_a_platform_without_batches_gets_single_calls_from_then_on() -> None:
             await group.finish()
             assert member.notes.names().count("batches_ended") == 1
         assert len(group.platform.arrived) == 50
-        assert sum(batch for _, _, batch in group.platform.calls) <= 4
+        assert sum(batch for _, _, batch in group.platform.calls) <= CallLimits().batch_calls
+
+    run_virtually(scenario())
+
+
+def test_an_assignment_that_ends_while_a_poll_is_read_leaves_the_rest_to_the_next_one() -> None:
+    """A long poll is read in stretches; what is left of it belongs to nobody when the partitions change."""
+
+    async def scenario() -> None:
+        group = Group(batch_size=10)
+        group.log.append(Sample(f"o-{number}", 1) for number in range(900))
+        async with group.member() as member:
+            begun, received = asyncio.Event(), list[Event]()
+
+            def note(event: Event) -> None:
+                received.append(event)
+                begun.set()
+
+            vars(member.notes)["received"] = note
+            await begun.wait()
+            await member.revoke()
+            await member.assign(group.partitions)
+            assert len(received) < 300, "the poll was read to its end"
+            await group.finish()
+        assert sorted(set(group.platform.arrived)) == sorted((f"o-{number}", 1) for number in range(900))
+        assert all(group.platform.first_arrivals(f"o-{number}") == [1] for number in range(900))
 
     run_virtually(scenario())
 

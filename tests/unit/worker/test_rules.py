@@ -62,10 +62,11 @@ def test_a_record_counts_once_in_an_epoch_and_not_at_all_in_another_partition() 
     """A client that hands a record out twice does not make it unfinished twice."""
     tracker = OffsetTracker()
     record = Sample().incoming(7)
-    assert not tracker.received(record)
+    tracker.finished(record)
     tracker.open(TopicPartition(record.topic, 0), 7)
-    assert tracker.received(record)
-    assert not tracker.received(record)
+    offsets = tracker.partitions[TopicPartition(record.topic, 0)]
+    assert offsets.received(7, 100)
+    assert not offsets.received(7, 100)
     tracker.finished(record)
     assert tracker.to_commit() == {TopicPartition(record.topic, 0): 8}
     tracker.committed({TopicPartition(record.topic, 0): 8})
