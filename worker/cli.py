@@ -12,6 +12,7 @@ from contracts.topics import DATA_PLATFORM_GROUP
 from kits.observability.logs import configure_logging
 from kits.settings import SettingsError, read_settings
 from worker.container import Container, LedgerContainer
+from worker.dlq_storm import add_commands
 from worker.settings import LedgerSettings, WorkerSettings
 
 FAILED = 1
@@ -24,9 +25,11 @@ Without a command it consumes, by default the group {DATA_PLATFORM_GROUP!r}, unt
 
 commands:
   migrate     bring the schema `delivery` to this build's revision
+  dlq storm release --reason TEXT
+              let the group go on after the storm guard has stopped it
 
 Settings come from the environment, see .env.example.
-Exit codes: 0 done, 1 failed, 2 wrong usage or settings."""
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 the data platform refuses every call."""
 
 
 def consume(groups: Sequence[str]) -> int:
@@ -65,15 +68,24 @@ async def _migrate(container: LedgerContainer) -> str:
         await engine.dispose()
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"migrate": migrate}
+def dead_letters(arguments: Sequence[str]) -> int:
+    """`dlq …`: what people do about dead letters."""
+    parser = argparse.ArgumentParser(prog="python -m worker dlq")
+    add_commands(parser.add_subparsers(metavar="storm", required=True))
+    options = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"migrate": migrate, "dlq": dead_letters}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or settings."""
-    words: list[str] = _parser().parse_args(arguments).words
-    command, rest = (COMMANDS[words[0]], words[1:]) if words and words[0] in COMMANDS else (consume, words)
     try:
-        return command(rest)
+        if arguments and arguments[0] in COMMANDS:
+            return COMMANDS[arguments[0]](arguments[1:])
+        return consume(_parser().parse_args(arguments).words)
     except SettingsError as error:
         print(f"The settings are not valid:\n{error}", file=sys.stderr)
         return USAGE_ERROR
@@ -82,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m worker",
-        usage="python -m worker [group ...] | migrate",
+        usage="python -m worker [group ...] | migrate | dlq storm release",
         description="Forwards order events from Kafka to the data platform.",
         epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -30,6 +30,7 @@ from worker.delivery.intake import IntakeLimits
 from worker.delivery.loop import Limits
 from worker.ledger.deliveries import SqlLedger
 from worker.ledger.health import LedgerCheck
+from worker.ledger.storms import SqlStorms
 from worker.ledger.tables import SCHEMA
 from worker.metrics import WorkerMetrics
 from worker.runner import Runner
@@ -114,10 +115,12 @@ class LedgerContainer(containers.DeclarativeContainer):
     """What the commands need that only touch the database."""
 
     settings: providers.Dependency[LedgerSettings] = providers.Dependency()
+    group = providers.Object(DATA_PLATFORM_GROUP)
     engine = providers.Singleton(
         create_engine, settings.provided.ledger_url, application_name=CLIENT_ID, pool_size=5
     )
     history = providers.Singleton(History, "worker", schema=SCHEMA)
+    storms = providers.Singleton(SqlStorms, engine, group=group)
 
 
 class Container(LedgerContainer):
@@ -126,7 +129,7 @@ class Container(LedgerContainer):
     settings = LedgerContainer.settings
     order_events = providers.Object(ORDER_EVENTS)
     dead_letter_topic = providers.Object(DATA_PLATFORM_DLQ)
-    group = providers.Object(DATA_PLATFORM_GROUP)
+    group = LedgerContainer.group
 
     metrics = providers.Singleton(Metrics)
     worker_metrics = providers.Singleton(WorkerMetrics, metrics)
@@ -153,6 +156,7 @@ class Container(LedgerContainer):
             OrderTopics, admin, providers.Callable(order_topics, order_events, dead_letter_topic)
         ),
         ledger=ledger,
+        storms=LedgerContainer.storms,
         platform=client,
         dead_letters=providers.Singleton(
             KafkaDeadLetterTopic, producer, topic=dead_letter_topic, group=group

@@ -4,14 +4,15 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 
-from worker.delivery.calls import CallLimits, Calls, Head
+from worker.delivery.calls import CallLimits, Calls
 from worker.delivery.epoch import Epoch
 from worker.delivery.event import Event, Failure, failure
-from worker.delivery.failures import Answer, Outcome, code_of
+from worker.delivery.heads import Head
 from worker.delivery.lanes import Lane, Lanes, Plan
 from worker.delivery.ports import Clock, DeadLetters, Ledger, Observer, Platform
 from worker.delivery.recorder import Entry, Recorder
 from worker.delivery.seq import Block, OrderState, Step
+from worker.delivery.storm_guard import StormGuard
 from worker.delivery.verdicts import Recorded, Status, Verdict
 
 _MOMENT_SECONDS = 0.001
@@ -25,6 +26,7 @@ class LaneDriver:
         *,
         lanes: Lanes,
         epoch: Epoch,
+        guard: StormGuard,
         platform: Platform,
         ledger: Ledger,
         dead_letters: DeadLetters,
@@ -38,6 +40,7 @@ class LaneDriver:
     ) -> None:
         self._lanes = lanes
         self._epoch = epoch
+        self._guard = guard
         self._observer = observer
         self._clock = clock
         self._gap_wait_seconds = gap_wait_seconds
@@ -51,15 +54,22 @@ class LaneDriver:
             limits=limits,
             rng=rng,
             is_ours=epoch.owns,
-            on_judged=self._judged,
+            may_begin=lambda: guard.is_open,
+            on_decided=self._decided,
         )
         self.recorder = Recorder(
             ledger=ledger,
             dead_letters=dead_letters,
+            guard=guard,
             observer=observer,
             rng=rng,
             on_recorded=self._recorded,
         )
+
+    def go_on(self) -> None:
+        """The storm is over: everything that stands goes on."""
+        self.advance_all(list(self._lanes))
+        self.calls.pump_soon()
 
     def advance_all(self, lanes: Iterable[Lane]) -> None:
         """Let these lanes make their steps."""
@@ -70,7 +80,9 @@ class LaneDriver:
         """Let a lane make every step that it can make now."""
         # A timer may fire a moment early.
         now = asyncio.get_running_loop().time() + _MOMENT_SECONDS
-        while self._epoch.is_live and (plan := lane.next(now, self._gap_wait_seconds)):
+        while (
+            self._epoch.is_live and self._guard.is_open and (plan := lane.next(now, self._gap_wait_seconds))
+        ):
             self._carry_out(lane, plan)
         self._set_timer(lane)
         self._lanes.tidy(lane)
@@ -104,20 +116,19 @@ class LaneDriver:
         else:
             self._on_finished(event)
 
-    def _judged(self, head: Head, outcome: Outcome, answer: Answer) -> None:
-        lane, event = head.lane, head.event
+    def _decided(self, lane: Lane, verdict: Verdict) -> None:
         lane.calling = False
-        if outcome is Outcome.REJECTED:
-            reason = failure("rejected", code_of(answer), answer.reason)
-            self._settle(lane, Verdict(event, Status.DEAD, reason))
-            return
-        verdict = Verdict(event, Status.DELIVERED, baseline=head.baseline)
-        state = lane.state
-        if state is None or state.blocked is not None or event.seq is None:
+        state, seq = lane.state, verdict.event.seq
+        if (
+            verdict.status is not Status.DELIVERED
+            or state is None
+            or state.blocked is not None
+            or seq is None
+        ):
             self._settle(lane, verdict)
             return
         # The next event need not wait for the ledger: a crash now would repeat both, in their order.
-        state.last_seq = max(state.last_seq, event.seq)
+        state.last_seq = max(state.last_seq, seq)
         self._record(lane, verdict)
         self.advance(lane)
 
@@ -179,4 +190,4 @@ class LaneDriver:
 def _reason_to_hold(state: OrderState | None) -> Failure:
     if state is not None and state.blocked is Block.DEAD:
         return failure("blocked", "blocked", "An earlier event of its order is a dead letter.")
-    return failure("gap", "gap", "An earlier number of its order is missing.")
+    return failure("gap", "gap", "An earlier number of its order is missing or being retried.")

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
 from worker.delivery.seq import Block, OrderState
+from worker.delivery.verdicts import Kept, Status
 from worker.ledger.rows import decode_headers
 from worker.ledger.tables import delivery, delivery_order
 
@@ -30,14 +31,14 @@ _cause = (
     select(
         case(
             (func.bool_or(_row.status == "dead"), "dead"),
-            (func.bool_or(_row.status == "held"), "gap"),
+            (func.bool_or(_row.status.in_(["held", "retrying"])), "gap"),
             else_=None,
         )
     )
     .where(
         _row.consumer_group == _order.consumer_group,
         _row.order_id == _order.order_id,
-        _row.status.in_(["dead", "held"]),
+        _row.status.in_(["dead", "held", "retrying"]),
     )
     .scalar_subquery()
 )
@@ -70,6 +71,17 @@ _RESUMABLE = (
     .order_by(_held.c.order_id, _held.c.seq)
     .limit(bindparam("limit", type_=Integer))
 )
+_DUE = (
+    select(delivery)
+    .join(_at, and_(_at.c.topic == _row.topic, _at.c.partition == _row.partition))
+    .where(
+        _row.consumer_group == _group,
+        _row.status == "retrying",
+        _row.next_attempt_at <= func.clock_timestamp(),
+    )
+    .order_by(_row.next_attempt_at)
+    .limit(bindparam("limit", type_=Integer))
+)
 
 
 async def lock_orders(
@@ -89,17 +101,19 @@ async def refresh_orders(
     return _states(await connection.execute(_REFRESH, asked))
 
 
-async def resumable_records(
+async def resumable_events(
     connection: AsyncConnection, group: str, partitions: Collection[TopicPartition], limit: int
-) -> list[IncomingRecord]:
-    """Held events whose turn has come in orders blocked by a gap alone, per order in seq order."""
+) -> list[Kept]:
+    """Parked events that are due, then held events whose turn has come, per order in seq order."""
     at = as_arrays(("topic", "partition"), [(each.topic, each.partition) for each in sorted(partitions)])
-    rows = await connection.execute(_RESUMABLE, {"of_group": group, "limit": limit, **at})
-    return [_record_of(row) for row in rows]
+    asked = {"of_group": group, "limit": limit, **at}
+    return [
+        _kept(row) for statement in (_DUE, _RESUMABLE) for row in await connection.execute(statement, asked)
+    ]
 
 
-def _record_of(row: Row[Any]) -> IncomingRecord:
-    return IncomingRecord(
+def _kept(row: Row[Any]) -> Kept:
+    record = IncomingRecord(
         topic=row.topic,
         partition=row.partition,
         offset=row.offset,
@@ -108,6 +122,7 @@ def _record_of(row: Row[Any]) -> IncomingRecord:
         value=row.payload,
         headers=decode_headers(row.headers),
     )
+    return Kept(record, row.status == Status.RETRYING, row.attempts, row.first_failed_at)
 
 
 def _states(rows: Iterable[Row[Any]]) -> dict[str, OrderState]:

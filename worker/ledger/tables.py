@@ -1,6 +1,7 @@
 """Ledger: the tables of the schema `delivery`."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -79,3 +80,13 @@ delivery_partition = Table(
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
 )
 """Where the log of a partition began when the group first saw it."""
+
+delivery_storm = Table(
+    "delivery_storm",
+    ledger,
+    Column("consumer_group", Text, primary_key=True),
+    Column("tripped_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("event_ids", ARRAY(Text), nullable=False),
+    Column("released_at", DateTime(timezone=True)),
+)
+"""The last storm of each group: it stands while it is not released. `event_ids` were about to die."""

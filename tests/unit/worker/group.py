@@ -9,6 +9,7 @@ from kits.kafka.records import TopicPartition
 from tests.unit.worker.events import TOPIC
 from tests.unit.worker.fakes import (
     InMemoryLedger,
+    InMemoryStorms,
     ListedDeadLetters,
     Log,
     LogSource,
@@ -28,6 +29,7 @@ class Member:
         given = Collaborators(
             source=self.source,
             ledger=group.ledger,
+            storms=group.storms,
             platform=group.platform,
             dead_letters=group.dead_letters,
             clock=WallClock(),
@@ -75,6 +77,7 @@ class Group:
         self.partitions = [TopicPartition(TOPIC, number) for number in range(partitions)]
         self.log = Log()
         self.ledger = InMemoryLedger()
+        self.storms = InMemoryStorms()
         self.platform = ScriptedPlatform(random.Random(seed), batch_size=batch_size)  # noqa: S311
         self.dead_letters = ListedDeadLetters()
         self.limits = limits or Limits()
