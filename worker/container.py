@@ -67,6 +67,7 @@ def limits_of(settings: WorkerSettings) -> Limits:
         ),
         intake=IntakeLimits(records=settings.worker.max_in_flight),
         gap_wait_seconds=settings.worker.gap_wait_seconds,
+        halt_seconds=settings.worker.halt_seconds,
     )
 
 

@@ -71,7 +71,7 @@ class Breaker:
         # A timer may fire a moment early: less than a millisecond is no wait.
         return remaining if remaining >= 0.001 else 0.0
 
-    def begin(self) -> int:
+    def admit(self) -> int:
         """A call begins now; after a wait it is the probe. Returns the number of the last change."""
         if self.state is BreakerState.OPEN:
             self._move(BreakerState.HALF_OPEN)

@@ -10,6 +10,7 @@ from kits.observability.logs import get_logger
 from worker.delivery.breaker import Breaker, BreakerState
 from worker.delivery.event import Event
 from worker.delivery.failures import Answer, AnswerKind
+from worker.delivery.halt import Halt
 from worker.delivery.heads import Head, Heads
 from worker.delivery.lanes import Lane
 from worker.delivery.ports import Clock, Observer, Platform
@@ -41,6 +42,7 @@ class Calls:
         clock: Clock,
         observer: Observer,
         limits: CallLimits,
+        halt: Halt,
         rng: random.Random,
         is_ours: Callable[[Event], bool],
         may_begin: Callable[[], bool],
@@ -57,13 +59,14 @@ class Calls:
         self.breaker = Breaker(rng, self._breaker_changed)
         self._triage = Triage(
             breaker=self.breaker,
+            halt=halt,
             heads=self._heads,
             clock=clock,
             observer=observer,
             rng=rng,
             on_decided=on_decided,
         )
-        self.halt = self._triage.halt
+        self.halt = halt
         self._begun = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = {True: 0, False: 0}
@@ -131,7 +134,7 @@ class Calls:
     def _begin(self, heads: list[Head], *, batch: bool) -> None:
         self._begun += 1
         is_probe = not self.breaker.is_closed
-        call = Call(self._begun, self.breaker.begin(), is_probe)
+        call = Call(self._begun, self.breaker.admit(), is_probe)
         self._running[batch] += 1
         task = asyncio.create_task(self._call(call, heads, batch=batch))
         self._tasks.add(task)

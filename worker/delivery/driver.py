@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from worker.delivery.calls import CallLimits, Calls
 from worker.delivery.epoch import Epoch
 from worker.delivery.event import Event, Failure, failure
+from worker.delivery.halt import Halt
 from worker.delivery.heads import Head
 from worker.delivery.lanes import Lane, Lanes, Plan
 from worker.delivery.ports import Clock, DeadLetters, Ledger, Observer, Platform
@@ -33,6 +34,7 @@ class LaneDriver:
         clock: Clock,
         observer: Observer,
         limits: CallLimits,
+        halt_seconds: float,
         gap_wait_seconds: float,
         rng: random.Random,
         on_finished: Callable[[Event], None],
@@ -52,6 +54,7 @@ class LaneDriver:
             clock=clock,
             observer=observer,
             limits=limits,
+            halt=Halt(end_seconds=halt_seconds),
             rng=rng,
             is_ours=epoch.owns,
             may_begin=lambda: guard.is_open,

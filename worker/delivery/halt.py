@@ -3,7 +3,6 @@
 import asyncio
 
 UNREADY_SECONDS = 2.0
-END_SECONDS = 60.0
 
 
 class MisconfiguredError(Exception):
@@ -15,7 +14,8 @@ class MisconfiguredError(Exception):
 class Halt:
     """Counts from the first such answer without a success since. An outage says nothing: it begins anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, end_seconds: float) -> None:
+        self._end_seconds = end_seconds
         self._since: float | None = None
         self._failing = asyncio.Event()
         self.reason = ""
@@ -24,7 +24,7 @@ class Halt:
     def is_unready(self) -> bool:
         """Long enough for every other order to have shown that it is not a single event."""
         now = asyncio.get_running_loop().time()
-        return self._since is not None and now - self._since >= UNREADY_SECONDS
+        return self._since is not None and now - self._since >= min(UNREADY_SECONDS, self._end_seconds / 2)
 
     def failed(self, reason: str) -> None:
         """An answer that says so, to an event that is not known to fail alone."""
@@ -50,6 +50,8 @@ class Halt:
             since = self._since
             if since is None:
                 continue
-            await asyncio.sleep(since + END_SECONDS - loop.time())
+            await asyncio.sleep(since + self._end_seconds - loop.time())
             if self._since == since:
-                raise MisconfiguredError(f"The data platform answers {self.reason} to every call.")
+                raise MisconfiguredError(
+                    f"Every call was answered with {self.reason} for {self._end_seconds:.0f} s."
+                )

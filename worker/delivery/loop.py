@@ -38,6 +38,7 @@ class Limits:
     calls: CallLimits = field(default_factory=CallLimits)
     intake: IntakeLimits = field(default_factory=IntakeLimits)
     gap_wait_seconds: float = 30.0
+    halt_seconds: float = 60.0
     calls_end_seconds: float = 11.0
     ledger_end_seconds: float = 8.0
     commit_end_seconds: float = 3.0
@@ -83,6 +84,7 @@ class DeliveryLoop:
             clock=given.clock,
             observer=observer,
             limits=limits.calls,
+            halt_seconds=limits.halt_seconds,
             gap_wait_seconds=limits.gap_wait_seconds,
             rng=rng,
             on_finished=self._finished,

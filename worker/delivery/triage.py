@@ -44,6 +44,7 @@ class Triage:
         self,
         *,
         breaker: Breaker,
+        halt: Halt,
         heads: Heads,
         clock: Clock,
         observer: Observer,
@@ -51,13 +52,13 @@ class Triage:
         on_decided: Callable[[Lane, Verdict], None],
     ) -> None:
         self._breaker = breaker
+        self._halt = halt
         self._heads = heads
         self._clock = clock
         self._observer = observer
         self._rng = rng
         self._on_decided = on_decided
         self.suspects = Suspects()
-        self.halt = Halt()
 
     def sort_out(self, call: Call, heads: Sequence[Head], answers: Sequence[Answer], *, now: float) -> None:
         """Draw all consequences of one call; `now` is the loop's time."""
@@ -73,7 +74,7 @@ class Triage:
                 self._alone(head, outcome, answer)
         if judged:
             self._breaker.succeeded(call.begun_under)
-            self.halt.clear()
+            self._halt.clear()
         for each in judged:
             self._judged(call, *each)
         if again:
@@ -123,9 +124,9 @@ class Triage:
 
     def _tell_halt(self, head: Head, outcome: Outcome, answer: Answer) -> None:
         if outcome not in LONELY:
-            self.halt.clear()
+            self._halt.clear()
         elif outcome is Outcome.CONFIGURATION and not head.event.is_known_alone:
-            self.halt.failed(code_of(answer))
+            self._halt.failed(code_of(answer))
 
     def _tell_breaker(self, call: Call, head: Head, outcome: Outcome, answer: Answer, *, now: float) -> None:
         says_nothing_new = head.event.is_known_alone and outcome in LONELY and not call.is_probe
@@ -185,6 +186,7 @@ class Triage:
     def _decide(self, suspect: Suspect, status: Status, *, retry_in_seconds: float | None = None) -> None:
         head, answer = suspect.head, suspect.answer
         self._heads.withdraw(head)
+        head.event.failed(self._clock.now())
         reason = failure(suspect.outcome.value, code_of(answer), answer.reason)
         verdict = Verdict(head.event, status, reason, head.baseline, retry_in_seconds)
         self._on_decided(head.lane, verdict)

@@ -24,6 +24,8 @@ from devservices.data_platform.problems import Refusal
         {"reject": {}},
         {"reject": {"everyNth": 0}},
         {"reject": {"orderIds": "o-1"}},
+        {"failOrders": {"status": 500}},
+        {"failOrders": {"orderIds": ["o-1"], "status": 200}},
         {"status": 200},
         {"applyThenFail": "later"},
         {"flap": {"upMs": 100}},

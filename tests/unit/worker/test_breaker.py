@@ -28,7 +28,7 @@ def test_an_outage_opens_it_at_once_and_one_success_of_a_probe_closes_it() -> No
     driven = Driven()
     driven.fail(Outcome.OUTAGE)
     assert driven.breaker.state is BreakerState.OPEN
-    probe = driven.breaker.begin()
+    probe = driven.breaker.admit()
     assert driven.breaker.wait_seconds(1e6) == math.inf, "one probe at a time"
     driven.breaker.succeeded(probe)
     assert driven.states == [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED]
@@ -38,13 +38,13 @@ def test_an_outage_opens_it_at_once_and_one_success_of_a_probe_closes_it() -> No
 def test_results_of_calls_begun_before_its_last_change_do_not_move_it() -> None:
     """Neither does a late success close it, nor a late failure open it again."""
     driven = Driven()
-    early = driven.breaker.begin()
+    early = driven.breaker.admit()
     driven.fail(Outcome.BACK_PRESSURE)
     driven.breaker.succeeded(early)
-    assert driven.breaker.state is BreakerState.OPEN
-    driven.breaker.succeeded(driven.breaker.begin())
+    assert not driven.breaker.is_closed
+    driven.breaker.succeeded(driven.breaker.admit())
     driven.fail(Outcome.OUTAGE, under=early)
-    assert driven.breaker.state is BreakerState.CLOSED
+    assert driven.breaker.is_closed
 
 
 def test_failures_that_may_be_an_events_own_open_it_after_ten_in_a_row_of_several_orders() -> None:
@@ -53,7 +53,7 @@ def test_failures_that_may_be_an_events_own_open_it_after_ten_in_a_row_of_severa
     for _ in range(50):
         driven.fail(Outcome.FAILING_ALONE)
     assert driven.breaker.is_closed
-    driven.breaker.succeeded(driven.breaker.begin())
+    driven.breaker.succeeded(driven.breaker.admit())
     for number in range(9):
         driven.fail(Outcome.CONFIGURATION, f"o-{number}")
     assert driven.breaker.is_closed
@@ -67,7 +67,7 @@ def test_a_failed_probe_opens_it_again_and_asks_for_another_order() -> None:
     driven.fail(Outcome.OUTAGE, "o-1")
     assert driven.breaker.heads_wanted == 11
     for number in range(2, 5):
-        driven.breaker.begin()
+        driven.breaker.admit()
         driven.fail(Outcome.FAILING_ALONE, f"o-{number}")
         assert driven.breaker.state is BreakerState.OPEN
     assert driven.breaker.heads_wanted == 14
@@ -77,7 +77,7 @@ def test_a_probe_that_tells_nothing_makes_room_for_the_next_one() -> None:
     """Its order was taken away by a rebalance: the breaker must not wait for it for ever."""
     driven = Driven()
     driven.fail(Outcome.OUTAGE)
-    driven.breaker.no_result(driven.breaker.begin())
+    driven.breaker.no_result(driven.breaker.admit())
     assert driven.breaker.state is BreakerState.OPEN
 
 
@@ -87,7 +87,7 @@ def test_it_waits_as_the_platform_asks_and_never_over_five_seconds_otherwise() -
     driven.fail(Outcome.BACK_PRESSURE, asked=30)
     assert driven.breaker.wait_seconds(0.0) == 30.0
     for _ in range(60):
-        driven.breaker.begin()
+        driven.breaker.admit()
         driven.fail(Outcome.OUTAGE)
         assert driven.breaker.wait_seconds(0.0) <= 5.0
 
