@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kits.observability.logs import get_logger
 from worker.delivery.breaker import Breaker, BreakerState
@@ -14,7 +14,7 @@ from worker.delivery.halt import Halt
 from worker.delivery.heads import Head, Heads
 from worker.delivery.lanes import Lane
 from worker.delivery.ports import Clock, Observer, Platform
-from worker.delivery.triage import Call, Triage
+from worker.delivery.triage import Call, Patience, Triage
 from worker.delivery.verdicts import Verdict
 
 log = get_logger(__name__)
@@ -22,11 +22,12 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """How much may be under way at once: calls of each kind, and payload bytes of one batch."""
+    """Calls of each kind at once, payload bytes of one batch, and the patience with what fails alone."""
 
     batch_calls: int = 4
     single_calls: int = 100
     batch_bytes: int = 1_000_000
+    patience: Patience = field(default_factory=Patience)
 
 
 class Calls:
@@ -60,6 +61,7 @@ class Calls:
         self._triage = Triage(
             breaker=self.breaker,
             halt=halt,
+            patience=limits.patience,
             heads=self._heads,
             clock=clock,
             observer=observer,
@@ -78,9 +80,14 @@ class Calls:
         return len(self._tasks)
 
     @property
+    def heads(self) -> int:
+        """How many orders wait for a call here."""
+        return self._heads.count
+
+    @property
     def is_saturated(self) -> bool:
         """The platform is away, and heads of enough different orders are here to find out when it is back."""
-        return not self.breaker.is_closed and self._heads.count >= self.breaker.heads_wanted
+        return not self.breaker.is_closed and self.heads >= self.breaker.heads_wanted
 
     def add(self, head: Head) -> None:
         """Send this head as soon as a call is free; heads added in the same moment share a batch."""

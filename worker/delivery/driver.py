@@ -96,6 +96,10 @@ class LaneDriver:
             timer.cancel()
         self._timers.clear()
 
+    @property
+    def _may_step(self) -> bool:
+        return self._epoch.is_live and self._guard.is_open
+
     def _carry_out(self, lane: Lane, plan: Plan) -> None:
         event = plan.events[0]
         if plan.step is Step.REPEAT:
@@ -176,7 +180,7 @@ class LaneDriver:
                 self._on_gap_filled()
 
     def _set_timer(self, lane: Lane) -> None:
-        may_wait = self._epoch.is_live and not lane.closed and not lane.is_busy
+        may_wait = self._may_step and not lane.closed and not lane.is_busy
         until = lane.waiting_until if may_wait else None
         timer = self._timers.get(lane)
         if timer is not None and timer.when() != until:

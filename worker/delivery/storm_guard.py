@@ -34,7 +34,8 @@ class StormGuard:
     def __init__(self, on_trip: Callable[[], None]) -> None:
         """Args: on_trip: told whenever dead letters were refused."""
         self._on_trip = on_trip
-        self._window: deque[bool] = deque(maxlen=WINDOW)
+        # The id of each dead event, None for a delivered one.
+        self._window: deque[str | None] = deque(maxlen=WINDOW)
         self._dead = 0
         self._excused: set[str] = set()
         self.unsaved: set[str] = set()
@@ -51,19 +52,19 @@ class StormGuard:
     def judged(self, verdict: Verdict) -> None:
         """An event that is not dead was decided; the delivered ones count."""
         if verdict.status is Status.DELIVERED:
-            self._note(dead=False)
+            self._note(None)
 
     def admits(self, verdicts: Sequence[Verdict]) -> bool:
-        """Whether these events may become dead letters: all of them or none."""
+        """Whether these events may die: all of them or none. One that comes again counts once."""
         event_ids = {verdict.event.event_id for verdict in verdicts}
-        fresh = event_ids - self._excused
+        fresh = event_ids - self._excused - set(self._window)
         if not self.is_open or (fresh and self._would_be(len(fresh)) > LIMIT):
             self.is_open = False
             self.unsaved |= event_ids
             self._on_trip()
             return False
-        for _ in fresh:
-            self._note(dead=True)
+        for event_id in fresh:
+            self._note(event_id)
         self._excused -= event_ids
         return True
 
@@ -86,11 +87,11 @@ class StormGuard:
 
     def _would_be(self, more: int) -> int:
         leaving = max(0, len(self._window) + more - WINDOW)
-        gone = sum(1 for place, dead in enumerate(self._window) if dead and place < leaving)
+        gone = sum(1 for place, dead in enumerate(self._window) if dead is not None and place < leaving)
         return min(WINDOW, more) + self._dead - gone
 
-    def _note(self, *, dead: bool) -> None:
+    def _note(self, dead: str | None) -> None:
         if len(self._window) == WINDOW:
-            self._dead -= self._window[0]
+            self._dead -= self._window[0] is not None
         self._window.append(dead)
-        self._dead += dead
+        self._dead += dead is not None

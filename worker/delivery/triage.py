@@ -16,12 +16,19 @@ from worker.delivery.ports import Clock, Observer
 from worker.delivery.suspects import Suspect, Suspects
 from worker.delivery.verdicts import Status, Verdict
 
-DEATH_ATTEMPTS = 5
-DEATH_AGE = timedelta(minutes=10)
-PARKED = Backoff(base_seconds=5.0, cap_seconds=120.0)
+_PARKED = Backoff(base_seconds=5.0, cap_seconds=120.0)
 _FAILURES_IN_PLACE = 1
 _TRIES_IN_A_BATCH = 2
 _CLOSINGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What an event that fails alone has at least before it dies, and the waits between its attempts."""
+
+    attempts: int = 5
+    age: timedelta = timedelta(minutes=10)
+    waits: Backoff = _PARKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Triage:
         *,
         breaker: Breaker,
         halt: Halt,
+        patience: Patience,
         heads: Heads,
         clock: Clock,
         observer: Observer,
@@ -53,6 +61,7 @@ class Triage:
     ) -> None:
         self._breaker = breaker
         self._halt = halt
+        self._patience = patience
         self._heads = heads
         self._clock = clock
         self._observer = observer
@@ -169,7 +178,7 @@ class Triage:
         event = suspect.head.event
         now = self._clock.now()
         age = now - (event.first_failed_at or now)
-        if event.attempts >= DEATH_ATTEMPTS and age >= DEATH_AGE:
+        if event.attempts >= self._patience.attempts and age >= self._patience.age:
             self._decide(suspect, Status.DEAD)
         elif event.is_parked or (event.is_known_alone and event.lonely_failures > _FAILURES_IN_PLACE):
             self._park(suspect)
@@ -177,7 +186,7 @@ class Triage:
     def _park(self, suspect: Suspect) -> None:
         attempts = suspect.head.event.attempts
         wait = max(
-            PARKED.wait_seconds(attempts or DEATH_ATTEMPTS, self._rng),
+            self._patience.waits.wait_seconds(attempts or self._patience.attempts, self._rng),
             wait_before_retry(0, suspect.answer.retry_after_seconds, self._rng),
         )
         suspect.is_parked = True

@@ -177,6 +177,7 @@ class ScriptedPlatform:
         self.keys: list[str] = []
         self.calls: list[tuple[float, int, bool]] = []
         self.called: list[list[str]] = []
+        self.on_arrival: Callable[[Event], None] = lambda _: None
         self.in_flight: set[str] = set()
         self.violations: list[str] = []
         self._rng = rng
@@ -222,6 +223,7 @@ class ScriptedPlatform:
             self.in_flight -= set(orders)
 
     def _arrive(self, event: Event) -> None:
+        self.on_arrival(event)
         self.arrived.append((event.order_id or "", event.seq or 0))
         self.keys.append(event.event_id)
 
@@ -248,6 +250,7 @@ class Log:
     starts: dict[TopicPartition, int] = field(default_factory=dict)
     committed: dict[TopicPartition, int] = field(default_factory=dict)
     written: list[Sample] = field(default_factory=list)
+    on_commit: Callable[["LogSource", Mapping[TopicPartition, int]], None] = lambda *_: None
 
     def append(self, samples: Iterable[Sample], *, partitions: int = 1) -> None:
         """Write events, every order into the partition of its key."""
@@ -312,6 +315,7 @@ class LogSource:
         for at, offset in offsets.items():
             assert offset >= self._log.committed.get(at, 0), "an offset went back"
             self._log.committed[at] = offset
+        self._log.on_commit(self, offsets)
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         await asyncio.sleep(0.002)

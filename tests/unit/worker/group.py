@@ -18,6 +18,7 @@ from tests.unit.worker.fakes import (
     WallClock,
 )
 from worker.delivery.loop import Collaborators, DeliveryLoop, Limits
+from worker.delivery.ports import Platform
 
 
 class Member:
@@ -30,7 +31,7 @@ class Member:
             source=self.source,
             ledger=group.ledger,
             storms=group.storms,
-            platform=group.platform,
+            platform=group.platform_of(self),
             dead_letters=group.dead_letters,
             clock=WallClock(),
             observer=self.notes,
@@ -106,6 +107,10 @@ class Group:
         count = len(self.members)
         for place, member in enumerate(self.members):
             await member.assign(self.partitions[place::count])
+
+    def platform_of(self, member: Member) -> Platform:
+        """The platform as this member reaches it."""
+        return self.platform
 
     def is_finished(self) -> bool:
         """Whether everything written has been committed."""

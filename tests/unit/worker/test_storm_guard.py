@@ -89,3 +89,12 @@ def test_after_a_release_those_that_were_about_to_die_do_not_count_again() -> No
     assert guard.admits(refused)
     assert guard.admits(verdicts(10))
     assert not guard.admits(verdicts(1))
+
+
+def test_an_event_that_comes_again_counts_once() -> None:
+    """A rebalance before it was written brings it back."""
+    guard = an_open_guard()
+    dying = verdicts(10)
+    assert guard.admits(dying)
+    assert guard.admits(dying)
+    assert not guard.admits(verdicts(1))

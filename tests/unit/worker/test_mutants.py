@@ -1,0 +1,24 @@
+"""The simulation sees: every broken variant of a rule is caught within a few seeds."""
+
+import pytest
+
+from tests.unit.worker import campaigns
+from tests.unit.worker.mutants import MUTANTS, Mutant
+
+SEEDS = 60
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_broken_rule_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variant that survives shows a promise that nothing checks."""
+    mutant(monkeypatch)
+    assert any(breaks(seed) for seed in range(SEEDS)), f"{mutant.__name__} survived {SEEDS} seeds"
+
+
+def breaks(seed: int) -> bool:
+    """Whether this run ends in anything but a success."""
+    try:
+        campaigns.run(seed)
+    except Exception:  # noqa: BLE001 - a broken rule may show itself in any way
+        return True
+    return False
