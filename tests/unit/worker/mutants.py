@@ -9,17 +9,18 @@ from worker.delivery.breaker import Breaker
 from worker.delivery.calls import Calls
 from worker.delivery.driver import LaneDriver
 from worker.delivery.epoch import Epoch
+from worker.delivery.event import Event
 from worker.delivery.failures import Answer, Outcome, decide
 from worker.delivery.gaps import GapReleases
-from worker.delivery.heads import Heads
+from worker.delivery.heads import Head, Heads
 from worker.delivery.lanes import Lane, Lanes
 from worker.delivery.offsets import PartitionOffsets
 from worker.delivery.recorder import Entry, Recorder
-from worker.delivery.seq import Step, judge
+from worker.delivery.seq import OrderState, Step, judge
 from worker.delivery.storm_guard import StormGuard
-from worker.delivery.suspects import Suspects
+from worker.delivery.suspects import Suspect, Suspects
 from worker.delivery.triage import Triage
-from worker.delivery.verdicts import Recorded, Status
+from worker.delivery.verdicts import Recorded, Status, Verdict
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -66,7 +67,7 @@ def a_blocked_order_goes_on(patch: pytest.MonkeyPatch) -> None:
 def a_dead_letter_counts_as_delivered(patch: pytest.MonkeyPatch) -> None:
     real = locked._still_holds
 
-    def wrong(verdict: locked.Verdict, state: locked.OrderState) -> bool:
+    def wrong(verdict: Verdict, state: OrderState) -> bool:
         holds = real(verdict, state)
         if holds and verdict.status is Status.DEAD:
             state.last_seq = max(state.last_seq, verdict.event.seq or 0)
@@ -77,7 +78,7 @@ def a_dead_letter_counts_as_delivered(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_parked_event_counts_as_delivered(patch: pytest.MonkeyPatch) -> None:
-    def wrong(verdict: locked.Verdict, state: locked.OrderState) -> bool:
+    def wrong(verdict: Verdict, state: OrderState) -> bool:
         state.last_seq = max(state.last_seq, verdict.event.seq or 0)
         return True
 
@@ -103,7 +104,7 @@ def holding_waits_for_other_orders_too(patch: pytest.MonkeyPatch) -> None:
 def orders_share_a_lane(patch: pytest.MonkeyPatch) -> None:
     real = Lanes.of
 
-    def wrong(self: Lanes, event: lanes.Event) -> Lane:
+    def wrong(self: Lanes, event: Event) -> Lane:
         lane = real(self, event)
         return next(iter(self._lanes.values())) if event.order_id == "o-1" else lane
 
@@ -127,7 +128,7 @@ def an_own_success_proves_that_an_event_fails_alone(patch: pytest.MonkeyPatch) -
 
 
 def an_event_dies_at_its_first_attempts(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Triage, suspect: triage.Suspect) -> None:
+    def wrong(self: Triage, suspect: Suspect) -> None:
         self._decide(suspect, Status.DEAD)
 
     patch.setattr(Triage, "_part_with", wrong)
@@ -136,7 +137,7 @@ def an_event_dies_at_its_first_attempts(patch: pytest.MonkeyPatch) -> None:
 def an_event_dies_of_its_attempts_alone(patch: pytest.MonkeyPatch) -> None:
     real = Triage._part_with
 
-    def wrong(self: Triage, suspect: triage.Suspect) -> None:
+    def wrong(self: Triage, suspect: Suspect) -> None:
         if suspect.head.event.attempts >= self._patience.attempts:
             self._decide(suspect, Status.DEAD)
         else:
@@ -158,7 +159,7 @@ def parked_events_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_probe_is_always_the_same_order(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Heads) -> triage.Head:
+    def wrong(self: Heads) -> Head:
         queues = [queue for queue in (self._alone, self._shared) if queue]
         queue = max(queues, key=lambda queue: max(head.event.tries for head in queue))
         head = max(queue, key=lambda head: head.event.tries)
@@ -169,7 +170,7 @@ def the_probe_is_always_the_same_order(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_dead_letter_is_recorded_before_it_is_copied(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Recorder, lane: Lane, verdict: locked.Verdict) -> None:
+    def wrong(self: Recorder, lane: Lane, verdict: Verdict) -> None:
         self._open += 1
         self._empty.clear()
         self._to_write.append(Entry(lane, verdict))
@@ -188,7 +189,7 @@ def undecided_verdicts_are_taken_for_written(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_storm_guard_counts_held_events(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: StormGuard, verdict: locked.Verdict) -> None:
+    def wrong(self: StormGuard, verdict: Verdict) -> None:
         self._note(verdict.event.event_id if verdict.status is Status.HELD else None)
 
     patch.setattr(StormGuard, "judged", wrong)

@@ -107,7 +107,7 @@ class World(Group):
         self.ledger.invariants = self.storms.invariants = self.invariants
         self.invariants.death_attempts, self.invariants.death_age = PATIENCE.attempts, PATIENCE.age
         self.orders: dict[str, list[Sample]] = {}
-        self.outages = OUTAGES
+        self.outages: Sequence[Answer] = OUTAGES
         self.outage: Answer | None = None
         self.lonely: dict[str, Answer] = {}
         self.platform.rule = self.answer
