@@ -30,6 +30,7 @@ from worker.delivery.intake import IntakeLimits
 from worker.delivery.loop import Limits
 from worker.ledger.deliveries import SqlLedger
 from worker.ledger.health import LedgerCheck
+from worker.ledger.storms import SqlStorms
 from worker.ledger.tables import SCHEMA
 from worker.metrics import WorkerMetrics
 from worker.order_topics import OrderTopics
@@ -66,6 +67,7 @@ def limits_of(settings: WorkerSettings) -> Limits:
         ),
         intake=IntakeLimits(records=settings.worker.max_in_flight),
         gap_wait_seconds=settings.worker.gap_wait_seconds,
+        halt_seconds=settings.worker.halt_seconds,
     )
 
 
@@ -118,6 +120,7 @@ class LedgerContainer(containers.DeclarativeContainer):
     )
     history = providers.Singleton(History, "worker", schema=SCHEMA)
     ledger_check = providers.Singleton(LedgerCheck, engine, history)
+    storms = providers.Singleton(SqlStorms, engine, group=group)
 
 
 class Container(LedgerContainer):
@@ -155,6 +158,7 @@ class Container(LedgerContainer):
             OrderTopics, admin, providers.Callable(order_topics, order_events, dead_letter_topic)
         ),
         ledger=ledger,
+        storms=LedgerContainer.storms,
         platform=client,
         dead_letters=dead_letters,
         clock=clock,

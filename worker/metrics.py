@@ -33,8 +33,14 @@ class WorkerMetrics:
         self.call_seconds = metrics.histogram(
             "worker_call_seconds", "Duration of a call to the data platform.", ["kind"]
         )
-        self.platform_away = metrics.gauge(
-            "worker_data_platform_away", "1 while no call to the data platform succeeds."
+        self.breaker_state = metrics.gauge(
+            "worker_breaker_state", "The breaker before the data platform: 0 closed, 1 half-open, 2 open."
+        )
+        self.breaker_openings = metrics.counter(
+            "worker_breaker_openings_total", "How often the data platform was lost."
+        )
+        self.storm = metrics.gauge(
+            "worker_storm_guard_tripped", "1 while the group stands because of too many dead letters."
         )
         self.commit_failures = metrics.counter(
             "worker_commit_failures_total", "Offset commits without an answer; a later one repairs them."

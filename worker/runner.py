@@ -15,11 +15,13 @@ from kits.resilience.retry import Backoff
 from kits.web.collection import long_lived_objects_set_aside
 from kits.web.listener import AddressError
 from worker.data_platform_client import HttpDataPlatformClient
+from worker.delivery.halt import MisconfiguredError
 
 log = get_logger(__name__)
 
 OK = 0
 FAILED = 1
+HALTED = 3
 _DATABASE_RETRY = Backoff(base_seconds=0.5, cap_seconds=3.0)
 _END_SECONDS = 10.0
 _PRODUCER_SECONDS = 3.0
@@ -29,7 +31,11 @@ class Consumer(Protocol):
     """One consumer group."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until `stop` is set, then drain and return."""
+        """Consume until `stop` is set, then drain and return.
+
+        Raises:
+            ExceptionGroup: with a MisconfiguredError when going on makes no sense before somebody mends it.
+        """
         ...
 
 
@@ -60,9 +66,13 @@ class Runner:
         self._drain_seconds = drain_seconds
         self._stop = asyncio.Event()
         self._probes_stop = asyncio.Event()
+        self._code = OK
 
     async def run(self) -> int:
-        """Run until a signal; returns the exit code: 0 drained, 1 could not start or drain in time."""
+        """Run until a signal.
+
+        Returns the exit code: 0 drained, 1 could not start or drain in time, 3 all calls are refused.
+        """
         self._watch_signals()
         probes = asyncio.create_task(self._run_probes(), name="probes")
         try:
@@ -121,7 +131,7 @@ class Runner:
         supervisor = Supervisor()
         done = {name: asyncio.Event() for name in self._consumers}
         for name, consumer in self._consumers.items():
-            supervisor.start(f"consumer-{name}", _until_stopped(consumer, self._stop, done[name]))
+            supervisor.start(f"consumer-{name}", self._until_stopped(consumer, done[name]))
         log.info("worker_started", groups=sorted(self._consumers))
         with long_lived_objects_set_aside():
             await self._stop.wait()
@@ -137,7 +147,23 @@ class Runner:
             os._exit(FAILED)
         await supervisor.stop()
         log.info("worker_stopped")
-        return OK
+        return self._code
+
+    def _until_stopped(self, consumer: Consumer, done: asyncio.Event) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            try:
+                await consumer.run(self._stop)
+            except* MisconfiguredError as errors:
+                self._halt(errors.exceptions[0])
+            done.set()
+
+        return run
+
+    def _halt(self, error: BaseException) -> None:
+        action = "mend DATA_PLATFORM_URL or DATA_PLATFORM_TOKEN, then start again: nothing is lost or dead"
+        log.error("worker_halted", error=str(error), action=action)
+        self._code = HALTED
+        self._stop.set()
 
     async def _stopped_within(self, seconds: float) -> None:
         try:
@@ -157,13 +183,3 @@ class Runner:
             os._exit(128 + number)
         log.info("signal_received", signal=signal.Signals(number).name)
         self._stop.set()
-
-
-def _until_stopped(
-    consumer: Consumer, stop: asyncio.Event, done: asyncio.Event
-) -> Callable[[], Awaitable[None]]:
-    async def run() -> None:
-        await consumer.run(stop)
-        done.set()
-
-    return run

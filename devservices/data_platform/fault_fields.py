@@ -66,6 +66,15 @@ def _ids(fields: Mapping[str, Any], name: str) -> frozenset[str]:
     return frozenset(ids)
 
 
+def _fail_orders(value: Any) -> dict[str, Any]:
+    fields = only(value, "orderIds", "status")
+    ids = fields["orderIds"]
+    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+        raise ValueError("orderIds must be a list of order ids")
+    status = whole_number(fields.get("status", 500), 300, 599)
+    return {"fail_order_ids": frozenset(ids), "fail_orders_status": status}
+
+
 def _apply_then_fail(value: Any) -> dict[str, Any]:
     if value in {"close", "half"}:
         return {"apply_then_fail": value}
@@ -91,6 +100,7 @@ FIELDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "latencyMs": lambda value: {"latency_ms": whole_number(value, 0, LONGEST_MS)},
     "timeout": lambda value: {"timeout": truth(value)},
     "reject": _reject,
+    "failOrders": _fail_orders,
     "status": lambda value: {"status": whole_number(value, 300, 599)},
     "applyThenFail": _apply_then_fail,
     "flap": _flap,

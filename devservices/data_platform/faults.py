@@ -18,6 +18,8 @@ class FaultPlan:
     reject_order_ids: frozenset[str] = frozenset()
     reject_event_ids: frozenset[str] = frozenset()
     reject_every_nth: int = 0
+    fail_order_ids: frozenset[str] = frozenset()
+    fail_orders_status: int = 0
     status: int = 0
     apply_then_fail: str = ""
     flap_up_ms: int = 0

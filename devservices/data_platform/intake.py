@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -42,6 +43,7 @@ class Intake:
         body = await request.read()
         await self._before(request)
         event = read_single(request.headers, body)
+        self._fail_for([event])
         if self._rejects(event):
             raise Refusal(422, "rejected as the fault switches say")
         self._arrivals.require_room(1)
@@ -58,6 +60,7 @@ class Intake:
         if self._faults.plan.batch_unsupported:
             raise Refusal(404, "batches are not offered here")
         events = read_batch(body)
+        self._fail_for(events)
         self._arrivals.require_room(len(events))
         if self._faults.plan.apply_then_fail == "half":
             # A platform without a transaction around the batch died in the midst of it.
@@ -67,6 +70,13 @@ class Intake:
         if self._faults.plan.duplicate_answers:
             results = [result for result in results for _ in range(2)]
         return web.json_response({"results": results})
+
+    def _fail_for(self, events: Sequence[OfferedEvent]) -> None:
+        """Some orders make every call fail that carries an event of theirs."""
+        plan = self._faults.plan
+        if any(event.order_id in plan.fail_order_ids for event in events):
+            self._arrivals.refuse(f"status {plan.fail_orders_status}")
+            raise Refusal(plan.fail_orders_status, "this order fails, as the fault switches say")
 
     def _judge_in_batch(self, event: OfferedEvent) -> dict[str, Any]:
         if self._rejects(event):

@@ -139,7 +139,7 @@ async def driver_transaction(engine: AsyncEngine) -> AsyncIterator[DriverConnect
 
 
 async def beneath(connection: AsyncConnection) -> DriverConnection:
-    """The driver's side of a connection of the engine; what runs there belongs to the engine's transaction."""
+    """The driver's side of an engine's connection; what runs there belongs to the engine's transaction."""
     return DriverConnection((await connection.get_raw_connection()).driver_connection)
 
 

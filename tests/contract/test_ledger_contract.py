@@ -1,6 +1,7 @@
 """What every ledger promises: the one in PostgreSQL and the one of the unit tests alike."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,6 +17,7 @@ from worker.ledger.deliveries import SqlLedger
 
 HERE = TopicPartition(TOPIC, 0)
 ELSEWHERE = TopicPartition(TOPIC, 1)
+FAILED_AT = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
 REASONS = {
     Status.DEAD: failure("rejected", "http_422", "no such product"),
     Status.HELD: failure("gap", "gap", "an earlier number is missing"),
@@ -27,6 +29,14 @@ BLOCKED = failure("blocked", "blocked", "an earlier event is dead")
 def verdict(sample: Sample, status: Status, *, baseline: bool = False) -> Verdict:
     """A verdict about an event."""
     return Verdict(an_event(sample), status, REASONS.get(status), baseline)
+
+
+def parked(sample: Sample, *, attempts: int = 1, wait: float = 60.0, baseline: bool = False) -> Verdict:
+    """The verdict about an event that fails alone."""
+    event = an_event(sample)
+    event.attempts, event.first_failed_at, event.last_failed_at = attempts, FAILED_AT, FAILED_AT
+    reason = failure("failing_alone", "http_500", "no idea")
+    return Verdict(event, Status.RETRYING, reason, baseline, wait)
 
 
 async def record(ledger: Ledger, *samples: Sample, status: Status = Status.DELIVERED) -> Recorded:
@@ -41,8 +51,8 @@ async def state(ledger: Ledger, order_id: str = "o-1") -> OrderState | None:
 
 async def resumable(ledger: Ledger) -> list[int]:
     """The numbers of the held events whose turn has come."""
-    records = await ledger.resumable([HERE], limit=100)
-    return [int(dict(found.headers)["order_seq"]) for found in records]
+    kept = await ledger.resumable([HERE], limit=100)
+    return [int(dict(found.record.headers)["order_seq"]) for found in kept]
 
 
 class LedgerContract:
@@ -143,7 +153,8 @@ class LedgerContract:
         strange = Sample(seq=2, value=b"\x00\xff{", headers={"x": b"\x00\xfe", "empty": b""})
         await record(ledger, strange, status=Status.HELD)
         await record(ledger, Sample(seq=1))
-        (found,) = await ledger.resumable([HERE], limit=10)
+        (kept,) = await ledger.resumable([HERE], limit=10)
+        found = kept.record
         sent = strange.incoming(found.offset)
         assert (found.key, found.value, found.headers) == (sent.key, sent.value, sent.headers)
         assert found.topic_partition == HERE
@@ -155,6 +166,58 @@ class LedgerContract:
         assert await ledger.resumable([ELSEWHERE], limit=10) == []
         assert await ledger.resumable([], limit=10) == []
         assert len(await ledger.resumable([HERE, ELSEWHERE], limit=1)) == 1
+
+    async def test_a_parked_event_blocks_its_order_like_a_gap_and_comes_back_when_it_is_due(
+        self, ledger: Ledger
+    ) -> None:
+        """With its attempts and the time of its first failure; what follows is held until it is delivered."""
+        bad, later = an_order("o-1", 2)
+        recorded = await ledger.record([parked(bad, attempts=2, wait=60.0)])
+        assert recorded.states == {"o-1": OrderState(0, Block.GAP)}
+        await ledger.record([Verdict(an_event(later), Status.HELD, BLOCKED)])
+        assert await resumable(ledger) == []
+        assert (await ledger.look_up([], [bad.event_id])).event_ids == {bad.event_id}
+        await ledger.record([parked(bad, attempts=3, wait=0.0)])
+        (kept,) = await ledger.resumable([HERE], limit=10)
+        assert (kept.is_parked, kept.attempts, kept.first_failed_at) == (True, 3, FAILED_AT)
+        assert kept.record.value == bad.payload
+        assert await ledger.resumable([ELSEWHERE], limit=10) == []
+        recorded = await record(ledger, bad)
+        assert recorded.states == {"o-1": OrderState(1, Block.GAP)}
+        assert await resumable(ledger) == [2]
+
+    async def test_a_repeat_that_is_parked_too_does_not_make_the_history_shorter(
+        self, ledger: Ledger
+    ) -> None:
+        """The topic may bring an event again that waits in the ledger."""
+        bad = Sample()
+        await ledger.record([parked(bad, attempts=4, wait=0.0)])
+        await ledger.record([parked(bad, attempts=1, wait=0.0)])
+        (kept,) = await ledger.resumable([HERE], limit=10)
+        assert kept.attempts == 4
+
+    async def test_an_event_is_not_parked_when_it_is_not_its_turn(self, ledger: Ledger) -> None:
+        """Delivered by another worker meanwhile, or behind a dead letter."""
+        await record(ledger, *an_order("o-1", 2))
+        await record(ledger, Sample("o-2", 1), status=Status.DEAD)
+        late = [parked(Sample("o-1", 2)), parked(Sample("o-1", 4)), parked(Sample("o-2", 1))]
+        assert (await ledger.record(late)).undecided == late
+
+    async def test_parking_the_first_event_of_an_order_whose_beginning_is_gone_settles_where_it_begins(
+        self, ledger: Ledger
+    ) -> None:
+        """Whoever resumes it knows nothing of the log any more."""
+        recorded = await ledger.record([parked(Sample(seq=4), baseline=True)])
+        assert recorded.states == {"o-1": OrderState(3, Block.GAP)}
+        assert await state(ledger) == OrderState(3, Block.GAP)
+
+    async def test_a_parked_event_that_dies_blocks_its_order_for_good(self, ledger: Ledger) -> None:
+        """It is not resumed any more."""
+        bad = Sample()
+        await ledger.record([parked(bad, wait=0.0)])
+        recorded = await record(ledger, bad, status=Status.DEAD)
+        assert recorded.states == {"o-1": OrderState(0, Block.DEAD)}
+        assert await resumable(ledger) == []
 
     async def test_a_held_event_that_is_refused_becomes_a_dead_letter_of_its_order(
         self, ledger: Ledger

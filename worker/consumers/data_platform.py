@@ -13,8 +13,9 @@ from kits.observability.logs import get_logger
 from kits.resilience.retry import Backoff
 from worker.delivery.journal import Journal
 from worker.delivery.loop import Collaborators, DeliveryLoop, Limits
-from worker.delivery.ports import Clock, DeadLetters, Ledger, Platform
+from worker.delivery.ports import Clock, DeadLetters, Ledger, Platform, Storms
 from worker.delivery.standing import StandStill
+from worker.delivery.storm_guard import LIMIT, WINDOW
 from worker.metrics import WorkerMetrics
 from worker.order_topics import OrderTopics
 
@@ -53,6 +54,7 @@ class OrderEventConsumer:
         new_source: NewSource,
         topics: OrderTopics,
         ledger: Ledger,
+        storms: Storms,
         platform: Platform,
         dead_letters: DeadLetters,
         clock: Clock,
@@ -62,6 +64,7 @@ class OrderEventConsumer:
         self._new_source = new_source
         self._topics = topics
         self._ledger = ledger
+        self._storms = storms
         self._platform = platform
         self._dead_letters = dead_letters
         self._clock = clock
@@ -75,7 +78,11 @@ class OrderEventConsumer:
         self._stand_still = StandStill(lambda: asyncio.get_running_loop().time())
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until `stop` is set, then drain and return; rebuild the member whenever Kafka fails it."""
+        """Consume until `stop` is set, then drain and return; rebuild the member whenever Kafka fails it.
+
+        Raises:
+            ExceptionGroup: with a MisconfiguredError, drained, when the platform refuses every call.
+        """
         failures = 0
         while not stop.is_set():
             try:
@@ -92,11 +99,12 @@ class OrderEventConsumer:
                 await _set_within(stop, wait)
 
     def checks(self) -> list[HealthCheck]:
-        """What the probes ask: the group, the brokers, the data platform."""
+        """What the probes ask: the group, the brokers, the data platform, the storm guard."""
         return [
             _Check("consumer", self._check_consumer),
             _Check("kafka", self._check_kafka),
             _Check("data_platform", self._check_platform),
+            _Check("storm_guard", self._check_storm),
         ]
 
     async def on_assigned(self, epoch: int, partitions: frozenset[TopicPartition]) -> None:
@@ -136,6 +144,7 @@ class OrderEventConsumer:
         given = Collaborators(
             source=source,
             ledger=self._ledger,
+            storms=self._storms,
             platform=self._platform,
             dead_letters=self._dead_letters,
             clock=self._clock,
@@ -182,8 +191,21 @@ class OrderEventConsumer:
         return CheckResult(Status.UNREADY, "No broker answers: everything waits in the topic.")
 
     async def _check_platform(self) -> CheckResult:
-        if self._loop is not None and self._loop.driver.calls.troubled:
+        calls = self._loop.driver.calls if self._loop is not None else None
+        if calls is not None and calls.halt.is_unready:
+            detail = f"It answers {calls.halt.reason} to every call: check DATA_PLATFORM_URL and _TOKEN."
+            return CheckResult(Status.UNREADY, detail)
+        if calls is not None and not calls.breaker.is_closed:
             return CheckResult(Status.DEGRADED, "No call succeeds: events wait, in their order.")
+        return CheckResult(Status.OK)
+
+    async def _check_storm(self) -> CheckResult:
+        if self._loop is not None and self._loop.guard.has_tripped:
+            detail = (
+                f"Over {LIMIT} of the last {WINDOW} events would be dead letters: the group stands until"
+                " `python -m worker dlq storm release --reason …`."
+            )
+            return CheckResult(Status.UNREADY, detail)
         return CheckResult(Status.OK)
 
 

@@ -4,14 +4,16 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 
-from worker.delivery.calls import CallLimits, Calls, Head
+from worker.delivery.calls import CallLimits, Calls
 from worker.delivery.epoch import Epoch
 from worker.delivery.event import Event, Failure, failure
-from worker.delivery.failures import Answer, Outcome, code_of
+from worker.delivery.halt import Halt
+from worker.delivery.heads import Head
 from worker.delivery.lanes import Lane, Lanes, Plan
 from worker.delivery.ports import Clock, DeadLetters, Ledger, Observer, Platform
 from worker.delivery.recorder import Entry, Recorder
 from worker.delivery.seq import Block, OrderState, Step
+from worker.delivery.storm_guard import StormGuard
 from worker.delivery.verdicts import Recorded, Status, Verdict
 
 _MOMENT_SECONDS = 0.001
@@ -25,12 +27,14 @@ class LaneDriver:
         *,
         lanes: Lanes,
         epoch: Epoch,
+        guard: StormGuard,
         platform: Platform,
         ledger: Ledger,
         dead_letters: DeadLetters,
         clock: Clock,
         observer: Observer,
         limits: CallLimits,
+        halt_seconds: float,
         gap_wait_seconds: float,
         rng: random.Random,
         on_finished: Callable[[Event], None],
@@ -38,6 +42,7 @@ class LaneDriver:
     ) -> None:
         self._lanes = lanes
         self._epoch = epoch
+        self._guard = guard
         self._observer = observer
         self._clock = clock
         self._gap_wait_seconds = gap_wait_seconds
@@ -49,17 +54,26 @@ class LaneDriver:
             clock=clock,
             observer=observer,
             limits=limits,
+            halt=Halt(end_seconds=halt_seconds),
             rng=rng,
             is_ours=epoch.owns,
-            on_judged=self._judged,
+            may_begin=lambda: guard.is_open,
+            on_decided=self._decided,
+            on_overtaken=self._overtaken,
         )
         self.recorder = Recorder(
             ledger=ledger,
             dead_letters=dead_letters,
+            guard=guard,
             observer=observer,
             rng=rng,
             on_recorded=self._recorded,
         )
+
+    def go_on(self) -> None:
+        """The storm is over: everything that stands goes on."""
+        self.advance_all(list(self._lanes))
+        self.calls.pump_soon()
 
     def advance_all(self, lanes: Iterable[Lane]) -> None:
         """Let these lanes make their steps."""
@@ -70,7 +84,9 @@ class LaneDriver:
         """Let a lane make every step that it can make now."""
         # A timer may fire a moment early.
         now = asyncio.get_running_loop().time() + _MOMENT_SECONDS
-        while self._epoch.is_live and (plan := lane.next(now, self._gap_wait_seconds)):
+        while (
+            self._epoch.is_live and self._guard.is_open and (plan := lane.next(now, self._gap_wait_seconds))
+        ):
             self._carry_out(lane, plan)
         self._set_timer(lane)
         self._lanes.tidy(lane)
@@ -80,6 +96,10 @@ class LaneDriver:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+
+    @property
+    def _may_step(self) -> bool:
+        return self._epoch.is_live and self._guard.is_open
 
     def _carry_out(self, lane: Lane, plan: Plan) -> None:
         event = plan.events[0]
@@ -104,22 +124,26 @@ class LaneDriver:
         else:
             self._on_finished(event)
 
-    def _judged(self, head: Head, outcome: Outcome, answer: Answer) -> None:
-        lane, event = head.lane, head.event
+    def _decided(self, lane: Lane, verdict: Verdict) -> None:
         lane.calling = False
-        if outcome is Outcome.REJECTED:
-            reason = failure("rejected", code_of(answer), answer.reason)
-            self._settle(lane, Verdict(event, Status.DEAD, reason))
-            return
-        verdict = Verdict(event, Status.DELIVERED, baseline=head.baseline)
-        state = lane.state
-        if state is None or state.blocked is not None or event.seq is None:
+        state, seq = lane.state, verdict.event.seq
+        if (
+            verdict.status is not Status.DELIVERED
+            or state is None
+            or state.blocked is not None
+            or seq is None
+        ):
             self._settle(lane, verdict)
             return
         # The next event need not wait for the ledger: a crash now would repeat both, in their order.
-        state.last_seq = max(state.last_seq, event.seq)
+        state.last_seq = max(state.last_seq, seq)
         self._record(lane, verdict)
         self.advance(lane)
+
+    def _overtaken(self, head: Head) -> None:
+        head.lane.calling = False
+        head.lane.push_back([head.event])
+        self.advance(head.lane)
 
     def _settle(self, lane: Lane, verdict: Verdict) -> None:
         """Nothing more of this order before the verdict is in the ledger."""
@@ -143,6 +167,8 @@ class LaneDriver:
                 self._observer.recorded(verdict)
                 lane.finished(verdict.event)
                 self._on_finished(verdict.event)
+                if lane.closed and verdict.status is Status.DELIVERED:
+                    self._told_late(verdict.event)
         for lane, events in again.items():
             lane.push_back(events)
         for lane in dict.fromkeys(entry.lane for entry in entries):
@@ -152,6 +178,12 @@ class LaneDriver:
             else:
                 # It did not wait for this.
                 self._lanes.tidy(lane)
+
+    def _told_late(self, event: Event) -> None:
+        """A verdict of an epoch before was written now: the order's lane of this epoch has asked before."""
+        lane = self._lanes.get(event.order_id or "")
+        if lane is not None and lane.state is not None and event.seq is not None:
+            lane.state.last_seq = max(lane.state.last_seq, event.seq)
 
     def _adopt(self, recorded: Recorded) -> None:
         for order_id, state in recorded.states.items():
@@ -164,7 +196,7 @@ class LaneDriver:
     def _set_timer(self, lane: Lane) -> None:
         if lane.waiting_until is None and lane not in self._timers:
             return
-        may_wait = self._epoch.is_live and not lane.closed and not lane.is_busy
+        may_wait = self._may_step and not lane.closed and not lane.is_busy
         until = lane.waiting_until if may_wait else None
         timer = self._timers.get(lane)
         if timer is not None and timer.when() != until:
@@ -181,4 +213,4 @@ class LaneDriver:
 def _reason_to_hold(state: OrderState | None) -> Failure:
     if state is not None and state.blocked is Block.DEAD:
         return failure("blocked", "blocked", "An earlier event of its order is a dead letter.")
-    return failure("gap", "gap", "An earlier number of its order is missing.")
+    return failure("gap", "gap", "An earlier number of its order is missing or being retried.")

@@ -29,7 +29,9 @@ class Event(msgspec.Struct, eq=False, gc=False):
     """An event and what has happened to it so far; `epoch` is the assignment under which it was taken.
 
     `failure` is set when nothing can be made of the record: it is dead before the first call. `tries` are the
-    calls that failed for whatever reason; `attempts` are those that count against the event itself.
+    calls that failed for whatever reason, `lonely_failures` those that may have been the event's own fault;
+    `attempts` are those that count against it. `is_parked`: it came from the ledger, where it waited for its
+    time, known to fail alone. `closings` is what the breaker had counted when its first call failed.
     """
 
     event_id: str
@@ -42,7 +44,10 @@ class Event(msgspec.Struct, eq=False, gc=False):
     failure: Failure | None = None
     from_ledger: bool = False
     alone: bool = False
+    is_parked: bool = False
     tries: int = 0
+    lonely_failures: int = 0
+    closings: int | None = None
     attempts: int = 0
     first_failed_at: datetime | None = None
     last_failed_at: datetime | None = None
@@ -52,9 +57,13 @@ class Event(msgspec.Struct, eq=False, gc=False):
         """Bytes of the payload."""
         return len(self.record.value or b"")
 
+    @property
+    def is_known_alone(self) -> bool:
+        """Others have shown before that it is not the platform."""
+        return self.is_parked or self.attempts > 0
+
     def failed(self, at: datetime) -> None:
-        """Remember a failed call."""
-        self.tries += 1
+        """Remember when it failed by its own fault."""
         self.first_failed_at = self.first_failed_at or at
         self.last_failed_at = at
 

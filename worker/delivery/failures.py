@@ -39,9 +39,9 @@ class Outcome(Enum):
     BACK_PRESSURE = "back_pressure"
     OUTAGE = "outage"
     FAILING_ALONE = "failing_alone"
-    """May be this event's own fault; only its order waits."""
+    """May be this event's own fault."""
     CONFIGURATION = "configuration"
-    """Somebody has to mend our address, path or token."""
+    """Our address, path or token is wrong; or, while others succeed, it is this event's own fault."""
     ALONE = "alone"
     """The batch says nothing about this event: ask again by a single call."""
     NO_BATCH = "no_batch"
@@ -52,6 +52,8 @@ JUDGED = frozenset({Outcome.DELIVERED, Outcome.DUPLICATE, Outcome.REJECTED})
 """The platform has spoken about the event itself."""
 RETRIED = frozenset({Outcome.BACK_PRESSURE, Outcome.OUTAGE, Outcome.FAILING_ALONE, Outcome.CONFIGURATION})
 """The same call again, later."""
+LONELY = frozenset({Outcome.FAILING_ALONE, Outcome.CONFIGURATION})
+"""May be the event's own fault: it is if others succeed."""
 
 _REFUSED = frozenset({400, 413, 415, 422})
 _BACK_PRESSURE = frozenset({408, 425, 429})

@@ -1,4 +1,4 @@
-"""Delivery: held events go by themselves once nothing is before them: no gap, no dead letter."""
+"""Delivery: what the ledger keeps goes by itself: parked events by time, held ones once the gap is filled."""
 
 from collections.abc import Callable
 
@@ -14,10 +14,10 @@ _LIMIT = 500
 
 
 class GapReleases:
-    """Asks the ledger for held events whose turn has come: when a gap was filled, and every few seconds.
+    """Asks the ledger for events whose time or turn has come: when a gap was filled, and every few seconds.
 
-    The interval finds what another worker filled, what a command left that was interrupted, and what a crash
-    left between the filling and the release.
+    The interval finds what is due, what another worker filled, what a command left that was interrupted, and
+    what a crash left behind.
     """
 
     def __init__(
@@ -48,14 +48,16 @@ class GapReleases:
         if not partitions:
             return False
         try:
-            records = await self._ledger.resumable(partitions, limit=_LIMIT)
+            kept = await self._ledger.resumable(partitions, limit=_LIMIT)
         except LedgerUnavailableError:
             return False
         if epoch != self._epoch.number or not self._epoch.is_live:
             return False
         touched: dict[Lane, None] = {}
-        for record in records:
-            event = read_event(record, epoch=epoch, from_ledger=True)
+        for each in kept:
+            event = read_event(each.record, epoch=epoch, from_ledger=True)
+            event.is_parked, event.attempts = each.is_parked, each.attempts
+            event.first_failed_at = each.first_failed_at
             self._intake.push(event, touched, baseline=False)
         self._on_lanes(list(touched))
         return False

@@ -54,6 +54,7 @@ class Intake:
         observer: Observer,
         limits: IntakeLimits,
         rng: random.Random,
+        must_wait: Callable[[], bool],
         on_lanes: Callable[[Sequence[Lane]], None],
         on_finished: Callable[[Event], None],
     ) -> None:
@@ -65,6 +66,7 @@ class Intake:
         self._observer = observer
         self._limits = limits
         self._rng = rng
+        self._must_wait = must_wait
         self._on_lanes = on_lanes
         self._on_finished = on_finished
         self._epoch = epoch
@@ -149,7 +151,7 @@ class Intake:
             self._source.resume([partition])
 
     def _apply_limits(self) -> None:
-        waiting = bool(self._new_lanes)
+        waiting = bool(self._new_lanes) or self._must_wait()
         for partition, offsets in self._tracker.partitions.items():
             if partition in self._paused:
                 if not waiting and self._limits.has_room(offsets):

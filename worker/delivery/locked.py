@@ -33,8 +33,19 @@ def _still_holds(verdict: Verdict, state: OrderState) -> bool:
             return False
         state.blocked = Block.DEAD
         return True
+    if verdict.status is Status.RETRYING:
+        return _still_parked(verdict, state)
     if verdict.status is Status.HELD:
         return _still_held(verdict, state)
+    return True
+
+
+def _still_parked(verdict: Verdict, state: OrderState) -> bool:
+    before = (verdict.event.seq or 1) - 1
+    state.last_seq = max(state.last_seq, verdict.reached_seq or 0)
+    if state.last_seq != before or state.blocked is Block.DEAD:
+        return False
+    state.blocked = Block.GAP
     return True
 
 

@@ -14,7 +14,18 @@ from worker.delivery.intake import Intake, IntakeLimits
 from worker.delivery.lanes import Lanes
 from worker.delivery.offsets import OffsetTracker
 from worker.delivery.openings import Openings
-from worker.delivery.ports import Clock, DeadLetters, Ledger, Observer, Partitions, Platform, Source
+from worker.delivery.ports import (
+    Clock,
+    DeadLetters,
+    Ledger,
+    Observer,
+    Partitions,
+    Platform,
+    Source,
+    Storms,
+)
+from worker.delivery.storm_guard import StormGuard
+from worker.delivery.storm_watch import StormWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,7 @@ class Limits:
     calls: CallLimits = field(default_factory=CallLimits)
     intake: IntakeLimits = field(default_factory=IntakeLimits)
     gap_wait_seconds: float = 30.0
+    halt_seconds: float = 60.0
     calls_end_seconds: float = 11.0
     ledger_end_seconds: float = 8.0
     commit_end_seconds: float = 3.0
@@ -38,6 +50,7 @@ class Collaborators:
 
     source: Source
     ledger: Ledger
+    storms: Storms
     platform: Platform
     dead_letters: DeadLetters
     clock: Clock
@@ -59,16 +72,19 @@ class DeliveryLoop:
         self._ending = asyncio.Lock()
         self.epoch = Epoch()
         self.tracker = OffsetTracker()
+        self.guard = StormGuard(on_trip=self._tripped)
         self._commits = Commits(source=source, tracker=self.tracker, observer=observer)
         self.driver = LaneDriver(
             lanes=self._lanes,
             epoch=self.epoch,
+            guard=self.guard,
             platform=given.platform,
             ledger=ledger,
             dead_letters=given.dead_letters,
             clock=given.clock,
             observer=observer,
             limits=limits.calls,
+            halt_seconds=limits.halt_seconds,
             gap_wait_seconds=limits.gap_wait_seconds,
             rng=rng,
             on_finished=self._finished,
@@ -84,6 +100,7 @@ class DeliveryLoop:
             observer=observer,
             limits=limits.intake,
             rng=rng,
+            must_wait=self._must_wait,
             on_lanes=self.driver.advance_all,
             on_finished=self._finished,
         )
@@ -91,15 +108,21 @@ class DeliveryLoop:
             ledger=ledger, intake=self.intake, epoch=self.epoch, on_lanes=self.driver.advance_all
         )
 
+        self._storms = StormWatch(
+            storms=given.storms, guard=self.guard, observer=observer, on_release=self.driver.go_on
+        )
+
     async def run(self) -> None:
         """Work until cancelled, then drain as release() does.
 
         Raises:
-            ExceptionGroup: of what ended one of the parts; the records come again after the last commit.
+            ExceptionGroup: of what ended one of the parts; the records come again after the last commit. It
+                is a MisconfiguredError when the platform has refused every call for a minute.
         """
-        recorder = self.driver.recorder
+        recorder, halt = self.driver.recorder, self.driver.calls.halt
+        helping = (recorder.run_copies, recorder.run_writes, self._commits.run, self._gaps.run,
+                   self._storms.run, halt.run)  # fmt: skip
         async with asyncio.TaskGroup() as parts:
-            helping = (recorder.run_copies, recorder.run_writes, self._commits.run, self._gaps.run)
             tasks = [parts.create_task(run()) for run in helping]
             try:
                 await self.intake.run()
@@ -133,6 +156,12 @@ class DeliveryLoop:
 
     def _gap_filled(self) -> None:
         self._gaps.nudge()
+
+    def _tripped(self) -> None:
+        self._storms.nudge()
+
+    def _must_wait(self) -> bool:
+        return not self.guard.is_open or self.driver.calls.is_saturated
 
     def _finished(self, event: Event) -> None:
         if not event.from_ledger and event.epoch == self.epoch.number:

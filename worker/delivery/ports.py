@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Protocol
 
 from kits.kafka.records import IncomingRecord, TopicPartition
+from worker.delivery.breaker import BreakerState
 from worker.delivery.event import Event
 from worker.delivery.failures import Answer, Outcome
-from worker.delivery.verdicts import Known, Recorded, Verdict
+from worker.delivery.storm_guard import Trip
+from worker.delivery.verdicts import Kept, Known, Recorded, Verdict
 
 Partitions = frozenset[TopicPartition]
 
@@ -85,10 +87,24 @@ class Ledger(Protocol):
         """
         ...
 
-    async def resumable(self, partitions: Collection[TopicPartition], *, limit: int) -> list[IncomingRecord]:
-        """Held events whose turn has come, per order in seq order; none of an order that has a dead event, or
-        that an operator's command works on (worker.delivery.stuck.Lease).
+    async def resumable(self, partitions: Collection[TopicPartition], *, limit: int) -> list[Kept]:
+        """What may go now: parked events whose time has come, and held events whose turn has come.
+
+        Held ones are in seq order per order; none of an order that has a dead event. Nothing of an order that
+        an operator's command works on (worker.delivery.stuck.Lease).
         """
+        ...
+
+
+class Storms(Protocol):
+    """The group's last storm. Every method raises LedgerUnavailableError, and may be called again then."""
+
+    async def last(self) -> Trip | None:
+        """The storm that stands, or the one that was released lately."""
+        ...
+
+    async def trip(self, event_ids: Collection[str]) -> None:
+        """The group stands: these events were about to die. Adds to a storm that stands already."""
         ...
 
 
@@ -116,8 +132,9 @@ class Observer(Protocol):
         self, outcome: Outcome, code: str, reason: str, *, events: int, wait_seconds: float
     ) -> None: ...
     def batches_ended(self, code: str) -> None: ...
-    def platform_lost(self, code: str, reason: str) -> None: ...
-    def platform_back(self) -> None: ...
+    def breaker_changed(self, state: BreakerState, code: str, reason: str) -> None: ...
+    def storm_tripped(self, at: datetime) -> None: ...
+    def storm_released(self) -> None: ...
     def waiting_for(self, what: str, error: Exception, *, wait_seconds: float) -> None: ...
     def back(self, what: str) -> None: ...
     def commit_failed(self, error: Exception) -> None: ...

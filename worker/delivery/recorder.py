@@ -18,6 +18,7 @@ from worker.delivery.ports import (
     LedgerUnavailableError,
     Observer,
 )
+from worker.delivery.storm_guard import StormGuard
 from worker.delivery.verdicts import Recorded, Status, Verdict
 
 T = TypeVar("T")
@@ -44,12 +45,14 @@ class Recorder:
         *,
         ledger: Ledger,
         dead_letters: DeadLetters,
+        guard: StormGuard,
         observer: Observer,
         rng: random.Random,
         on_recorded: Callable[[list[Entry], Recorded], None],
     ) -> None:
         self._ledger = ledger
         self._dead_letters = dead_letters
+        self._guard = guard
         self._observer = observer
         self._rng = rng
         self._on_recorded = on_recorded
@@ -70,17 +73,24 @@ class Recorder:
             self._to_copy.append(entry)
             self._copy_wanted.set()
         else:
+            self._guard.judged(verdict)
             self._to_write.append(entry)
             self._write_wanted.set()
 
     async def run_copies(self) -> None:
-        """Copy dead events, then hand them on to be written; runs until cancelled."""
+        """Copy dead events, then hand them on to be written; runs until cancelled.
+
+        The storm guard decides about all that have gathered, before the first of them is copied.
+        """
         while True:
             await self._copy_wanted.wait()
             self._copy_wanted.clear()
             while self._to_copy:
                 entries = _take(self._to_copy, _COPY_LIMIT)
                 verdicts = [entry.verdict for entry in entries]
+                if not self._guard.admits(verdicts):
+                    self._done(entries, Recorded(undecided=verdicts))
+                    continue
                 await self._persist("dead_letter_topic", partial(self._dead_letters.copy, verdicts))
                 self._to_write.extend(entries)
                 self._write_wanted.set()
@@ -94,10 +104,7 @@ class Recorder:
                 entries = _take(self._to_write, _WRITE_LIMIT)
                 verdicts = [entry.verdict for entry in entries]
                 recorded = await self._persist("ledger", partial(self._ledger.record, verdicts))
-                self._open -= len(entries)
-                if not self._open:
-                    self._empty.set()
-                self._on_recorded(entries, recorded)
+                self._done(entries, recorded)
 
     async def drain(self, *, within_seconds: float) -> bool:
         """Wait until everything is safe; False if that took too long (then it is decided again elsewhere)."""
@@ -107,6 +114,12 @@ class Recorder:
         except TimeoutError:
             return False
         return True
+
+    def _done(self, entries: list[Entry], recorded: Recorded) -> None:
+        self._open -= len(entries)
+        if not self._open:
+            self._empty.set()
+        self._on_recorded(entries, recorded)
 
     async def _persist(self, what: str, work: Callable[[], Awaitable[T]]) -> T:
         tries = 0

@@ -10,7 +10,7 @@ class Block(StrEnum):
     DEAD = "dead"
     """An event of it is a dead letter: nothing goes until an operator has decided."""
     GAP = "gap"
-    """Events are held behind a missing number: the missing one goes, and then they go by themselves."""
+    """Events are held behind a number that is missing or parked: it goes, and then they go by themselves."""
 
 
 @dataclass(slots=True)

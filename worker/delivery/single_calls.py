@@ -4,9 +4,9 @@ import asyncio
 import random
 
 from kits.observability.logs import get_logger
+from worker.delivery.breaker import wait_before_retry
 from worker.delivery.event import Event
 from worker.delivery.failures import Answer, AnswerKind, Outcome, code_of, decide
-from worker.delivery.pace import wait_before_retry
 from worker.delivery.ports import Platform
 
 log = get_logger(__name__)

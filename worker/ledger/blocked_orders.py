@@ -9,6 +9,7 @@ from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.postgres.driver import DriverConnection, DriverStatement, in_any
 from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
 from worker.delivery.seq import Block, OrderState
+from worker.delivery.verdicts import Kept, Status
 from worker.ledger.rows import decode_headers
 from worker.ledger.tables import delivery, delivery_order
 
@@ -30,14 +31,14 @@ _cause = (
     select(
         case(
             (func.bool_or(_row.status == "dead"), "dead"),
-            (func.bool_or(_row.status == "held"), "gap"),
+            (func.bool_or(in_any(_row.status, "held", "retrying")), "gap"),
             else_=None,
         )
     )
     .where(
         _row.consumer_group == _order.consumer_group,
         _row.order_id == _order.order_id,
-        in_any(_row.status, "dead", "held"),
+        in_any(_row.status, "dead", "held", "retrying"),
     )
     .scalar_subquery()
 )
@@ -49,6 +50,8 @@ _REFRESH = DriverStatement(
 )
 
 _at = rows_from_arrays("assigned", topic=Text(), partition=Integer())
+# An operator's command works on it: it lets go, or its lease runs out.
+_is_free = or_(_order.lease_until.is_(None), _order.lease_until < func.clock_timestamp())
 _held = (
     select(
         delivery,
@@ -64,8 +67,7 @@ _held = (
         _order.consumer_group == _group,
         _order.blocked == "gap",
         _row.status == "held",
-        # An operator's command works on it: it lets go, or its lease runs out.
-        or_(_order.lease_until.is_(None), _order.lease_until < func.clock_timestamp()),
+        _is_free,
     )
     .subquery("held")
 )
@@ -74,6 +76,22 @@ _RESUMABLE = DriverStatement(
     select(_held)
     .where(_held.c.seq <= _held.c.last_seq + _held.c.place)
     .order_by(_held.c.order_id, _held.c.seq)
+    .limit(bindparam("limit", type_=Integer))
+)
+_DUE = DriverStatement(
+    select(delivery)
+    .join(
+        delivery_order,
+        and_(_order.consumer_group == _row.consumer_group, _order.order_id == _row.order_id),
+    )
+    .join(_at, and_(_at.c.topic == _row.topic, _at.c.partition == _row.partition))
+    .where(
+        _row.consumer_group == _group,
+        in_any(_row.status, "retrying"),
+        _row.next_attempt_at <= func.clock_timestamp(),
+        _is_free,
+    )
+    .order_by(_row.next_attempt_at)
     .limit(bindparam("limit", type_=Integer))
 )
 
@@ -95,17 +113,19 @@ async def refresh_orders(
     return _states(await connection.fetch(_REFRESH, asked))
 
 
-async def resumable_records(
+async def resumable_events(
     connection: DriverConnection, group: str, partitions: Collection[TopicPartition], limit: int
-) -> list[IncomingRecord]:
-    """Held events whose turn has come in orders without a dead one and without a lease, in seq order."""
+) -> list[Kept]:
+    """Parked events that are due, then held events whose turn has come; none of an order with a lease."""
     at = as_arrays(("topic", "partition"), [(each.topic, each.partition) for each in sorted(partitions)])
-    rows = await connection.fetch(_RESUMABLE, {"of_group": group, "limit": limit, **at})
-    return [_record_of(row) for row in rows]
+    asked = {"of_group": group, "limit": limit, **at}
+    return [
+        _kept(row) for statement in (_DUE, _RESUMABLE) for row in await connection.fetch(statement, asked)
+    ]
 
 
-def _record_of(row: Mapping[str, Any]) -> IncomingRecord:
-    return IncomingRecord(
+def _kept(row: Mapping[str, Any]) -> Kept:
+    record = IncomingRecord(
         topic=row["topic"],
         partition=row["partition"],
         offset=row["offset"],
@@ -114,6 +134,7 @@ def _record_of(row: Mapping[str, Any]) -> IncomingRecord:
         value=row["payload"],
         headers=decode_headers(row["headers"]),
     )
+    return Kept(record, row["status"] == Status.RETRYING, row["attempts"], row["first_failed_at"])
 
 
 def _states(rows: Iterable[tuple[str, int, str | None]]) -> dict[str, OrderState]:

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import ARRAY, Integer, Text, bindparam, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kits.kafka.records import IncomingRecord, TopicPartition
+from kits.kafka.records import TopicPartition
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_connection, driver_transaction
 from kits.postgres.schema import as_arrays, insert_from_arrays
 from worker.delivery.locked import decide_again
 from worker.delivery.seq import Block, OrderState
-from worker.delivery.verdicts import Known, Recorded, Status, Verdict
-from worker.ledger.blocked_orders import lock_orders, refresh_orders, resumable_records
+from worker.delivery.verdicts import Kept, Known, Recorded, Status, Verdict
+from worker.ledger.blocked_orders import lock_orders, refresh_orders, resumable_events
 from worker.ledger.errors import ledger_errors
 from worker.ledger.rows import write_rows
 from worker.ledger.tables import delivery, delivery_order, delivery_partition
@@ -119,22 +119,22 @@ class SqlLedger:
         return Recorded(refreshed, undecided)
 
     async def _advance(self, connection: DriverConnection, verdicts: Sequence[Verdict]) -> set[str]:
-        """Move the orders of delivered events on; returns those that are blocked."""
+        """Move orders on to what was delivered; returns those that are blocked."""
         orders: dict[str, tuple[str, str, int, bool]] = {}
         for verdict in verdicts:
-            event = verdict.event
-            if verdict.status is Status.DELIVERED and event.order_id is not None:
-                _, _, last_seq, baseline = orders.get(event.order_id, ("", "", 0, False))
-                last_seq, baseline = max(last_seq, event.seq or 0), baseline or verdict.baseline
-                orders[event.order_id] = (self._group, event.order_id, last_seq, baseline)
+            order_id, reached = verdict.event.order_id, verdict.reached_seq
+            if reached is not None and order_id is not None:
+                _, _, last_seq, baseline = orders.get(order_id, ("", "", 0, False))
+                last_seq, baseline = max(last_seq, reached), baseline or verdict.baseline
+                orders[order_id] = (self._group, order_id, last_seq, baseline)
         if not orders:
             return set()
         rows = [orders[order_id] for order_id in sorted(orders)]
         moved = await connection.fetch(_ADVANCE, as_arrays(_ORDER_COLUMNS, rows))
         return {order_id for order_id, blocked in moved if blocked is not None}
 
-    async def resumable(self, partitions: Collection[TopicPartition], *, limit: int) -> list[IncomingRecord]:
+    async def resumable(self, partitions: Collection[TopicPartition], *, limit: int) -> list[Kept]:
         """See the port."""
         with ledger_errors():
             async with driver_connection(self._engine) as connection:
-                return await resumable_records(connection, self._group, partitions, limit)
+                return await resumable_events(connection, self._group, partitions, limit)

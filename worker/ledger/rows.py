@@ -4,30 +4,43 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, func, or_
-from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy import Double, and_, func, or_, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from kits.kafka.records import Headers
 from kits.postgres.driver import DriverConnection, DriverStatement, in_any
-from kits.postgres.schema import as_arrays, insert_from_arrays
+from kits.postgres.schema import as_arrays, insert_from_arrays, rows_for, values_for
 from worker.delivery.verdicts import Status, Verdict
 from worker.ledger.tables import delivery
 
 _row = delivery.c
-_KEEPS_PAYLOAD = frozenset({Status.DEAD, Status.HELD})
+_KEEPS_PAYLOAD = frozenset({Status.DEAD, Status.HELD, Status.RETRYING})
 _PLACE = ("consumer_group", "event_id", "order_id", "seq", "event_type", "status", "attempts",
           "topic", "partition", "offset")  # fmt: skip
 _DETAIL = ("key", "payload", "headers", "error_class", "error_code", "error_message",
            "first_failed_at", "last_failed_at")  # fmt: skip
+_RETRY_IN = "retry_in_seconds"
 _headers = msgspec.json.Decoder(tuple[tuple[str, bytes], ...])
 
 
-def _upsert(*columns: str) -> Insert:
-    """A held event may end in any way, a dead one too, but it is not held again. Any other end is final."""
-    statement = insert_from_arrays(delivery, *columns)
+def _insert_open() -> Insert:
+    """The next attempt of a parked event is so many seconds from now, by the database's clock."""
+    rows = rows_for(delivery, *_PLACE, *_DETAIL, **{_RETRY_IN: Double()})
+    next_attempt_at = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, rows.c[_RETRY_IN])
+    values = values_for(delivery, rows, *_PLACE, *_DETAIL)
+    return insert(delivery).from_select(
+        [*_PLACE, *_DETAIL, "next_attempt_at"], select(*values, next_attempt_at)
+    )
+
+
+def _upsert(statement: Insert) -> Insert:
+    """A held, parked or dead event may end in any way, but is not held again. Any other end is final."""
     new = statement.excluded
     keep = {"consumer_group", "event_id", "order_id", "seq", "event_type", "topic", "partition", "offset"}
-    changed: dict[str, Any] = {name: new[name] for name in (*_PLACE, *_DETAIL) if name not in keep}
+    columns = (*_PLACE, *_DETAIL, "next_attempt_at")
+    changed: dict[str, Any] = {name: new[name] for name in columns if name not in keep}
+    # A repeat in the topic that fails too does not make the history of the parked one shorter.
+    changed["attempts"] = func.greatest(_row.attempts, new.attempts)
     return statement.on_conflict_do_update(
         index_elements=[_row.consumer_group, _row.event_id],
         set_=changed | {"updated_at": func.clock_timestamp()},
@@ -38,8 +51,8 @@ def _upsert(*columns: str) -> Insert:
     )
 
 
-_DELIVERED = DriverStatement(_upsert(*_PLACE))
-_OPEN = DriverStatement(_upsert(*_PLACE, *_DETAIL))
+_DELIVERED = DriverStatement(_upsert(insert_from_arrays(delivery, *_PLACE)))
+_OPEN = DriverStatement(_upsert(_insert_open()))
 
 
 async def write_rows(connection: DriverConnection, group: str, verdicts: Sequence[Verdict]) -> None:
@@ -53,7 +66,7 @@ async def write_rows(connection: DriverConnection, group: str, verdicts: Sequenc
     if delivered:
         await connection.fetch(_DELIVERED, as_arrays(_PLACE, delivered))
     if others:
-        await connection.fetch(_OPEN, as_arrays((*_PLACE, *_DETAIL), others))
+        await connection.fetch(_OPEN, as_arrays((*_PLACE, *_DETAIL, _RETRY_IN), others))
 
 
 def encode_headers(headers: Headers) -> bytes:
@@ -89,4 +102,4 @@ def _detail(verdict: Verdict) -> tuple[Any, ...]:
     if verdict.status in _KEEPS_PAYLOAD:
         content = (record.key, record.value, encode_headers(record.headers))
     reason = (failure.error_class, failure.code, failure.message) if failure else (None, None, None)
-    return (*content, *reason, event.first_failed_at, event.last_failed_at)
+    return (*content, *reason, event.first_failed_at, event.last_failed_at, verdict.retry_in_seconds)

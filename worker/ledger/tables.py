@@ -1,6 +1,7 @@
 """Ledger: the tables of the schema `delivery`."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -95,3 +96,12 @@ delivery_audit = Table(
     Column("detail", Text, nullable=False, server_default=""),
 )
 """What operators did, who, when and why; written in the transaction of the action."""
+delivery_storm = Table(
+    "delivery_storm",
+    ledger,
+    Column("consumer_group", Text, primary_key=True),
+    Column("tripped_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("event_ids", ARRAY(Text), nullable=False),
+    Column("released_at", DateTime(timezone=True)),
+)
+"""The last storm of each group: it stands while it is not released. `event_ids` were about to die."""

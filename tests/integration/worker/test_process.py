@@ -157,3 +157,24 @@ async def test_a_taken_port_ends_it_with_one_sentence(database_url: str) -> None
     assert code == 1
     assert "WORKER_PORT" in err
     assert "Traceback" not in err
+
+
+async def test_a_platform_that_refuses_every_call_ends_it_with_3(pipeline: Pipeline) -> None:
+    """Unready before, and with nothing dead: after the token is mended everything arrives."""
+    await pipeline.platform.faults(status=401)
+    await pipeline.write(event for n in range(20) for event in an_order(f"o-{n}", 2))
+    async with worker_process(pipeline, WORKER_HALT_SECONDS="4") as worker:
+        await eventually(worker.is_ready)
+
+        async def is_unready() -> bool:
+            return await worker.status("/readyz") == 503
+
+        await eventually(is_unready)
+        assert await worker.ended() == 3
+        assert "worker_halted" in worker.log
+    assert not await pipeline.rows("SELECT 1 FROM delivery.delivery")
+    assert not await pipeline.dead_letters()
+    await pipeline.platform.faults()
+    async with pipeline.worker():
+        await arrived(pipeline, 40)
+    assert (await pipeline.platform.received())["orderViolations"] == 0

@@ -25,6 +25,8 @@ from devservices.data_platform.problems import Refusal
         {"reject": {"everyNth": 0}},
         {"reject": {"orderIds": "o-1"}},
         {"reject": {"eventIds": [1]}},
+        {"failOrders": {"status": 500}},
+        {"failOrders": {"orderIds": ["o-1"], "status": 200}},
         {"status": 200},
         {"applyThenFail": "later"},
         {"flap": {"upMs": 100}},

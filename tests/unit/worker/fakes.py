@@ -16,8 +16,9 @@ from worker.delivery.failures import Answer, AnswerKind
 from worker.delivery.locked import decide_again
 from worker.delivery.ports import DeadLettersUnavailableError, LedgerUnavailableError
 from worker.delivery.seq import Block, OrderState
+from worker.delivery.storm_guard import Trip
 from worker.delivery.stuck import Case
-from worker.delivery.verdicts import Known, Recorded, Status, Verdict
+from worker.delivery.verdicts import Kept, Known, Recorded, Status, Verdict
 
 ACCEPTED = Answer(AnswerKind.STATUS, status=202)
 REFUSED = Answer(AnswerKind.STATUS, status=422, reason="no such product")
@@ -30,6 +31,8 @@ class Row:
 
     status: Status
     verdict: Verdict
+    attempts: int = 0
+    next_attempt_at: float | None = None
 
 
 class InMemoryLedger:
@@ -71,19 +74,31 @@ class InMemoryLedger:
                 told[name] = self._copy(name)
         return Recorded(told, undecided)
 
-    async def resumable(self, partitions: Collection[TopicPartition], *, limit: int) -> list[IncomingRecord]:
+    async def resumable(self, partitions: Collection[TopicPartition], *, limit: int) -> list[Kept]:
         await self._round_trip()
-        found: list[IncomingRecord] = []
+        found: list[Kept] = []
+        now = asyncio.get_running_loop().time()
+        for row in self.rows.values():
+            if row.next_attempt_at is not None and row.next_attempt_at <= now:
+                event = row.verdict.event
+                found.append(
+                    Kept(
+                        event.record,
+                        is_parked=True,
+                        attempts=row.attempts,
+                        first_failed_at=event.first_failed_at,
+                    )
+                )
         for name, state in sorted(self.orders.items()):
             if state.blocked is not Block.GAP or self.leased_until(name) > time():
                 continue
             turn = state.last_seq + 1
             for row in self._held(name):
                 event = row.verdict.event
-                if event.record.topic_partition in partitions and (event.seq or 0) <= turn:
-                    found.append(event.record)
+                if (event.seq or 0) <= turn:
+                    found.append(Kept(event.record))
                     turn = (event.seq or 0) + 1
-        return found[:limit]
+        return [kept for kept in found if kept.record.topic_partition in partitions][:limit]
 
     def leased_until(self, order_id: str) -> float:
         """When the lease of an order runs out, on the loop's clock."""
@@ -94,7 +109,7 @@ class InMemoryLedger:
         rows = [
             row
             for event_id, row in self.rows.items()
-            if row.status in {Status.DEAD, Status.HELD}
+            if row.status in {Status.DEAD, Status.HELD, Status.RETRYING}
             and row.verdict.event.order_id == case.order_id
             and case.event_id in {None, event_id}
         ]
@@ -108,11 +123,17 @@ class InMemoryLedger:
     def _write(self, verdict: Verdict) -> None:
         row = self.rows.get(verdict.event.event_id)
         replaces = row is None or (
-            (row.status is Status.HELD and verdict.status is not Status.HELD)
-            or (row.status is Status.DEAD and verdict.status is not Status.HELD)
+            (row.status in {Status.HELD, Status.RETRYING} and verdict.status is not Status.HELD)
+            or (
+                row.status is Status.DEAD
+                and verdict.status in {Status.DEAD, Status.DELIVERED, Status.SKIPPED}
+            )
         )
         if replaces:
-            self.rows[verdict.event.event_id] = Row(verdict.status, verdict)
+            wait = verdict.retry_in_seconds
+            due = None if wait is None else asyncio.get_running_loop().time() + wait
+            attempts = max(verdict.event.attempts, row.attempts if row else 0)
+            self.rows[verdict.event.event_id] = Row(verdict.status, verdict, attempts, due)
 
     def _held(self, order_id: str) -> list[Row]:
         rows = [
@@ -126,7 +147,7 @@ class InMemoryLedger:
         statuses = {row.status for row in self.rows.values() if row.verdict.event.order_id == order_id}
         if Status.DEAD in statuses:
             return Block.DEAD
-        return Block.GAP if Status.HELD in statuses else None
+        return Block.GAP if statuses & {Status.HELD, Status.RETRYING} else None
 
     def _copy(self, name: str) -> OrderState:
         state = self.orders.get(name, OrderState())
@@ -136,6 +157,32 @@ class InMemoryLedger:
         await asyncio.sleep(0.002)
         if self.away:
             raise LedgerUnavailableError("away, as the test says")
+
+
+class InMemoryStorms:
+    """worker.delivery.ports.Storms in memory; `release` is what the command does."""
+
+    def __init__(self) -> None:
+        self.stands = False
+        self.tripped_at = datetime(2026, 11, 21, tzinfo=UTC)
+        self.event_ids: set[str] = set()
+
+    async def last(self) -> Trip | None:
+        await asyncio.sleep(0.002)
+        if not self.event_ids:
+            return None
+        return Trip(
+            self.tripped_at, not self.stands, frozenset() if self.stands else frozenset(self.event_ids)
+        )
+
+    async def trip(self, event_ids: Collection[str]) -> None:
+        await asyncio.sleep(0.002)
+        self.event_ids = set(event_ids) | (self.event_ids if self.stands else set())
+        self.stands = True
+
+    def release(self) -> None:
+        """Let the group go on."""
+        self.stands = False
 
 
 def time() -> float:
@@ -154,6 +201,8 @@ class ScriptedPlatform:
         self.arrived: list[tuple[str, int]] = []
         self.keys: list[str] = []
         self.calls: list[tuple[float, int, bool]] = []
+        self.called: list[list[str]] = []
+        self.on_arrival: Callable[[Event], None] = lambda _: None
         self.in_flight: set[str] = set()
         self.violations: list[str] = []
         self._rng = rng
@@ -191,6 +240,7 @@ class ScriptedPlatform:
         if self.in_flight & set(orders):
             self.violations.append(f"two events of one order at a time: {self.in_flight & set(orders)}")
         self.in_flight |= set(orders)
+        self.called.append(orders)
         self.calls.append((asyncio.get_running_loop().time(), len(events), batch))
         try:
             await asyncio.sleep(self._rng.uniform(0.001, self.longest_call_seconds))
@@ -198,6 +248,7 @@ class ScriptedPlatform:
             self.in_flight -= set(orders)
 
     def _arrive(self, event: Event) -> None:
+        self.on_arrival(event)
         self.arrived.append((event.order_id or "", event.seq or 0))
         self.keys.append(event.event_id)
 
@@ -223,6 +274,8 @@ class Log:
     records: dict[TopicPartition, list[IncomingRecord]] = field(default_factory=lambda: defaultdict(list))
     starts: dict[TopicPartition, int] = field(default_factory=dict)
     committed: dict[TopicPartition, int] = field(default_factory=dict)
+    written: list[Sample] = field(default_factory=list)
+    on_commit: Callable[["LogSource", Mapping[TopicPartition, int]], None] = lambda *_: None
 
     def append(self, samples: Iterable[Sample], *, partitions: int = 1) -> None:
         """Write events, every order into the partition of its key."""
@@ -230,6 +283,11 @@ class Log:
             at = TopicPartition(TOPIC, sum(sample.order_id.encode()) % partitions)
             offset = self.starts.get(at, 0) + len(self.records[at])
             self.records[at].append(sample.incoming(offset, partition=at.partition))
+            self.written.append(sample)
+
+    def samples(self, prefix: str) -> list[Sample]:
+        """What was written of orders whose names begin so."""
+        return [sample for sample in self.written if sample.order_id.startswith(prefix)]
 
     def end(self, at: TopicPartition) -> int:
         """The offset that the next record will get."""
@@ -282,6 +340,7 @@ class LogSource:
         for at, offset in offsets.items():
             assert offset >= self._log.committed.get(at, 0), "an offset went back"
             self._log.committed[at] = offset
+        self._log.on_commit(self, offsets)
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         await asyncio.sleep(0.002)

@@ -9,6 +9,7 @@ from kits.kafka.records import TopicPartition
 from tests.unit.worker.events import TOPIC
 from tests.unit.worker.fakes import (
     InMemoryLedger,
+    InMemoryStorms,
     ListedDeadLetters,
     Log,
     LogSource,
@@ -17,6 +18,7 @@ from tests.unit.worker.fakes import (
     WallClock,
 )
 from worker.delivery.loop import Collaborators, DeliveryLoop, Limits
+from worker.delivery.ports import Platform
 
 
 class Member:
@@ -28,7 +30,8 @@ class Member:
         given = Collaborators(
             source=self.source,
             ledger=group.ledger,
-            platform=group.platform,
+            storms=group.storms,
+            platform=group.platform_of(self),
             dead_letters=group.dead_letters,
             clock=WallClock(),
             observer=self.notes,
@@ -75,6 +78,7 @@ class Group:
         self.partitions = [TopicPartition(TOPIC, number) for number in range(partitions)]
         self.log = Log()
         self.ledger = InMemoryLedger()
+        self.storms = InMemoryStorms()
         self.platform = ScriptedPlatform(random.Random(seed), batch_size=batch_size)  # noqa: S311
         self.dead_letters = ListedDeadLetters()
         self.limits = limits or Limits()
@@ -103,6 +107,10 @@ class Group:
         count = len(self.members)
         for place, member in enumerate(self.members):
             await member.assign(self.partitions[place::count])
+
+    def platform_of(self, member: Member) -> Platform:
+        """The platform as this member reaches it."""
+        return self.platform
 
     def is_finished(self) -> bool:
         """Whether everything written has been committed."""

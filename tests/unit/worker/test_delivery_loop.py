@@ -47,45 +47,36 @@ def test_an_outage_of_half_an_hour_costs_no_dead_letter_and_everything_arrives_i
             group.log.append(Sample(f"o-{number}", seq) for number in range(30))
         group.platform.rule = lambda _: AWAY
         group.platform.batch_rule = lambda _: Answer(AnswerKind.UNREACHABLE, batch=True)
-        async with group.member() as member:
+        async with group.member():
             await asyncio.sleep(1800)
             times = [at for at, _, _ in group.platform.calls]
             assert max(later - earlier for earlier, later in pairwise(times)) <= 5.1
             assert len(times) < 1800, "an outage must not be hammered"
             group.platform.rule, group.platform.batch_rule = (lambda _: ACCEPTED), (lambda _: None)
             await group.finish(within_seconds=30)
-            assert member.notes.names().count("platform_lost") == 1
+            assert {row.attempts for row in group.ledger.rows.values()} == {0}
         assert not group.dead_letters.copies
         assert all(group.platform.first_arrivals(f"o-{number}") == [1, 2, 3, 4, 5] for number in range(30))
 
     run_virtually(scenario())
 
 
-@pytest.mark.parametrize(
-    "answer", [AnswerKind.TIMEOUT, AnswerKind.BROKEN, AnswerKind.BUG, 500, 401, 404, 302]
-)
-def test_an_event_that_fails_alone_is_tried_again_in_place_and_no_other_order_waits(
-    answer: AnswerKind | int,
-) -> None:
-    """Neither a timeout nor a 500 nor a wrong configuration makes a dead letter."""
+def test_in_an_outage_reading_pauses_but_never_without_heads_of_ten_orders_that_have_not_failed() -> None:
+    """They are the probes, a different one each time."""
 
     async def scenario() -> None:
-        failing = (
-            Answer(answer) if isinstance(answer, AnswerKind) else Answer(AnswerKind.STATUS, status=answer)
-        )
-        group = Group()
-        for seq in range(1, 4):
-            group.log.append(Sample(f"o-{number}", seq) for number in range(5))
-        group.platform.rule = lambda event: failing if event.order_id == "o-2" else ACCEPTED
-        async with group.member():
+        group = Group(limits=Limits(intake=IntakeLimits(poll_records=5)))
+        group.log.append(Sample(f"o-{number}") for number in range(500))
+        group.platform.rule = lambda _: AWAY
+        async with group.member() as member:
             await asyncio.sleep(120)
-            assert all(group.platform.first_arrivals(f"o-{n}") == [1, 2, 3] for n in (0, 1, 3, 4))
-            assert not group.platform.first_arrivals("o-2")
-            assert group.log.committed[group.partitions[0]] == 2, "the offset waits for the failing event"
+            tried = [order for (order,) in group.platform.called]
+            unfinished = member.loop.tracker.partitions[group.partitions[0]].unfinished
+            assert member.source.paused
+            assert 10 <= unfinished - len(set(tried)) < 20
+            assert len(set(tried[:10])) == 10
             group.platform.rule = lambda _: ACCEPTED
-            await group.finish(within_seconds=10)
-        assert group.platform.first_arrivals("o-2") == [1, 2, 3]
-        assert not group.dead_letters.copies
+            await group.finish()
 
     run_virtually(scenario())
 
@@ -276,20 +267,20 @@ def test_while_ledger_or_dead_letter_topic_are_away_no_offset_moves_and_nothing_
     run_virtually(scenario())
 
 
-def test_memory_is_bounded_while_one_event_holds_up_its_partition() -> None:
-    """Over the limit the partition is paused; it goes on when the platform is back."""
+def test_memory_is_bounded_while_the_platform_is_slow() -> None:
+    """Over the limit the partition is paused; it goes on when there is room."""
 
     async def scenario() -> None:
         intake = IntakeLimits(records=50, poll_records=20)
         group = Group(limits=Limits(intake=intake, calls=CallLimits(single_calls=5)))
         group.log.append(Sample(f"o-{number}", 1) for number in range(500))
-        group.platform.rule = lambda _: AWAY
+        group.platform.longest_call_seconds = 300.0
         async with group.member() as member:
-            await asyncio.sleep(60)
+            await until(lambda: bool(member.loop.intake.open_partitions))
+            await until(lambda: bool(member.source.paused))
             offsets = member.loop.tracker.partitions[group.partitions[0]]
             assert 50 <= offsets.unfinished < 70
-            assert member.source.paused
-            group.platform.rule = lambda _: ACCEPTED
+            group.platform.longest_call_seconds = 0.02
             await group.finish()
         assert len(set(group.platform.arrived)) == 500
 

@@ -12,7 +12,13 @@ from kits.kafka.consumer import AssignmentListener, GroupConsumer
 from kits.kafka.errors import InstanceIdInUseError, KafkaConfigurationError
 from kits.observability.health import Status
 from kits.observability.metrics import Metrics
-from tests.unit.worker.fakes import InMemoryLedger, ListedDeadLetters, ScriptedPlatform, WallClock
+from tests.unit.worker.fakes import (
+    InMemoryLedger,
+    InMemoryStorms,
+    ListedDeadLetters,
+    ScriptedPlatform,
+    WallClock,
+)
 from worker.consumers.data_platform import OrderEventConsumer
 from worker.delivery.loop import Limits
 from worker.metrics import WorkerMetrics
@@ -87,6 +93,7 @@ async def test_a_worker_whose_instance_id_is_in_use_says_so_and_goes_on_without(
         new_source=new_source,
         topics=topics(ScriptedAdmin()),
         ledger=InMemoryLedger(),
+        storms=InMemoryStorms(),
         platform=ScriptedPlatform(random.Random(1)),  # noqa: S311
         dead_letters=ListedDeadLetters(),
         clock=WallClock(),

@@ -10,10 +10,8 @@ from kits.kafka.records import TopicPartition
 from tests.unit.worker.events import Sample
 from worker.data_platform_client import retry_after
 from worker.delivery.event import failure, read_event
-from worker.delivery.failures import Outcome
 from worker.delivery.lanes import Lane
 from worker.delivery.offsets import OffsetTracker, PartitionOffsets
-from worker.delivery.pace import Pace, wait_before_retry
 from worker.delivery.seq import Block, OrderState, Step, judge
 
 
@@ -153,31 +151,6 @@ def test_what_waits_for_a_missing_one_is_held_together_after_the_wait() -> None:
     plan = lane.next(30.0, 30.0)
     assert plan is not None
     assert (plan.step, [event.seq for event in plan.events]) == (Step.HOLD, [3, 5])
-
-
-def test_ten_failures_in_a_row_slow_everything_down_and_one_success_ends_that() -> None:
-    """A single failing event does not; an outage does at once."""
-    pace = Pace(random.Random(1))  # noqa: S311
-    for _ in range(9):
-        pace.failed(Outcome.FAILING_ALONE, None, now=0.0)
-    assert not pace.troubled
-    pace.failed(Outcome.FAILING_ALONE, None, now=0.0)
-    assert pace.troubled
-    assert 0 < pace.wait_seconds(0.0) <= 5
-    pace.succeeded()
-    assert (pace.troubled, pace.wait_seconds(0.0)) == (False, 0.0)
-    pace.failed(Outcome.OUTAGE, 30.0, now=100.0)
-    assert pace.wait_seconds(100.0) == 30.0
-
-
-def test_waits_are_jittered_and_bounded() -> None:
-    """At most 5 s by ourselves, at most 60 s when asked."""
-    rng = random.Random(2)  # noqa: S311
-    waits = [wait_before_retry(tries, None, rng) for tries in range(200)]
-    assert max(waits) <= 5.0
-    assert len(set(waits)) > 190
-    assert wait_before_retry(0, 1e9, rng) == 60.0
-    assert wait_before_retry(0, -5, rng) <= 0.1
 
 
 @pytest.mark.parametrize(

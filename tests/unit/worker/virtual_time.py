@@ -12,8 +12,13 @@ class _JumpingSelector(selectors.SelectSelector):
     """Instead of waiting for a timeout it moves the loop's clock on by it."""
 
     now = 0.0
+    turns = 0
+    turns_allowed = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
+        self.turns += 1
+        if self.turns_allowed and self.turns > self.turns_allowed:
+            raise RuntimeError(f"Too much happens: over {self.turns_allowed} turns of the loop.")
         found = super().select(0)
         if not found and timeout is None:
             raise RuntimeError("Nothing will ever happen again: the code under test waits for itself.")
@@ -23,15 +28,20 @@ class _JumpingSelector(selectors.SelectSelector):
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
+    def __init__(self, turns_allowed: int) -> None:
         self._jumping = _JumpingSelector()
+        self._jumping.turns_allowed = turns_allowed
         super().__init__(self._jumping)
 
     def time(self) -> float:
         return self._jumping.now
 
 
-def run_virtually(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; the clock begins at 0 s and moves only while everybody sleeps."""
-    with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
+def run_virtually(main: Coroutine[Any, Any, T], *, turns_allowed: int = 0) -> T:
+    """Run to the end; the clock begins at 0 s and moves only while everybody sleeps.
+
+    Args:
+        turns_allowed: turns of the loop after which it is taken for one that never ends; 0: any number.
+    """
+    with asyncio.Runner(loop_factory=lambda: _VirtualLoop(turns_allowed)) as runner:
         return runner.run(main)
