@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check chaos bench up down status reset lock
+.PHONY: help setup run demo test check chaos bench up down status reset
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
@@ -55,7 +55,8 @@ reset: setup  ## stop PostgreSQL and Kafka and delete their data
 	@$(SERVICES) reset
 
 # For those who change dependencies: write the lock files anew from pyproject.toml.
-lock: setup
+# Both lock files, written anew after a change of the dependencies: `make requirements.lock`.
+requirements.lock: pyproject.toml | setup
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml -o requirements.lock
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -46,6 +46,7 @@ from kits.resilience.rate_limit import rate_limiter
 from kits.web.tokens import TokenVerifier
 
 _CLIENT_ID = "order-api"
+_MIGRATE_COMMAND = "python -m app migrate"
 _MAX_EVENT_BYTES = 900_000
 _MAX_HELD = 10_000
 _MAX_PENDING = 8_000
@@ -67,6 +68,7 @@ class DatabaseContainer(containers.DeclarativeContainer):
         pool_size=settings.provided.database.pool_size,
     )
     history = providers.Singleton(History, "app")
+    database_check = providers.Factory(DatabaseHealth, engine, history, migrate_command=_MIGRATE_COMMAND)
     new_id = providers.Object(_new_id)
     catalogue = providers.Singleton(SqlCatalogue, engine)
     catalogue_transactions = providers.Singleton(SqlCatalogueTransactions, engine)
@@ -192,7 +194,7 @@ class Container(containers.DeclarativeContainer):
                 DatabaseHealth,
                 engine,
                 history,
-                migrate_command="python -m app migrate",
+                migrate_command=_MIGRATE_COMMAND,
             ),
             providers.Factory(OutboxHealth, publisher),
         ),

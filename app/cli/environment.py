@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from app.container import DatabaseContainer
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from kits.observability.health import Status
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import wait_until_reachable
 from kits.settings import read_settings
@@ -30,17 +31,28 @@ def settings_of(kind: type[S]) -> S:
     return settings
 
 
+class DatabaseNotReadyError(Exception):
+    """The database answers and cannot be used; the text says what to do."""
+
+    code = "database_not_ready"
+
+
 @asynccontextmanager
-async def database(settings: DatabaseCommandSettings) -> AsyncIterator[DatabaseContainer]:
+async def database(
+    settings: DatabaseCommandSettings, *, migrated: bool = True
+) -> AsyncIterator[DatabaseContainer]:
     """A container whose database answers; its connections are closed at the end of the block.
 
     Raises:
         DatabaseUnreachableError: it does not answer in time.
+        DatabaseNotReadyError: it has not the tables of this build, unless they need not be `migrated`.
     """
     container = DatabaseContainer(settings=settings)
     engine = container.engine()
     try:
         await wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
+        if migrated and (found := await container.database_check().check()).status is not Status.OK:
+            raise DatabaseNotReadyError(found.detail)
         yield container
     finally:
         await engine.dispose()

@@ -25,7 +25,7 @@ def _migrate(_options: argparse.Namespace) -> int:
 
 
 async def _migrating(settings: DatabaseCommandSettings) -> str:
-    async with database(settings) as container:
+    async with database(settings, migrated=False) as container:
         return await container.history().migrate(container.engine())
 
 

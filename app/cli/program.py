@@ -8,7 +8,7 @@ from app.application.catalogue_errors import CatalogueError
 from app.application.errors import ApplicationError
 from app.cli import catalogue, dead_events, development_token, preparing, serving
 from app.cli.catalogue_file import CatalogueFileError
-from app.cli.environment import FAILED, USAGE_ERROR
+from app.cli.environment import FAILED, USAGE_ERROR, DatabaseNotReadyError
 from app.outbox.operations import OutboxUnavailableError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
         return USAGE_ERROR
     except (
         ApplicationError, CatalogueError, CatalogueFileError, OutboxUnavailableError,
-        DatabaseUnreachableError, AddressError, TokenKeysError, OSError,
+        DatabaseNotReadyError, DatabaseUnreachableError, AddressError, TokenKeysError, OSError,
     ) as error:  # fmt: skip
         print(f"{error}", file=sys.stderr)
         return FAILED

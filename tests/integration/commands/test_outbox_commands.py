@@ -42,3 +42,11 @@ async def test_dead_events_are_listed_and_given_up_with_a_reason(database_url: s
         assert [(row["aggregate_id"], row["seq"]) for row in notices] == [("o-1", 1)]
     finally:
         await connection.close()
+
+
+async def test_a_database_without_the_shops_tables_is_told_in_a_sentence(empty_database_url: str) -> None:
+    """With the command that makes them, and without a traceback."""
+    code, out, err = await outbox(empty_database_url, "list")
+    assert (code, out) == (1, "")
+    assert "python -m app migrate" in err
+    assert "Traceback" not in err
