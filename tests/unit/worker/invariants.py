@@ -29,10 +29,10 @@ class Invariants:
         self._log = log
         self._dead_letters = dead_letters
         self._arrived: dict[str, int] = defaultdict(int)
-        self._begun: dict[Event, tuple[int, float]] = {}
-        self._settled: dict[str, tuple[int, float]] = {}
+        self._begun: dict[Event, tuple[object, float]] = {}
+        self._settled: dict[str, tuple[object, float]] = {}
         self._committed: dict[TopicPartition, int] = {}
-        self._probes: dict[int, list[str]] = defaultdict(list)
+        self._probes: dict[object, list[str]] = defaultdict(list)
         self.poison: set[str] = set()
         self.lonely: set[str] = set()
         self.spends_nothing = False
@@ -41,7 +41,7 @@ class Invariants:
         self.death_age = timedelta()
         self.away_since: float | None = None
         self.stands_since: float | None = None
-        self._noticed: dict[tuple[int, float], float] = {}
+        self._noticed: dict[tuple[object, float], float] = {}
         self._dead: set[str] = set()
         self._broken = ""
         self.released = False
@@ -58,7 +58,7 @@ class Invariants:
             raise BrokenPromiseError(self._broken)
 
     def called(
-        self, member: int, events: Sequence[Event], assigned: Collection[TopicPartition], in_flight: int
+        self, member: object, events: Sequence[Event], assigned: Collection[TopicPartition], in_flight: int
     ) -> None:
         """A member begins a call while others of it are in flight."""
         now = asyncio.get_running_loop().time()
@@ -70,7 +70,9 @@ class Invariants:
             _, begun_at = self._begun.setdefault(event, (member, now))
             by, settled_at = self._settled.get(event.event_id, (member, math.inf))
             # What another member has settled since then, a member that tries again cannot know.
-            self.must(now < settled_at or (by != member and begun_at < settled_at), f"{name} was sent again")
+            self.must(
+                now < settled_at or (by is not member and begun_at < settled_at), f"{name} was sent again"
+            )
         standing = self.stands_since is not None and now - self.stands_since > NOTICE_SECONDS
         self.must(not standing, "a call in a storm")
         self._probe(member, events, now, in_flight)
@@ -94,7 +96,7 @@ class Invariants:
             if row is None or before.get(event.event_id) is row.status:
                 continue
             if row.status in {Status.DELIVERED, Status.DEAD}:
-                by, _ = self._begun.get(event, (0, 0.0))
+                by, _ = self._begun.get(event, (None, 0.0))
                 self._settled[event.event_id] = (by, asyncio.get_running_loop().time())
             self._check_attempts(event, row.attempts)
             if row.status is Status.DEAD:
@@ -141,7 +143,7 @@ class Invariants:
         age = (event.last_failed_at or event.first_failed_at) - event.first_failed_at  # type: ignore[operator]
         self.must(age >= self.death_age, f"{name} died after {age}")
 
-    def _probe(self, member: int, events: Sequence[Event], now: float, in_flight: int) -> None:
+    def _probe(self, member: object, events: Sequence[Event], now: float, in_flight: int) -> None:
         probes = self._probes[member]
         if self.away_since is None:
             return
@@ -155,7 +157,7 @@ class Invariants:
             self.must(in_flight == 0, "more than one probe at a time")
         probes.append(events[0].order_id or "")
 
-    def checked_probes(self, member: int, orders: int) -> None:
+    def checked_probes(self, member: object, orders: int) -> None:
         """An outage has ended: the probes went through the orders that there were."""
         probes = self._probes[member][-_PROBES:]
         if len(probes) == _PROBES and orders >= _PROBES:

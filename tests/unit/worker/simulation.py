@@ -84,7 +84,7 @@ class WatchedPlatform:
     @contextmanager
     def _watched(self, events: Sequence[Event]) -> Iterator[None]:
         assigned = self._member.source.assigned
-        self._world.invariants.called(id(self._member), events, assigned, self._in_flight)
+        self._world.invariants.called(self._member, events, assigned, self._in_flight)
         self._in_flight += 1
         try:
             yield
@@ -203,7 +203,7 @@ class World(Group):
         """The platform is back."""
         for member in self.members:
             if self.invariants.away_since is not None:
-                self.invariants.checked_probes(id(member), member.loop.driver.calls.heads)
+                self.invariants.checked_probes(member, member.loop.driver.calls.heads)
         self.outage = self.invariants.away_since = None
 
     async def change_members(self, what: str) -> None:
