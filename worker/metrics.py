@@ -1,5 +1,7 @@
 """Worker metrics: every number of this process, declared once, each with its meaning."""
 
+from collections.abc import Callable
+
 from kits.observability.metrics import Metrics
 
 
@@ -7,6 +9,7 @@ class WorkerMetrics:
     """What the delivery to the data platform tells; times in seconds."""
 
     def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self.received = metrics.tally(
             "worker_events_received_total", "Records taken from the topic."
         ).labels()
@@ -53,4 +56,10 @@ class WorkerMetrics:
         )
         self.sessions_ended = metrics.counter(
             "worker_consumer_rebuilds_total", "Consumers that were given up and built anew.", ["code"]
+        )
+
+    def observe_lag(self, read: Callable[[], float]) -> None:
+        """What `read` gives is told at every scrape."""
+        self._metrics.observed(
+            "worker_lag_records", "Records of this worker's partitions that are not settled yet.", read
         )

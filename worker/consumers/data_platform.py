@@ -76,6 +76,7 @@ class OrderEventConsumer:
         self._was_assigned = False
         self._in_slot = True
         self._stand_still = StandStill(lambda: asyncio.get_running_loop().time())
+        metrics.observe_lag(self.lag)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set, then drain and return; rebuild the member whenever Kafka fails it.
@@ -106,6 +107,14 @@ class OrderEventConsumer:
             _Check("data_platform", self._check_platform),
             _Check("storm_guard", self._check_storm),
         ]
+
+    def lag(self) -> int:
+        """Records of this member's partitions that are not settled yet, as far as it has heard of them."""
+        source, loop = self._source, self._loop
+        if source is None or loop is None:
+            return 0
+        unfinished = sum(each.unfinished for each in loop.tracker.partitions.values())
+        return sum(source.lag().values()) + unfinished
 
     async def on_assigned(self, epoch: int, partitions: frozenset[TopicPartition]) -> None:
         """Passed on to the loop of this member."""

@@ -35,6 +35,21 @@ async def test_an_outage_costs_no_dead_letter_and_everything_arrives_in_order(
     assert [row["status"] for row in rows] == ["delivered"]
 
 
+async def test_the_lag_counts_what_is_not_settled(pipeline: Pipeline) -> None:
+    """Also what was read and waits for the platform; it is gone when the ledger has it."""
+    await pipeline.platform.faults(outage=True)
+    await pipeline.write(an_order("o-1", 5))
+    async with pipeline.worker() as container:
+
+        def told(lag: int) -> bool:
+            return f"worker_lag_records {lag}.0" in container.metrics().render().decode()
+
+        await eventually(lambda: told(5))
+        await pipeline.platform.faults()
+        await eventually(lambda: told(0))
+        assert await pipeline.platform.seqs("o-1") == [1, 2, 3, 4, 5]
+
+
 async def test_a_platform_that_is_down_is_waited_for(pipeline: Pipeline) -> None:
     """Refused connections; the worker stays ready but degraded, and goes on when the platform is back."""
     await pipeline.platform.stop()
