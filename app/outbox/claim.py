@@ -27,3 +27,8 @@ def send_until(asked_at: float, lease_seconds: float) -> float:
     stop by its own clock, early enough.
     """
     return asked_at + lease_seconds - SAFETY_SECONDS
+
+
+def renew_every(lease_seconds: float) -> float:
+    """A third of the lease; with a short one half of the sender's own time, or it would stop between two."""
+    return min(lease_seconds / 3, (lease_seconds - SAFETY_SECONDS) / 2)

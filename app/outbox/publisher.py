@@ -60,6 +60,14 @@ class OutboxPublisher:
         return self._write_back.held
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way that could tell whether Kafka answers.
+
+        A send can outlive its claim: a process that was frozen claims its lost row anew.
+        """
+        return self.held == 0 and self._producer.pending == 0
+
+    @property
     def stalled(self) -> bool:
         """Whether Kafka does not answer: new events wait in the outbox."""
         if self._breaker.look(

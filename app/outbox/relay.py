@@ -45,6 +45,6 @@ class OutboxRelay:
 
     def _room(self) -> int:
         if self._publisher.stalled:
-            return 1 if self._publisher.held == 0 else 0
+            return 1 if self._publisher.idle else 0
         # Two batches at most: one with Kafka, one on its way.
         return min(BATCH, max(0, 2 * BATCH - self._publisher.held))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from app.metrics import AppMetrics
-from app.outbox.claim import Claim, send_until
+from app.outbox.claim import Claim, renew_every, send_until
 from app.outbox.store import FailedSend, OutboxStore
 from kits.kafka.records import Acknowledgement
 from kits.observability.logs import get_logger
@@ -61,7 +61,7 @@ class WriteBack:
         self._wake.set()
 
     async def run(self) -> None:
-        """Settle what has an answer, and renew a third of a lease after the last time, until cancelled."""
+        """Settle what has an answer, and renew every third of a lease or sooner, until cancelled."""
         while True:
             try:
                 async with asyncio.timeout(_TICK_SECONDS):
@@ -110,7 +110,7 @@ class WriteBack:
 
     async def _renew(self) -> None:
         asked_at = time.monotonic()
-        self._renew_at = asked_at + self._lease_seconds / 3
+        self._renew_at = asked_at + renew_every(self._lease_seconds)
         claims = list(self._held.values())
         mine = await self._store.renew(claims)
         for claim in claims:
