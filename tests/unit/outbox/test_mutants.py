@@ -1,0 +1,27 @@
+"""The simulation sees: every broken variant of a rule is caught within a hundred seeds, most within ten."""
+
+import asyncio
+
+import pytest
+
+from tests.unit.outbox import simulation
+from tests.unit.outbox.mutants import MUTANTS, Mutant
+
+SEEDS = 100
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_broken_rule_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variant that survives shows a promise that nothing checks."""
+    mutant(monkeypatch)
+    assert any(breaks(seed) for seed in range(SEEDS)), f"{mutant.__name__} survived {SEEDS} seeds"
+
+
+def breaks(seed: int) -> bool:
+    """Whether this run ends in anything but a success."""
+    try:
+        simulation.run(seed)
+    except (Exception, BaseExceptionGroup, asyncio.CancelledError):  # noqa: BLE001 - however it ends
+        return True
+    return False
