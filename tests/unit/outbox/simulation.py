@@ -19,7 +19,7 @@ from tests.unit.outbox.in_memory import Row
 from tests.unit.outbox.invariants import Invariants
 from tests.unit.outbox.kafka import Kafka
 from tests.unit.outbox.process import ApiProcess, Database, Surroundings
-from tests.unit.worker.virtual_time import run_virtually
+from tests.virtual_time import run_virtually
 
 TURNS = 60_000
 FAULTS = (

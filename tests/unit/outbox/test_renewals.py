@@ -11,7 +11,7 @@ from app.outbox.write_back import WriteBack
 from kits.observability.metrics import Metrics
 from tests.builders import a_message
 from tests.unit.outbox.in_memory import InMemoryOutbox, InMemoryTransaction
-from tests.unit.worker.virtual_time import run_virtually
+from tests.virtual_time import run_virtually
 
 
 class DistantOutbox(InMemoryOutbox):

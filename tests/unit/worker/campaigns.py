@@ -4,7 +4,7 @@ import asyncio
 
 from tests.unit.worker.group import until
 from tests.unit.worker.simulation import LONELY, World
-from tests.unit.worker.virtual_time import run_virtually
+from tests.virtual_time import run_virtually
 
 KINDS = 8
 TURNS = 60_000

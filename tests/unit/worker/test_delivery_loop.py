@@ -8,7 +8,7 @@ import pytest
 from tests.unit.worker.events import Sample, an_order
 from tests.unit.worker.fakes import ACCEPTED, AWAY, REFUSED
 from tests.unit.worker.group import Group, until
-from tests.unit.worker.virtual_time import run_virtually
+from tests.virtual_time import run_virtually
 from worker.delivery.calls import CallLimits
 from worker.delivery.event import Event
 from worker.delivery.failures import Answer, AnswerKind

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.worker.events import Sample, an_order
 from tests.unit.worker.fakes import ACCEPTED
 from tests.unit.worker.group import Group, Member, until
-from tests.unit.worker.virtual_time import run_virtually
+from tests.virtual_time import run_virtually
 from worker.delivery.failures import Answer, AnswerKind
 from worker.delivery.halt import MisconfiguredError
 from worker.delivery.seq import Block

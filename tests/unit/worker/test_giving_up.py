@@ -7,7 +7,7 @@ from tests.unit.worker.events import Sample, an_order
 from tests.unit.worker.fakes import ACCEPTED, AWAY, REFUSED, InMemoryLedger, an_event
 from tests.unit.worker.group import Group
 from tests.unit.worker.stuck import Operator, stuck_order
-from tests.unit.worker.virtual_time import run_virtually
+from tests.virtual_time import run_virtually
 from worker.delivery.event import Event
 from worker.delivery.failures import Answer
 from worker.delivery.operator_actions import Discard, Redriving, Skip

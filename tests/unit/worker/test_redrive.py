@@ -11,7 +11,7 @@ from tests.unit.worker.events import an_order
 from tests.unit.worker.fakes import ACCEPTED, AWAY, REFUSED, InMemoryLedger
 from tests.unit.worker.group import Group, until
 from tests.unit.worker.stuck import InMemoryStuckOrders, Operator, stuck_order
-from tests.unit.worker.virtual_time import run_virtually
+from tests.virtual_time import run_virtually
 from worker.delivery.event import Event
 from worker.delivery.failures import Answer, AnswerKind
 from worker.delivery.operator_actions import Redriving

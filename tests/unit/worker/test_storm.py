@@ -7,7 +7,7 @@ import pytest
 from tests.unit.worker.events import Sample
 from tests.unit.worker.fakes import ACCEPTED, REFUSED
 from tests.unit.worker.group import Group, Member, until
-from tests.unit.worker.virtual_time import run_virtually
+from tests.virtual_time import run_virtually
 
 
 def a_storm(group: Group, *, bad: int = 40, good: int = 20) -> list[Sample]:
