@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
-from kits.settings import read_settings, variables
+from kits.settings import is_secret, read_settings, variables
 from worker.settings import LedgerSettings, WorkerSettings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
@@ -48,3 +48,9 @@ def test_a_setting_is_shown_with_its_default(name: str) -> None:
 def test_a_copy_of_the_file_with_a_secret_is_valid(kind: type[msgspec.Struct]) -> None:
     """The newcomer's first step works."""
     read_settings(kind, example() | {"JWT_SECRET": "x" * 32})
+
+
+def test_the_head_names_every_secret_that_may_stand_in_a_file() -> None:
+    """`NAME_FILE` is no line of its own: it would have to be empty in every copy."""
+    head = EXAMPLE.read_text(encoding="utf-8").partition("# ---")[0]
+    assert [name for name, field in fields().items() if is_secret(field.type) and name not in head] == []

@@ -1,5 +1,8 @@
 """Settings from the environment: all problems at once, no secret shown."""
 
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -75,3 +78,84 @@ def test_a_secret_never_shows_itself() -> None:
     with pytest.raises(SettingsError) as error:
         read_settings(Example, VALID | {"PORT": "hunter2"})
     assert "hunter2" not in str(error.value)
+
+
+FILED = {"DATABASE_URL": "postgresql://h/d", "BOOTSTRAP_SERVERS": "h:9092"}
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [("hunter2", "hunter2"), ("hunter2\n", "hunter2"), ("hunter2\r\n", "hunter2"), (" h\n\n", " h\n")],
+)
+def test_a_secret_may_stand_in_a_file(tmp_path: Path, content: str, secret: str) -> None:
+    """As it is, without the one line end that editors and `echo` add."""
+    path = tmp_path / "password"
+    path.write_bytes(content.encode())
+    assert read_settings(Example, FILED | {"PASSWORD_FILE": str(path)}).password == secret
+
+
+def test_a_required_secret_may_stand_in_a_file_of_its_group(tmp_path: Path) -> None:
+    """EXAMPLE_DATABASE_URL_FILE is as good as EXAMPLE_DATABASE_URL."""
+    path = tmp_path / "url"
+    path.write_text("postgresql://filed/d\n")
+    environment = {f"EXAMPLE_{name}": value for name, value in VALID.items() if name != "DATABASE_URL"}
+    settings = read_settings(Process, environment | {"EXAMPLE_DATABASE_URL_FILE": str(path)})
+    assert settings.example.database_url == "postgresql://filed/d"
+
+
+def test_a_secret_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    """Which of the two counts would be a guess; an empty one is unset."""
+    path = tmp_path / "password"
+    path.write_text("hunter2")
+    assert read_settings(Example, FILED | {"PASSWORD": "", "PASSWORD_FILE": str(path)}).password == "hunter2"
+    with pytest.raises(SettingsError) as error:
+        read_settings(Example, VALID | {"PASSWORD_FILE": str(path)})
+    assert error.value.problems == ["PASSWORD and PASSWORD_FILE are both set: keep one of them."]
+
+
+def missing(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_text("\n")
+
+
+def binary(path: Path) -> None:
+    path.write_bytes(b"hunter2\xff")
+
+
+def huge(path: Path) -> None:
+    path.write_text("hunter2" * 20_000)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("damage", [missing, empty, binary, huge, folder, pipe])
+def test_a_secret_file_that_cannot_be_read_is_one_sentence_without_its_path_and_content(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    """Whoever put the secret itself where its path belongs must not find it in a log."""
+    path = tmp_path / "hunter2"
+    path.write_text("hunter2")
+    damage(path)
+    with pytest.raises(SettingsError) as error:
+        read_settings(Example, FILED | {"PASSWORD_FILE": str(path)})
+    (problem,) = error.value.problems
+    assert problem.startswith("PASSWORD_FILE: the file ")
+    assert "hunter2" not in problem
+
+
+def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
+    """PORT_FILE is nobody's setting."""
+    path = tmp_path / "port"
+    path.write_text("9000")
+    assert read_settings(Example, VALID | {"PORT_FILE": str(path)}).port == 8000
