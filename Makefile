@@ -7,8 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
 SERVICES := $(PYTHON) -m devservices
-# The checks never touch a database or a broker that the shell happens to name; TEST_... names are meant for them.
-ISOLATED := env -u DATABASE_URL -u WORKER_DATABASE_URL -u KAFKA_BOOTSTRAP_SERVERS
+# The checks never touch a database or a broker that the shell or .env happens to name; TEST_... names are for them.
+ISOLATED := env -u DATABASE_URL -u WORKER_DATABASE_URL -u KAFKA_BOOTSTRAP_SERVERS ENV_FILE=/dev/null
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -54,7 +54,6 @@ status: setup  ## what runs, and where
 reset: setup  ## stop PostgreSQL and Kafka and delete their data
 	@$(SERVICES) reset
 
-# For those who change dependencies: write the lock files anew from pyproject.toml.
 # Both lock files, written anew after a change of the dependencies: `make requirements.lock`.
 requirements.lock: pyproject.toml | setup
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -1,6 +1,5 @@
 """The settings of the order service; each command reads only what it needs (see .env.example)."""
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -8,7 +7,7 @@ import msgspec
 from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
 from kits.postgres.engine import DatabaseSettings
-from kits.settings import Secret
+from kits.settings import Secret, is_file
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
@@ -41,7 +40,7 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True):
         found = _secret_problems(self.secret) if self.secret else []
         if not self.secret and not self.jwks_file:
             found.append("JWT_SECRET or JWT_JWKS_FILE is missing: one of them must verify the tokens.")
-        if self.jwks_file and not Path(self.jwks_file).is_file():
+        if self.jwks_file and not is_file(self.jwks_file):
             found.append("JWT_JWKS_FILE: there is no such file.")
         return found
 

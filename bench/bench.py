@@ -91,6 +91,7 @@ def _environment(addresses: Mapping[str, str], secret: str) -> dict[str, str]:
     return {
         **caller,
         **addresses,
+        "ENV_FILE": os.devnull,
         "JWT_SECRET": secret,
         "JWT_ISSUER": _ISSUER,
         "JWT_AUDIENCE": _AUDIENCE,

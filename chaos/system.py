@@ -132,6 +132,7 @@ class System:
         return {
             **kept,
             MARK: self._name,
+            "ENV_FILE": os.devnull,
             "DATABASE_URL": url._replace(netloc=netloc).geturl(),
             "KAFKA_BOOTSTRAP_SERVERS": f"{LOOPBACK}:{self.proxies['kafka'].port}",
             "DATA_PLATFORM_URL": f"http://{LOOPBACK}:{self.proxies[PLATFORM].port}",

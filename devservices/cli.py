@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from devservices.data_platform.options import add_arguments, from_arguments
 from devservices.data_platform.server import serve
+from devservices.environment import environment
 from devservices.errors import DevServicesError
 from devservices.instance import Instance
 from devservices.run.session import Session
@@ -61,7 +62,7 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _run(options: argparse.Namespace) -> int:
-    return Session(Instance(options.instance)).run(until_arrived=options.until_arrived)
+    return Session(Instance(options.instance), environment()).run(until_arrived=options.until_arrived)
 
 
 def _add_platform(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -72,12 +73,12 @@ def _add_platform(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _platform(options: argparse.Namespace) -> int:
-    serve(from_arguments(options))
+    serve(from_arguments(options, environment()))
     return 0
 
 
 def _up(options: argparse.Namespace) -> int:
-    stack = Stack(Instance(options.instance))
+    stack = Stack(Instance(options.instance), environment())
     started = stack.up(_tell_started)
     if not started:
         print("Everything runs already.", file=sys.stderr)
@@ -90,25 +91,25 @@ def _tell_started(server: Server) -> None:
 
 
 def _down(options: argparse.Namespace) -> int:
-    Stack(Instance(options.instance)).down()
+    Stack(Instance(options.instance), environment()).down()
     print("Stopped; the data are kept.", file=sys.stderr)
     return 0
 
 
 def _status(options: argparse.Namespace) -> int:
-    description = describe(Stack(Instance(options.instance)))
+    description = describe(Stack(Instance(options.instance), environment()))
     print(json.dumps(description, indent=2) if options.json else as_table(description))
     return 0
 
 
 def _reset(options: argparse.Namespace) -> int:
-    Stack(Instance(options.instance)).reset()
+    Stack(Instance(options.instance), environment()).reset()
     print("Stopped, and the data are deleted.", file=sys.stderr)
     return 0
 
 
 def _env(options: argparse.Namespace) -> int:
-    addresses = Stack(Instance(options.instance)).addresses()
+    addresses = Stack(Instance(options.instance), environment()).addresses()
     for name, value in addresses.as_environment().items():
         print(f"export {name}={shlex.quote(value)}")
     return 0

@@ -3,12 +3,36 @@
 from collections.abc import Mapping
 
 from devservices.errors import DevServicesError
+from kits.env_file import with_env_file
+from kits.settings import SettingsError, secrets_inline
+
+SECRETS = ("DATABASE_URL", "WORKER_DATABASE_URL", "JWT_SECRET", "DATA_PLATFORM_TOKEN")
+
+
+class EnvFileError(DevServicesError):
+    """`.env`, or the file of a secret, cannot be read."""
+
+    code = "env_file_invalid"
 
 
 class PortNameError(DevServicesError):
     """A port in the environment is no port number."""
 
     code = "port_invalid"
+
+
+def environment() -> dict[str, str]:
+    """What the caller set, completed by `.env` as the product's own processes complete it.
+
+    Secrets that it gives as files are read: a run hands them on under their own names.
+
+    Raises:
+        EnvFileError: a file cannot be read.
+    """
+    try:
+        return secrets_inline(with_env_file(), SECRETS)
+    except SettingsError as error:
+        raise EnvFileError(str(error)) from error
 
 
 def port_from(environ: Mapping[str, str], name: str, default: int) -> int:
@@ -19,5 +43,5 @@ def port_from(environ: Mapping[str, str], name: str, default: int) -> int:
     """
     text = environ.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise PortNameError(f"{name} is {text!r}: set it to a port number from 1 to 65535.")
+        raise PortNameError(f"{name} is no port: set it to a number from 1 to 65535.")
     return int(text)

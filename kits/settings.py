@@ -1,10 +1,12 @@
 """Settings reader: frozen structs from the environment, every bad value reported at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import inspect
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -60,6 +62,30 @@ def variables(kind: type[msgspec.Struct], prefix: str = "") -> dict[str, msgspec
     return found
 
 
+def is_file(path: str) -> bool:
+    """Whether a setting names a file that can be seen from here, whatever it holds."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def secrets_inline(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """The environment with each of these secrets under its own name, whichever of the two it had.
+
+    Raises:
+        SettingsError: a file cannot be read, or a secret has both names.
+    """
+    found = dict(environment)
+    for name in names:
+        try:
+            found[name] = _text(name, Secret, environment)
+        except _SecretFileError as error:
+            raise SettingsError([str(error)]) from error
+        found.pop(name + FILE_SUFFIX, None)
+    return {name: value for name, value in found.items() if value or name in environment}
+
+
 def _read(kind: type[T], environment: Mapping[str, str], prefix: str) -> tuple[T, list[str]]:
     hints = get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
@@ -79,8 +105,8 @@ def _read(kind: type[T], environment: Mapping[str, str], prefix: str) -> tuple[T
                 problems[name] = f"{name} is missing: set it in the environment (see .env.example)."
         except _SecretFileError as error:
             problems[name] = str(error)
-        except (msgspec.ValidationError, ValueError) as error:
-            problems[name] = f"{name}: {_reason(error)}"
+        except ValueError as error:
+            problems[name] = f"{name}: {error}."
         if field.required and name in problems:
             # A stand-in, so that the rules between fields are checked too.
             values[field.name] = Secret("")
@@ -137,9 +163,37 @@ def _convert(text: str, hint: Any) -> Any:
         return Secret(text)
     if hint is bool:
         text = text.lower()
-    return msgspec.convert(text, hint, strict=False)
+    same = (word for word in _choices(hint) if word.casefold() == text.casefold())
+    try:
+        return msgspec.convert(next(same, text), hint, strict=False)
+    except msgspec.ValidationError as error:
+        # The rule, never the value: it may be a password that was put under the wrong name.
+        raise ValueError(f"must be {_rule(hint)}") from error
 
 
-def _reason(error: Exception) -> str:
-    # Only the rule, never the value: it may hold a password.
-    return str(error).split(" - at ")[0] + "."
+def _choices(hint: Any) -> list[str]:
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return [str(member.value) for member in hint]
+    if get_origin(hint) is Literal:
+        return [str(value) for value in get_args(hint)]
+    return [choice for part in get_args(hint) for choice in _choices(part)]
+
+
+def _rule(hint: Any) -> str:
+    kind = inspect.type_info(hint)
+    described = kind.extra_json_schema if isinstance(kind, inspect.Metadata) else None
+    kind = kind.type if isinstance(kind, inspect.Metadata) else kind
+    if described and "description" in described:
+        return str(described["description"])
+    if choices := _choices(hint):
+        return f"one of {', '.join(choices)}"
+    if isinstance(kind, inspect.IntType | inspect.FloatType):
+        return f"a {'whole ' if isinstance(kind, inspect.IntType) else ''}number{_bounds(kind)}"
+    return "true or false" if isinstance(kind, inspect.BoolType) else "of another form (see .env.example)"
+
+
+def _bounds(kind: inspect.IntType | inspect.FloatType) -> str:
+    low = f" from {kind.ge}" if kind.ge is not None else "" if kind.gt is None else f" over {kind.gt}"
+    return (
+        low if kind.le is None else f"{low} to {kind.le}" if kind.gt is None else f"{low}, at most {kind.le}"
+    )

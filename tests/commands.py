@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from devservices.instance import ROOT
 
-PASSED_ON = ("PATH", "HOME", "LANG")
+PASSED_ON = ("PATH", "HOME", "LANG", "ENV_FILE")
 
 
 class Ended(NamedTuple):

@@ -25,6 +25,9 @@ from tests.waiting import eventually
 
 __all__ = ["secured_kafka"]
 
+# A developer's .env is for the processes that the developer starts, and for none of a test.
+os.environ["ENV_FILE"] = os.devnull
+
 RUN_ID = uuid.uuid4().hex[:8]
 TOPIC_PARTITIONS = 3
 

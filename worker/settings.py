@@ -11,7 +11,13 @@ from kits.settings import Secret
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-Address = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$(?!\n)")]
+Address = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$(?!\n)",
+        description="an address that begins with http:// or https://, without query or fragment",
+    ),
+]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 

@@ -1,12 +1,12 @@
 """Entrance: what the commands share: their settings, their logs, their database."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from app.container import DatabaseContainer
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from kits.env_file import with_env_file
 from kits.observability.health import Status
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import wait_until_reachable
@@ -21,12 +21,12 @@ S = TypeVar("S", AppSettings, DatabaseCommandSettings, TokenCommandSettings)
 
 
 def settings_of(kind: type[S]) -> S:
-    """Read settings from the environment and begin to log as they say.
+    """Read settings from the environment and `.env`, and begin to log as they say.
 
     Raises:
         SettingsError: with every wrong value.
     """
-    settings = read_settings(kind, os.environ)
+    settings = read_settings(kind, with_env_file())
     configure_logging(process="api", settings=settings.log, quiet=_QUIET)
     return settings
 

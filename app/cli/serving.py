@@ -11,6 +11,7 @@ from app.main import create_app
 from app.settings import AppSettings
 from kits.observability.logs import get_logger
 from kits.postgres.readiness import wait_until_reachable
+from kits.web.listener import url_of
 from kits.web.server import serve
 from kits.web.signals import stop_on_signals
 
@@ -42,7 +43,7 @@ async def _serve(container: Container, settings: AppSettings) -> int:
                 host=settings.api.host,
                 port=settings.api.port,
                 stop=stop,
-                ready=lambda port: log.info("api_ready", address=f"http://{settings.api.host}:{port}"),
+                ready=lambda port: log.info("api_ready", address=url_of(settings.api.host, port)),
                 draining=container.health().drain,
                 drain_seconds=settings.api.drain_seconds,
             )

@@ -123,7 +123,7 @@ async def _measuring(say: Say) -> AsyncIterator[_At]:
         async with bench_servers() as addresses:
             caller = {name: value for name, value in os.environ.items() if name not in _PRODUCT_NAMES}
             environment = {
-                **caller, **addresses.as_environment(),
+                **caller, **addresses.as_environment(), "ENV_FILE": os.devnull,
                 "JWT_SECRET": secrets.token_hex(32), "LOG_LEVEL": "info", "LOG_FILE": "",
             }  # fmt: skip
             for process in ("app", "worker"):

@@ -5,6 +5,7 @@ import sys
 
 from devservices.data_platform.options import add_arguments, from_arguments
 from devservices.data_platform.server import serve
+from devservices.environment import environment
 from devservices.errors import DevServicesError
 
 
@@ -13,7 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m devservices.data_platform", description=__doc__)
     add_arguments(parser)
     try:
-        serve(from_arguments(parser.parse_args()))
+        serve(from_arguments(parser.parse_args(), environment()))
     except DevServicesError as error:
         print(error, file=sys.stderr)
         return 1

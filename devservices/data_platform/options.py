@@ -1,7 +1,7 @@
 """How the reference data platform is called from a command line."""
 
 import argparse
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from devservices.data_platform.server import PlatformOptions
@@ -24,13 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def from_arguments(arguments: argparse.Namespace) -> PlatformOptions:
+def from_arguments(arguments: argparse.Namespace, environ: Mapping[str, str]) -> PlatformOptions:
     """What the receiver is started with."""
     given = arguments.port
     return PlatformOptions(
-        port=port_from(os.environ, "PLATFORM_PORT", DEFAULT_PORT) if given is None else given,
-        host=arguments.host,
-        token=os.environ.get("DATA_PLATFORM_TOKEN") or None,
+        port=port_from(environ, "PLATFORM_PORT", DEFAULT_PORT) if given is None else given,
+        host=arguments.host.removeprefix("[").removesuffix("]"),
+        token=environ.get("DATA_PLATFORM_TOKEN") or None,
         journal=arguments.journal,
         known_key_status=arguments.known_key_status,
     )

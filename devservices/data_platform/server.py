@@ -46,7 +46,8 @@ async def _serve(options: PlatformOptions) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     runner = await start(options)
-    print(f"data platform on http://{options.host}:{listening_port(runner)}", flush=True)
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    print(f"data platform on http://{host}:{listening_port(runner)}", flush=True)
     await stopping.wait()
     await runner.cleanup()
 

@@ -73,6 +73,8 @@ def process_environment(
         "API_PORT": str(chosen.api),
         "WORKER_PORT": str(chosen.worker),
         "PLATFORM_PORT": str(chosen.platform),
+        # What .env says is in here already.
+        "ENV_FILE": os.devnull,
         "LOG_LEVEL": "debug",
         "LOG_FILE": str(instance.logs / f"{name}.jsonl"),
         "PYTHONUNBUFFERED": "1",

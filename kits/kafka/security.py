@@ -1,13 +1,12 @@
 """Kafka kit: how to reach the brokers safely, and what the client is told about it."""
 
 import ssl
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from kits.kafka.errors import KafkaConfigurationError
-from kits.settings import Secret
+from kits.settings import Secret, is_file
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -60,7 +59,7 @@ class KafkaSecurity(msgspec.Struct, frozen=True, kw_only=True):
             found.append(f"TLS files are set, but {self.security_protocol} would not use them.")
         if self.ssl_key_file and not self.ssl_cert_file:
             found.append("A private key is set without its certificate.")
-        missing = [f"{name} {path}" for name, path in files.items() if path and not Path(path).is_file()]
+        missing = [name for name, path in files.items() if path and not is_file(path)]
         return found + [f"The TLS {what} does not exist or is no file." for what in missing]
 
 

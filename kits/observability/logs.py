@@ -9,6 +9,8 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+from kits.settings import SettingsError
+
 _SECRET_WORDS = ("password", "secret", "token", "authorization")
 _THIRD_PARTY = logging.WARNING
 
@@ -40,7 +42,7 @@ def configure_logging(
             they are heard at level debug only.
 
     Raises:
-        OSError: the file cannot be opened.
+        SettingsError: the file cannot be opened.
     """
     settings = settings or LogSettings()
     threshold = logging.getLevelNamesMapping()[settings.level.upper()]
@@ -56,7 +58,7 @@ def configure_logging(
     stream.setFormatter(_formatter(settings.format, shared))
     handlers: list[logging.Handler] = [stream]
     if settings.file:
-        sink = logging.FileHandler(settings.file, encoding="utf-8")
+        sink = _file_handler(settings.file)
         sink.setFormatter(_formatter("json", shared))
         handlers.append(sink)
     logging.basicConfig(level=_THIRD_PARTY, handlers=handlers, force=True)
@@ -78,6 +80,14 @@ def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
         if any(word in key.lower() for word in _SECRET_WORDS):
             event[key] = "***"
     return event
+
+
+def _file_handler(path: str) -> logging.Handler:
+    try:
+        return logging.FileHandler(path, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "this is no file's name"
+        raise SettingsError([f"LOG_FILE: cannot be opened ({reason})."]) from error
 
 
 def _name_process(process: str) -> Processor:

@@ -20,6 +20,17 @@ class PortTakenError(AddressError):
     code = "port_taken"
 
 
+def url_of(host: str, port: int) -> str:
+    """`http://host:port`, with an IPv6 address in brackets."""
+    bare = _bare(host)
+    return f"http://[{bare}]:{port}" if ":" in bare else f"http://{bare}:{port}"
+
+
+def _bare(host: str) -> str:
+    """An IPv6 address without the brackets that it has in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
 @contextmanager
 def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
     """A TCP socket bound to the first address of `host`, not listening yet; closed at the end of the block.
@@ -28,7 +39,7 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
         PortTakenError, AddressError: also when listening fails inside of the block.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(_bare(host), port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError, OverflowError) as error:
         raise AddressError(f"Cannot listen on {host}, port {port}: this is no address here.") from error
     with socket.socket(family, kind, protocol) as listener:

@@ -37,6 +37,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("kits.web.probes", "kits.kafka.records"),
         ("kits.terminal.progress", "kits.web.probes"),
         ("kits.resilience.retry", "kits.web.tokens"),
+        ("kits.env_file", "kits.observability.logs"),
     ],
     "no-circles": [("app.domain.money", "app.domain.order")],
     "use-cases": [
@@ -61,6 +62,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     ],
     "devservices-outside": [
         ("devservices.ports", "contracts.topics"),
+        ("devservices.ports", "kits.settings"),
         ("devservices.status", "bench.workloads"),
     ],
     "door-litestar": [("app.application.order_queries", "litestar"), ("bench.shop", "litestar")],

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,13 +29,19 @@ def stack() -> Iterator[Stack]:
     throwaway.release(claimed)
 
 
-def test_the_demo_shows_each_order_arrive_ends_with_success_and_leaves_nothing_running(stack: Stack) -> None:
+def test_the_demo_shows_each_order_arrive_ends_with_success_and_leaves_nothing_running(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """With a copy of .env.example that names other ports, which is all that it changes."""
     api, worker, platform = (str(port) for port in ports.choose_free(3))
+    env_file = tmp_path / "settings"
+    given = f"API_PORT={api}\nexport WORKER_PORT='{worker}'\nPLATFORM_PORT={platform} # free now\n"
+    env_file.write_text((ROOT / ".env.example").read_text(encoding="utf-8") + given, encoding="utf-8")
     env = {key: value for key, value in os.environ.items() if key not in ELSEWHERE}
     done = subprocess.run(
         [sys.executable, "-m", "devservices", "run", "--until-arrived", "--instance", stack.instance.name],
         cwd=ROOT,
-        env={**env, "API_PORT": api, "WORKER_PORT": worker, "PLATFORM_PORT": platform},
+        env={**env, "ENV_FILE": str(env_file)},
         capture_output=True,
         text=True,
         timeout=110,

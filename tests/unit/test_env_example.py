@@ -7,17 +7,19 @@ import msgspec
 import pytest
 
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from kits.env_file import read_env_file
 from kits.settings import is_secret, read_settings, variables
 from worker.settings import LedgerSettings, WorkerSettings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
 STRUCTS = (TokenCommandSettings, DatabaseCommandSettings, AppSettings, LedgerSettings, WorkerSettings)
+OF_DEVSERVICES = {"PLATFORM_PORT"}
 SHOWN_FILLED = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_URL"}
 
 
 def example() -> dict[str, str]:
-    """The file as an environment."""
-    return dict(re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
+    """The settings that the file shows, as an environment."""
+    return dict(re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def fields() -> dict[str, msgspec.structs.FieldInfo]:
@@ -27,12 +29,12 @@ def fields() -> dict[str, msgspec.structs.FieldInfo]:
 
 def test_the_file_names_every_setting_and_no_other() -> None:
     """A setting that nobody can find is none."""
-    assert sorted(example()) == sorted(fields())
+    assert sorted(example()) == sorted({*fields(), *OF_DEVSERVICES})
 
 
 @pytest.mark.parametrize("name", sorted(set(fields()) - SHOWN_FILLED))
 def test_a_setting_is_shown_with_its_default(name: str) -> None:
-    """So that copying the file changes nothing."""
+    """So that taking a # away changes nothing yet."""
     field = fields()[name]
     default = "" if field.required else field.default
     shown = example()[name]
@@ -44,9 +46,17 @@ def test_a_setting_is_shown_with_its_default(name: str) -> None:
         assert shown == str(default)
 
 
+def test_a_copy_of_the_file_changes_nothing() -> None:
+    """Every line is a comment, for the product's own reader and for whatever else reads such a file."""
+    assert read_env_file({"ENV_FILE": str(EXAMPLE)}) == {}
+    assert not [
+        line for line in EXAMPLE.read_text(encoding="utf-8").splitlines() if line[:1] not in {"#", ""}
+    ]
+
+
 @pytest.mark.parametrize("kind", [AppSettings, WorkerSettings])
-def test_a_copy_of_the_file_with_a_secret_is_valid(kind: type[msgspec.Struct]) -> None:
-    """The newcomer's first step works."""
+def test_what_the_file_shows_is_valid_with_a_secret(kind: type[msgspec.Struct]) -> None:
+    """Also when every # is taken away."""
     read_settings(kind, example() | {"JWT_SECRET": "x" * 32})
 
 

@@ -1,10 +1,10 @@
 """Entrance: what the commands share: their settings, their logs, their objects."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from kits.env_file import with_env_file
 from kits.observability.health import Status
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import wait_until_reachable
@@ -23,12 +23,12 @@ C = TypeVar("C", bound=LedgerContainer)
 
 
 def settings_of(kind: type[S]) -> S:
-    """Read settings from the environment and begin to log as they say.
+    """Read settings from the environment and `.env`, and begin to log as they say.
 
     Raises:
         SettingsError: with every wrong value.
     """
-    settings = read_settings(kind, os.environ)
+    settings = read_settings(kind, with_env_file())
     configure_logging(process="worker", settings=settings.log, quiet=_QUIET)
     return settings
 

@@ -52,7 +52,7 @@ async def begun(pipeline: Pipeline, *words: str, **settings: str) -> asyncio.sub
         pipeline.group,
         *words,
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]} | pipeline.environment | settings,
+        env={name: os.environ[name] for name in ("PATH", "ENV_FILE")} | pipeline.environment | settings,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import pytest
 
-from kits.settings import Secret, SettingsError, read_settings, variables
+from kits.settings import Secret, SettingsError, is_file, read_settings, secrets_inline, variables
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,27 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
         """Rules between fields."""
         found = [] if self.database_url.startswith("postgresql://") else ["DATABASE_URL: must be PostgreSQL."]
         return found + ([] if self.password else ["PASSWORD: must not be empty."])
+
+
+class Colour(Enum):
+    """Values of an enumeration."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Kinds(msgspec.Struct, frozen=True, kw_only=True):
+    """Every kind of value that can be wrong."""
+
+    mode: Literal["a", "b"] | None = None
+    colour: Colour = Colour.RED
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8000
+    share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    careful: bool = False
+    address: Annotated[
+        str, msgspec.Meta(pattern="^http://", description="an address that begins with http://")
+    ] = ""
+    many: list[str] = []
 
 
 VALID = {"DATABASE_URL": "postgresql://h/d", "BOOTSTRAP_SERVERS": "h:9092", "PASSWORD": "hunter2"}
@@ -70,6 +92,38 @@ def test_a_group_reads_its_variables_under_its_name() -> None:
     names = [problem.split(":")[0].split(" ")[0] for problem in error.value.problems]
     assert names[:3] == ["EXAMPLE_DATABASE_URL", "EXAMPLE_BOOTSTRAP_SERVERS", "EXAMPLE_PORT"]
     assert sorted(variables(Process)) == sorted([*(f"EXAMPLE_{n}" for n in variables(Example)), "NAME"])
+
+
+@pytest.mark.parametrize("value", ["A", "a", " a "])
+def test_words_are_taken_in_any_case(value: str) -> None:
+    """As people write them: INFO, Json."""
+    assert read_settings(Example, VALID | {"MODE": value}).mode == "a"
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("MODE", "must be one of a, b."),
+        ("COLOUR", "must be one of red, blue."),
+        ("PORT", "must be a whole number from 1 to 65535."),
+        ("SHARE", "must be a number over 0, at most 1."),
+        ("CAREFUL", "must be true or false."),
+        ("ADDRESS", "must be an address that begins with http://."),
+        ("MANY", "must be of another form (see .env.example)."),
+    ],
+)
+def test_a_wrong_value_is_told_by_what_is_allowed(name: str, rule: str) -> None:
+    """And never by itself: it may be a password under the wrong name."""
+    with pytest.raises(SettingsError) as error:
+        read_settings(Kinds, {name: "hunter2"})
+    assert error.value.problems == [f"{name}: {rule}"]
+
+
+def test_a_file_that_cannot_be_looked_for_is_none() -> None:
+    """A name too long for a file, or with a NUL in it, is a wrong setting like any other."""
+    assert not is_file("x" * 5_000)
+    assert not is_file("a\0b")
+    assert is_file(__file__)
 
 
 def test_a_secret_never_shows_itself() -> None:
@@ -159,3 +213,14 @@ def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
     path = tmp_path / "port"
     path.write_text("9000")
     assert read_settings(Example, VALID | {"PORT_FILE": str(path)}).port == 8000
+
+
+def test_secrets_can_be_handed_on_under_their_own_names(tmp_path: Path) -> None:
+    """To a process that is given a secret of its own if there is none: two names would contradict."""
+    (tmp_path / "secret").write_text("hunter2\n")
+    given = {"A_FILE": str(tmp_path / "secret"), "B": "b", "C": "", "D_FILE": "other"}
+    assert secrets_inline(given, ["A", "B", "C", "E"]) == {
+        "A": "hunter2", "B": "b", "C": "", "D_FILE": "other",
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match="A and A_FILE are both set"):
+        secrets_inline(given | {"A": "a"}, ["A"])
