@@ -6,6 +6,7 @@ import sys
 from typing import NamedTuple
 
 from devservices.instance import ROOT
+from tests.waiting import patient
 
 PASSED_ON = ("PATH", "HOME", "LANG", "ENV_FILE")
 
@@ -19,14 +20,14 @@ class Ended(NamedTuple):
 
 
 async def run_command(*words: str, given: bytes = b"", **environment: str) -> Ended:
-    """`python -m <words>` with nothing but these settings, within a minute; `given` is its standard input."""
+    """`python -m <words>` with nothing but these settings, within a patient minute; `given` is its stdin."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", *words, cwd=ROOT, env={**kept, **environment},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        out, err = await asyncio.wait_for(process.communicate(given), 60)
+        out, err = await asyncio.wait_for(process.communicate(given), patient(60))
     finally:
         if process.returncode is None:
             process.kill()

@@ -21,7 +21,7 @@ from devservices import throwaway
 from devservices.instance import ROOT
 from devservices.stack import Stack
 from tests.secured_kafka import secured_kafka
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 __all__ = ["secured_kafka"]
 
@@ -30,6 +30,13 @@ os.environ["ENV_FILE"] = os.devnull
 
 RUN_ID = uuid.uuid4().hex[:8]
 TOPIC_PARTITIONS = 3
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """The bound of a whole test is patient too."""
+    if config.option.timeout:
+        config.option.timeout = patient(config.option.timeout)
 
 
 @pytest.fixture(scope="session")
@@ -116,11 +123,11 @@ async def fresh_database(server_url: str, template: str) -> AsyncIterator[str]:
 
 async def execute(url: str, statement: str) -> None:
     """Run one statement on a connection of its own."""
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=patient(60))
     try:
-        await connection.execute(statement, timeout=30)
+        await connection.execute(statement, timeout=patient(60))
     finally:
-        await connection.close(timeout=10)
+        await connection.close(timeout=patient(60))
 
 
 def database_address(server_url: str, name: str) -> str:
@@ -136,7 +143,7 @@ def migrate(process: str, url: str) -> None:
         env={**os.environ, "DATABASE_URL": url, "WORKER_DATABASE_URL": url},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
     assert done.returncode == 0, f"python -m {process} migrate failed:\n{done.stdout}{done.stderr}"

@@ -78,10 +78,6 @@ class Heads:
         timer = asyncio.get_running_loop().call_later(seconds, ripe)
         self._waiting.update(dict.fromkeys(heads, timer))
 
-    def holds(self, head: Head) -> bool:
-        """Whether a head waits here; else it is on its way."""
-        return head in self._waiting or head in self._shared or head in self._alone
-
     def withdraw(self, head: Head) -> None:
         """Take a head out, wherever it waits."""
         if self._waiting.pop(head, None) is None:

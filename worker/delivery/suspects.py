@@ -1,91 +1,50 @@
 """Delivery: who fails alone. A failure counts against an event only when others show the platform works."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
-from worker.delivery.failures import Answer, Outcome
-from worker.delivery.heads import Head
 from worker.delivery.lanes import LaneKey
 
-_NOBODY: LaneKey = ""
-_CREDITS = 10_000
-
-
-@dataclass(slots=True, eq=False)
-class Suspect:
-    """An event whose last call, number `call`, failed in a way that may be its own fault.
-
-    `is_parked`: it has left for the ledger meanwhile.
-    """
-
-    head: Head
-    call: int
-    outcome: Outcome
-    answer: Answer
-    is_parked: bool = False
+_PROVEN = 10_000
 
 
 class Suspects:
-    """Proof is the success of another order's call that was begun later, be it before or after the failure.
+    """Proof is the success of another order's call that was begun later and comes in after the failure.
 
-    At most one suspicion per event: its last failed call. The breaker's every change ends all of them, since
-    what failed while the platform was away proves nothing.
+    What came in before may be of the time before an outage that meets everybody. At most one suspicion per
+    event: its last failed call. The breaker's every change ends suspicions and proofs.
     """
 
     def __init__(self) -> None:
-        self._suspects: dict[str, Suspect] = {}
-        self._credits: OrderedDict[str, bool] = OrderedDict()
-        # The latest successful calls of two different orders: one of them is another's, whoever asks.
-        self._latest: tuple[LaneKey, int] = (_NOBODY, -1)
-        self._second: tuple[LaneKey, int] = (_NOBODY, -1)
+        self._suspects: dict[str, tuple[LaneKey, int]] = {}
+        self._proven: OrderedDict[str, bool] = OrderedDict()
 
-    def failed(self, suspect: Suspect) -> bool:
-        """Take a suspicion in place of the event's former one; True if it is proven already."""
-        self.drop(suspect.head.event.event_id)
-        own = suspect.head.lane.key
-        _, latest = self._latest if self._latest[0] != own else self._second
-        if latest > suspect.call:
-            return True
-        self._suspects[suspect.head.event.event_id] = suspect
-        return False
+    def failed(self, event_id: str, order: LaneKey, call: int) -> None:
+        """Take a suspicion in place of the event's former one."""
+        self._suspects[event_id] = (order, call)
 
-    def succeeded(self, order: LaneKey, call: int) -> list[Suspect]:
-        """A call of this order has succeeded; returns the heads that this proves to fail alone.
-
-        A parked event gets a credit instead, which counts when it is tried again.
-        """
-        self._remember(order, call)
-        if not self._suspects:
-            return []
+    def succeeded(self, order: LaneKey, call: int) -> None:
+        """The call of this number has succeeded for this order."""
         proven = [
-            each for each in self._suspects.values() if each.head.lane.key != order and each.call < call
+            event_id
+            for event_id, (failed_order, failed_call) in self._suspects.items()
+            if failed_order != order and failed_call < call
         ]
-        for suspect in proven:
-            event_id = suspect.head.event.event_id
+        for event_id in proven:
             del self._suspects[event_id]
-            if suspect.is_parked:
-                self._credits[event_id] = True
-        while len(self._credits) > _CREDITS:
-            self._credits.popitem(last=False)
-        return [suspect for suspect in proven if not suspect.is_parked]
+            self._proven[event_id] = True
+        while len(self._proven) > _PROVEN:
+            self._proven.popitem(last=False)
 
-    def take_credit(self, event_id: str) -> int:
-        """The attempts that a parked event has spent without being told: 0 or 1."""
-        return int(self._credits.pop(event_id, False))
+    def take_proof(self, event_id: str) -> bool:
+        """Whether others have shown that the event's last failure was its own; told once."""
+        return self._proven.pop(event_id, False)
 
     def drop(self, event_id: str) -> None:
-        """End a suspicion."""
+        """End what there is against an event."""
         self._suspects.pop(event_id, None)
+        self._proven.pop(event_id, None)
 
     def clear(self) -> None:
-        """Forget all suspicions and successes."""
+        """Forget what there is against anybody."""
         self._suspects.clear()
-        self._latest = self._second = (_NOBODY, -1)
-
-    def _remember(self, order: LaneKey, call: int) -> None:
-        if order == self._latest[0]:
-            self._latest = (order, max(call, self._latest[1]))
-        elif call > self._latest[1]:
-            self._second, self._latest = self._latest, (order, call)
-        elif call > self._second[1]:
-            self._second = (order, call)
+        self._proven.clear()

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from kits.resilience.retry import Backoff
 from worker.delivery.breaker import Breaker, wait_before_retry
-from worker.delivery.event import Event, failure
+from worker.delivery.event import failure
 from worker.delivery.failures import JUDGED, LONELY, RETRIED, Answer, Outcome, code_of, decide
 from worker.delivery.halt import Halt
 from worker.delivery.heads import Head, Heads
 from worker.delivery.lanes import Lane
 from worker.delivery.ports import Clock, Observer
-from worker.delivery.suspects import Suspect, Suspects
+from worker.delivery.suspects import Suspects
 from worker.delivery.verdicts import Status, Verdict
 
 _PARKED = Backoff(base_seconds=5.0, cap_seconds=120.0)
@@ -40,11 +40,21 @@ class Call:
     is_probe: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A head whose single call was not judged."""
+
+    head: Head
+    outcome: Outcome
+    answer: Answer
+
+
 class Triage:
     """Sorts events into judged, tried again in place, parked and dead.
 
-    An event dies only after five attempts and ten minutes, and an attempt is spent only by a failure that the
-    success of another order, begun later, has shown to be its own while the breaker stayed closed.
+    An event dies only after five attempts and ten minutes. An attempt is spent only by a failure after one
+    that the success of another order, begun later, has shown to be its own while the breaker stayed closed:
+    what fails once, with everybody, and is taken at the next try has spent nothing.
     """
 
     def __init__(
@@ -100,8 +110,7 @@ class Triage:
             return
         self._on_decided(head.lane, Verdict(head.event, Status.DELIVERED, baseline=head.baseline))
         if self._breaker.is_closed:
-            for suspect in self.suspects.succeeded(head.lane.key, call.number):
-                self._proven(suspect)
+            self.suspects.succeeded(head.lane.key, call.number)
 
     def _alone(self, head: Head, outcome: Outcome, answer: Answer) -> None:
         head.event.alone = True
@@ -113,19 +122,21 @@ class Triage:
         """All heads of one failed call wait alike, so that they can share a batch again."""
         head, answer, outcome = again[0]
         wait = wait_before_retry(head.event.tries, answer.retry_after_seconds, self._rng)
-        for each, _, _ in again:
-            self._count(each)
+        for each, _, its_outcome in again:
+            self._count(each, its_outcome)
         self._tell_halt(head, outcome, answer)
         self._tell_breaker(call, head, outcome, answer, now=now)
         self._heads.add_later([each for each, _, _ in again], wait)
         code = code_of(answer)
         self._observer.retrying(outcome, code, answer.reason, events=len(again), wait_seconds=wait)
         if not answer.batch:
-            self._single_failed(call, Suspect(head, call.number, outcome, answer))
+            self._single_failed(call, Failed(head, outcome, answer))
 
-    def _count(self, head: Head) -> None:
+    def _count(self, head: Head, outcome: Outcome) -> None:
         event = head.event
-        event.attempts += self.suspects.take_credit(event.event_id)
+        if outcome in LONELY and self.suspects.take_proof(event.event_id):
+            event.attempts += 1
+            event.failed(self._clock.now())
         event.tries += 1
         event.alone = event.alone or event.tries >= _TRIES_IN_A_BATCH
         if event.closings is None:
@@ -150,52 +161,41 @@ class Triage:
                 reason=answer.reason,
             )
 
-    def _single_failed(self, call: Call, suspect: Suspect) -> None:
-        event = suspect.head.event
-        if suspect.outcome in LONELY:
+    def _single_failed(self, call: Call, failed: Failed) -> None:
+        event = failed.head.event
+        if failed.outcome in LONELY:
             event.lonely_failures += 1
             if self._breaker.is_closed and call.begun_under == self._breaker.change:
-                if self.suspects.failed(suspect):
-                    self._spend(event)
-                self._part_with(suspect)
+                self.suspects.failed(event.event_id, failed.head.lane.key, call.number)
+                self._part_with(failed)
                 return
         closings = self._breaker.closings - (event.closings or 0)
         if closings >= _CLOSINGS or (event.is_parked and not call.is_probe):
             # Others were delivered again and again meanwhile: without an attempt it is kept out of their way.
-            self._park(suspect)
+            self._park(failed)
 
-    def _proven(self, suspect: Suspect) -> None:
-        self._spend(suspect.head.event)
-        if self._heads.holds(suspect.head):
-            self._part_with(suspect)
-
-    def _spend(self, event: Event) -> None:
-        event.attempts += 1
-        event.failed(self._clock.now())
-
-    def _part_with(self, suspect: Suspect) -> None:
+    def _part_with(self, failed: Failed) -> None:
         """An event that fails alone dies, or leaves for the ledger at its second failure."""
-        event = suspect.head.event
+        event = failed.head.event
         now = self._clock.now()
         age = now - (event.first_failed_at or now)
         if event.attempts >= self._patience.attempts and age >= self._patience.age:
-            self._decide(suspect, Status.DEAD)
+            self._decide(failed, Status.DEAD)
         elif event.is_parked or (event.is_known_alone and event.lonely_failures > _FAILURES_IN_PLACE):
-            self._park(suspect)
+            self._park(failed)
 
-    def _park(self, suspect: Suspect) -> None:
-        attempts = suspect.head.event.attempts
+    def _park(self, failed: Failed) -> None:
+        attempts = failed.head.event.attempts
         wait = max(
             self._patience.waits.wait_seconds(attempts or self._patience.attempts, self._rng),
-            wait_before_retry(0, suspect.answer.retry_after_seconds, self._rng),
+            wait_before_retry(0, failed.answer.retry_after_seconds, self._rng),
         )
-        suspect.is_parked = True
-        self._decide(suspect, Status.RETRYING, retry_in_seconds=wait)
+        self._decide(failed, Status.RETRYING, retry_in_seconds=wait)
 
-    def _decide(self, suspect: Suspect, status: Status, *, retry_in_seconds: float | None = None) -> None:
-        head, answer = suspect.head, suspect.answer
+    def _decide(self, failed: Failed, status: Status, *, retry_in_seconds: float | None = None) -> None:
+        head, answer = failed.head, failed.answer
         self._heads.withdraw(head)
         head.event.failed(self._clock.now())
-        reason = failure(suspect.outcome.value, code_of(answer), answer.reason)
+        reason = failure(failed.outcome.value, code_of(answer), answer.reason)
         verdict = Verdict(head.event, status, reason, head.baseline, retry_in_seconds)
         self._on_decided(head.lane, verdict)

@@ -287,11 +287,11 @@ async def test_a_failure_of_the_group_s_own_task_comes_out_of_poll_in_the_middle
     kafka_servers: str, topic: str
 ) -> None:
     async with consuming(kafka_servers, topic, new_group(), Diary()) as consumer:
-        await polling_until(lambda: consumer.epoch == 1, consumer)
         coordinator = consumer._live.client._coordinator
+        # The client begins its heartbeats after the assignment, and there is a while between the two.
+        await polling_until(lambda: consumer.epoch == 1 and coordinator._heartbeat_task is not None, consumer)
         coordinator._heartbeat_task.cancel()
         coordinator._heartbeat_task = asyncio.create_task(_heartbeat_fails())
-        coordinator.request_rejoin()
         error = await poll_error(consumer, KafkaUnavailableError)
     assert "build a new consumer" in str(error)
 

@@ -19,7 +19,7 @@ from kits.kafka.records import OutgoingRecord
 from kits.kafka.security import KafkaSecurity
 from kits.settings import read_settings
 from tests.unit.worker.events import Sample
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 from worker.container import Container
 from worker.settings import WorkerSettings
 
@@ -111,7 +111,7 @@ class Pipeline:
                 yield container
             finally:
                 stop.set()
-                await asyncio.wait_for(running, 45)
+                await asyncio.wait_for(running, patient(60))
 
     async def write(self, samples: Iterable[Sample | OutgoingRecord]) -> None:
         """Write events to the topic, in their order, acknowledged."""
@@ -121,8 +121,8 @@ class Pipeline:
         await producer.start()
         try:
             records = [each.outgoing(self.topic) if isinstance(each, Sample) else each for each in samples]
-            futures = [producer.send(record, not_after=time.monotonic() + 60) for record in records]
-            await asyncio.wait_for(asyncio.gather(*futures), 60)
+            futures = [producer.send(record, not_after=time.monotonic() + patient(60)) for record in records]
+            await asyncio.wait_for(asyncio.gather(*futures), patient(60))
         finally:
             await producer.stop(within_seconds=2.0)
 
@@ -145,14 +145,24 @@ class Pipeline:
         address = urlsplit(self.database)
         name = address.path.removeprefix("/")
         connection = await asyncpg.connect(address._replace(path="/postgres").geturl())
-        try:
+
+        async def is_away() -> bool:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
             )
-            await connection.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_away"')
-            yield
+            try:
+                await connection.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_away"')
+            except asyncpg.ObjectInUseError:  # somebody has come back in between
+                return False
+            return True
+
+        try:
+            await eventually(is_away)
+            try:
+                yield
+            finally:
+                await connection.execute(f'ALTER DATABASE "{name}_away" RENAME TO "{name}"')
         finally:
-            await connection.execute(f'ALTER DATABASE "{name}_away" RENAME TO "{name}"')
             await connection.close()
 
     async def statuses(self, order_id: str) -> dict[int, str]:
@@ -170,7 +180,7 @@ class Pipeline:
             await consumer.seek_to_beginning()
             count = sum((await consumer.end_offsets(partitions)).values())
             found: list[Any] = []
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(patient(60)):
                 while len(found) < count:
                     for records in (await consumer.getmany(timeout_ms=250)).values():
                         found += records
@@ -205,10 +215,11 @@ class Pipeline:
             await consumer.stop()
 
 
-async def arrived(pipeline: Pipeline, count: int, *, within_seconds: float = 20.0) -> None:
-    """Wait until the data platform has taken that many events."""
+async def arrived(pipeline: Pipeline, count: int) -> None:
+    """Wait until the data platform has taken that many events; repeats do not count."""
 
     async def enough() -> bool:
-        return bool((await pipeline.platform.received())["count"] >= count)
+        summary = await pipeline.platform.received()
+        return bool(summary["count"] - summary["duplicates"] >= count)
 
-    await eventually(enough, within_seconds=within_seconds)
+    await eventually(enough)

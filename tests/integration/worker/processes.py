@@ -13,6 +13,7 @@ from devservices.instance import ROOT
 from devservices.ports import choose_free
 from tests.commands import Ended, run_command
 from tests.integration.worker.harness import Pipeline
+from tests.waiting import patient
 
 _ON_OTHER_TOPICS = """
 import sys
@@ -61,7 +62,7 @@ async def begun(pipeline: Pipeline, *words: str, **settings: str) -> asyncio.sub
 async def commanded(pipeline: Pipeline, *words: str, **settings: str) -> Ended:
     """Run a command to its end; exit code, stdout, stderr."""
     process = await begun(pipeline, *words, **settings)
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), patient(60))
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 
@@ -84,9 +85,9 @@ class WorkerProcess:
         """Send a signal."""
         self._process.send_signal(number)
 
-    async def ended(self, *, within_seconds: float = 30.0) -> int:
+    async def ended(self) -> int:
         """Wait for the end; the exit code."""
-        async with asyncio.timeout(within_seconds):
+        async with asyncio.timeout(patient(60)):
             await self._reading
             return await self._process.wait()
 

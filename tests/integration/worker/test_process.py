@@ -15,7 +15,7 @@ async def test_sigterm_drains_and_exits_0_and_nothing_is_repeated_afterwards(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
     """In the middle of its work: calls in flight end, the ledger is written, the offsets are committed."""
-    await pipeline.platform.faults(latencyMs=20)
+    await pipeline.platform.faults(latencyMs=200)
     await pipeline.write(
         event for seq in range(1, 6) for n in range(60) for event in an_order(f"o-{n}", seq, seq)
     )
@@ -25,6 +25,7 @@ async def test_sigterm_drains_and_exits_0_and_nothing_is_repeated_afterwards(
         assert await worker.ended() == 0
         assert "worker_stopped" in worker.log
     assert (await pipeline.platform.received())["count"] < 300
+    await pipeline.platform.faults()
     log_file = tmp_path / "worker.log"
     async with worker_process(pipeline, LOG_LEVEL="debug", LOG_FILE=str(log_file)) as worker:
         await eventually(worker.is_ready)
@@ -54,13 +55,12 @@ async def test_a_second_signal_ends_it_at_once(pipeline: Pipeline) -> None:
         worker.signal(signal.SIGTERM)
         await eventually(is_draining)
         worker.signal(signal.SIGTERM)
-        assert await worker.ended(within_seconds=3) == 128 + signal.SIGTERM
+        assert await worker.ended() == 128 + signal.SIGTERM
 
 
 async def test_it_waits_for_kafka_alive_and_unready(pipeline: Pipeline) -> None:
     """Only the database is required to start; SIGTERM still ends it with 0."""
-    nowhere = f"127.0.0.1:{a_free_port()}"
-    async with worker_process(pipeline, KAFKA_BOOTSTRAP_SERVERS=nowhere) as worker:
+    async with worker_process(pipeline, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1") as worker:
 
         async def is_unready() -> bool:
             return await worker.status("/readyz") == 503
@@ -112,7 +112,7 @@ async def test_help_goes_to_stdout() -> None:
 async def test_an_unreachable_database_ends_it_after_a_bounded_wait() -> None:
     """With a clear line and an exit code that is not 0."""
     code, _, err = await finished(
-        DATABASE_URL=f"postgresql://nobody@127.0.0.1:{a_free_port()}/none",
+        DATABASE_URL="postgresql://nobody@127.0.0.1:1/none",
         KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
         DATA_PLATFORM_URL="http://127.0.0.1:1",
         DATABASE_WAIT_SECONDS="1",
@@ -162,9 +162,9 @@ async def test_a_taken_port_ends_it_with_one_sentence(database_url: str) -> None
 async def test_a_platform_that_refuses_every_call_ends_it_with_3(pipeline: Pipeline) -> None:
     """Unready before, and with nothing dead: after the token is mended everything arrives."""
     await pipeline.platform.faults(status=401)
-    await pipeline.write(event for n in range(20) for event in an_order(f"o-{n}", 2))
-    async with worker_process(pipeline, WORKER_HALT_SECONDS="4") as worker:
+    async with worker_process(pipeline, WORKER_HALT_SECONDS="6") as worker:
         await eventually(worker.is_ready)
+        await pipeline.write(event for n in range(20) for event in an_order(f"o-{n}", 2))
 
         async def is_unready() -> bool:
             return await worker.status("/readyz") == 503

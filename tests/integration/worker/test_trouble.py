@@ -16,23 +16,33 @@ OUTAGES: dict[str, dict[str, Any]] = {
     "401": {"status": 401},
     "taken, then the connection breaks": {"applyThenFail": "close"},
     "taken, then 500": {"applyThenFail": True},
-    "flapping": {"flap": {"upMs": 50, "downMs": 100}},
+    "flapping": {"flap": {"upMs": 50, "downMs": 100}, "latencyMs": 30},
 }
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
-async def test_an_outage_costs_no_dead_letter_and_everything_arrives_in_order(
+async def test_an_outage_costs_no_attempt_and_everything_arrives_in_order(
     pipeline: Pipeline, outage: str
 ) -> None:
     """Whatever the trouble looks like: events wait, and go in their order when it is over."""
     orders = [an_order(f"order-{number}", 3) for number in range(8)]
-    await pipeline.platform.faults(**OUTAGES[outage], forSeconds=0.4)
+    await pipeline.platform.faults(**OUTAGES[outage])
     await pipeline.write(event for seq in range(3) for event in (order[seq] for order in orders))
+
+    async def is_met() -> bool:
+        summary = await pipeline.platform.received()
+        # A platform that flaps may take everything before it has refused so much.
+        met = sum(summary["refused"].values()) + summary["duplicates"] >= 3
+        return met or bool(summary["count"] == 24)
+
     async with pipeline.worker(DATA_PLATFORM_BATCH_SIZE="1" if outage[0].isdigit() else "3"):
-        await eventually(pipeline.committed_everything, within_seconds=20)
+        await eventually(is_met)
+        await pipeline.platform.faults()
+        await arrived(pipeline, 24)
+        await eventually(pipeline.committed_everything)
     assert all([await pipeline.platform.seqs(f"order-{number}") == [1, 2, 3] for number in range(8)])
-    rows = await pipeline.rows("SELECT DISTINCT status FROM delivery.delivery")
-    assert [row["status"] for row in rows] == ["delivered"]
+    rows = await pipeline.rows("SELECT DISTINCT status, attempts FROM delivery.delivery")
+    assert [tuple(row) for row in rows] == [("delivered", 0)]
 
 
 async def test_the_lag_counts_what_is_not_settled(pipeline: Pipeline) -> None:
@@ -67,7 +77,11 @@ async def test_a_platform_that_is_down_is_waited_for(pipeline: Pipeline) -> None
         await pipeline.platform.start()
         await arrived(pipeline, 24)
         await eventually(pipeline.committed_everything)
-        assert (await health.report()).status is Status.OK
+
+        async def is_well() -> bool:
+            return (await health.report()).status is Status.OK
+
+        await eventually(is_well)
     assert (await pipeline.platform.received())["orderViolations"] == 0
 
 
@@ -121,6 +135,6 @@ async def test_while_the_ledger_is_away_events_wait_and_none_is_lost(pipeline: P
 
             await eventually(is_unready)
         await arrived(pipeline, 13)
-        await eventually(pipeline.committed_everything, within_seconds=20)
+        await eventually(pipeline.committed_everything)
     summary = await pipeline.platform.received()
     assert (summary["orders"], summary["orderViolations"]) == (5, 0)

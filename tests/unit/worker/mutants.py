@@ -18,8 +18,8 @@ from worker.delivery.offsets import PartitionOffsets
 from worker.delivery.recorder import Entry, Recorder
 from worker.delivery.seq import OrderState, Step, judge
 from worker.delivery.storm_guard import StormGuard
-from worker.delivery.suspects import Suspect, Suspects
-from worker.delivery.triage import Triage
+from worker.delivery.suspects import Suspects
+from worker.delivery.triage import Failed, Triage
 from worker.delivery.verdicts import Recorded, Status, Verdict
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -124,12 +124,12 @@ def an_outage_does_not_open_the_breaker(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_own_success_proves_that_an_event_fails_alone(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Suspects, "failed", lambda _self, _suspect: True)
+    patch.setattr(Suspects, "take_proof", lambda _self, _event_id: True)
 
 
 def an_event_dies_at_its_first_attempts(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Triage, suspect: Suspect) -> None:
-        self._decide(suspect, Status.DEAD)
+    def wrong(self: Triage, failed: Failed) -> None:
+        self._decide(failed, Status.DEAD)
 
     patch.setattr(Triage, "_part_with", wrong)
 
@@ -137,11 +137,11 @@ def an_event_dies_at_its_first_attempts(patch: pytest.MonkeyPatch) -> None:
 def an_event_dies_of_its_attempts_alone(patch: pytest.MonkeyPatch) -> None:
     real = Triage._part_with
 
-    def wrong(self: Triage, suspect: Suspect) -> None:
-        if suspect.head.event.attempts >= self._patience.attempts:
-            self._decide(suspect, Status.DEAD)
+    def wrong(self: Triage, failed: Failed) -> None:
+        if failed.head.event.attempts >= self._patience.attempts:
+            self._decide(failed, Status.DEAD)
         else:
-            real(self, suspect)
+            real(self, failed)
 
     patch.setattr(Triage, "_part_with", wrong)
 

@@ -228,3 +228,28 @@ def test_a_success_or_an_outage_in_between_begins_that_minute_anew(between: Answ
             assert not member.task.done()
 
     run_virtually(scenario())
+
+
+@pytest.mark.parametrize("answer", LONELY)
+@pytest.mark.parametrize("batch_size", [1, 10])
+def test_a_short_outage_that_looks_like_single_failures_spends_nothing(
+    answer: AnswerKind | int, batch_size: int
+) -> None:
+    """It meets everybody, in the midst of the work and however long the calls are: nobody is parked of it."""
+
+    async def scenario() -> None:
+        for seed in range(20):
+            group = Group(seed, batch_size=batch_size)
+            group.platform.longest_call_seconds = 0.1
+            begin = asyncio.get_running_loop().time() + 1 + seed / 30
+
+            def rule(_: object, begin: float = begin) -> Answer:
+                away = begin <= asyncio.get_running_loop().time() < begin + 0.4
+                return an_answer(answer) if away else ACCEPTED
+
+            group.platform.rule = rule
+            async with group.member(), traffic(group, every_seconds=0.07):
+                await asyncio.sleep(3)
+            assert {(row.status, row.attempts) for row in group.ledger.rows.values()} == {("delivered", 0)}
+
+    run_virtually(scenario())
