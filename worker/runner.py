@@ -39,6 +39,13 @@ class Consumer(Protocol):
         ...
 
 
+class StartCheck(HealthCheck, Protocol):
+    """What must be ok before the consumers start."""
+
+    is_refused: bool
+    """Whether waiting cannot mend what the last check found."""
+
+
 class Runner:
     """The process's life. SIGTERM and SIGINT drain it; a second one, or the time limit, ends it at once."""
 
@@ -46,7 +53,7 @@ class Runner:
         self,
         *,
         consumers: Mapping[str, Consumer],
-        ledger_check: HealthCheck,
+        ledger_check: StartCheck,
         health: Health,
         serve_probes: Callable[[asyncio.Event], Awaitable[None]],
         client: HttpDataPlatformClient,
@@ -106,7 +113,7 @@ class Runner:
             return await self._consume()
 
     async def _database_is_ready(self) -> bool:
-        """Ask until the ledger is ok, or the time is up, or somebody stops us."""
+        """Ask until the ledger is ok, or refused, or the time is up, or somebody stops us."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._database_wait_seconds
         tries = 0
@@ -114,7 +121,7 @@ class Runner:
             result = await self._ledger_check.check()
             if result.status is Status.OK:
                 return True
-            if loop.time() >= until:
+            if loop.time() >= until or self._ledger_check.is_refused:
                 action = "check WORKER_DATABASE_URL or DATABASE_URL, then start again"
                 log.error("ledger_not_ready", reason=result.detail, tries=tries + 1, action=action)
                 return False

@@ -6,7 +6,7 @@ import msgspec
 
 from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
-from kits.postgres.engine import url_problems
+from kits.postgres.address import address_problems
 from kits.settings import Secret
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -82,7 +82,7 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
         name = "WORKER_DATABASE_URL" if self.worker.database_url else "DATABASE_URL"
         if not self.ledger_url:
             return [f"{name} is missing: set it in the environment (see .env.example)."]
-        return url_problems(name, self.ledger_url)
+        return address_problems(name, self.ledger_url)
 
 
 class OffsetsSettings(LedgerSettings, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ def add_commands(commands: Commands) -> None:
     )
     add = group.add_parser("add", help="add or take away pieces", description=_ADD, formatter_class=look)
     add.set_defaults(command=_add)
-    add.add_argument("product", metavar="PRODUCT", help="its id")
+    add.add_argument("product", metavar="PRODUCT", type=words, help="its id")
     add.add_argument("pieces", metavar="N", type=difference, help="how many; negative to take away")
     add.add_argument("--reason", type=words, required=True, help="why; kept in the audit")
     add.add_argument("--by", type=words, help="who does it (default: the user of the system)")

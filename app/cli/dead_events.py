@@ -49,7 +49,7 @@ def add_commands(commands: Commands) -> None:
     )
     abandon.add_argument("--yes", action="store_true", help="needed for more than one event")
     for parser in (listed, retry, abandon):
-        parser.add_argument("--order", metavar="ID", help="of this order")
+        parser.add_argument("--order", metavar="ID", type=words, help="of this order")
         parser.add_argument("--event", metavar="ID", type=event_id, help="this event")
     for parser in (retry, abandon):
         parser.add_argument("--by", type=words, help="who does it (default: the user of the system)")

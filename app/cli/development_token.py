@@ -4,7 +4,7 @@ import argparse
 
 from app.cli.environment import settings_of
 from app.settings import TokenCommandSettings
-from kits.terminal.arguments import Commands, positive
+from kits.terminal.arguments import Commands, positive, scopes, subject
 from kits.web.tokens import issue_token
 
 _TOKEN_SECONDS = 24 * 3600
@@ -14,8 +14,8 @@ def add_commands(commands: Commands) -> None:
     """Tell the parser about it."""
     token = commands.add_parser("token", help="print a development token")
     token.set_defaults(command=_token)
-    token.add_argument("--sub", required=True, help="the customer")
-    token.add_argument("--scope", default="", help="scopes, separated by blanks")
+    token.add_argument("--sub", type=subject, required=True, help="the customer")
+    token.add_argument("--scope", type=scopes, default="", help="scopes, separated by blanks")
     token.add_argument("--seconds", type=positive, default=_TOKEN_SECONDS, help="how long it is valid")
 
 

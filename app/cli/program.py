@@ -10,6 +10,7 @@ from app.cli import catalogue, dead_events, development_token, preparing, servin
 from app.cli.catalogue_file import CatalogueFileError
 from app.cli.environment import FAILED, USAGE_ERROR, DatabaseNotReadyError
 from app.outbox.operations import OutboxUnavailableError
+from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.web.listener import AddressError
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
         DatabaseNotReadyError, DatabaseUnreachableError, AddressError, TokenKeysError, OSError,
     ) as error:  # fmt: skip
         print(f"{error}", file=sys.stderr)
+        return FAILED
+    except DATABASE_ERRORS as error:
+        print(diagnose_statement(error), file=sys.stderr)
         return FAILED
 
 

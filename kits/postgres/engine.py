@@ -1,18 +1,19 @@
 """PostgreSQL connections: an engine whose every wait is bounded, by the server itself."""
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
 from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from kits.postgres.address import address_problems, parse_address
+from kits.postgres.connect import CONNECT_SECONDS, connect
 from kits.postgres.errors import is_out_of_step
 from kits.settings import Secret
 
-_CONNECT_SECONDS = 5
-_COMMAND_SECONDS = 15
+_ADDRESS = "database_address"
 _SESSION = {
     # A frozen process must not hold the shop: the server ends what its client forgot.
     "idle_in_transaction_session_timeout": "5000",
@@ -35,52 +36,35 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def problems(self) -> list[str]:
         """What is wrong with the values together; one sentence each."""
-        return url_problems("DATABASE_URL", self.url)
-
-
-def url_problems(name: str, url: str) -> list[str]:
-    """What is wrong with the address in this variable, without repeating it."""
-    try:
-        sqlalchemy_url(url)
-    except ValueError as error:
-        return [f"{name}: {error}."]
-    return []
-
-
-def sqlalchemy_url(url: str) -> str:
-    """`postgresql://`, `postgres://` and `postgresql+asyncpg://` all mean the same here.
-
-    Raises:
-        ValueError: not a PostgreSQL address. The message does not repeat it: it may hold a password.
-    """
-    scheme, separator, rest = url.partition("://")
-    if scheme not in {"postgresql", "postgres", "postgresql+asyncpg"} or not separator or not rest:
-        raise ValueError("must look like postgresql://user:password@host:5432/database")
-    try:
-        return make_url(f"postgresql+asyncpg://{rest}").render_as_string(hide_password=False)
-    except (ArgumentError, ValueError):
-        raise ValueError("must look like postgresql://user:password@host:5432/database") from None
+        return address_problems("DATABASE_URL", self.url)
 
 
 def create_engine(url: str, *, application_name: str, pool_size: int = 5) -> AsyncEngine:
-    """An engine with at most `pool_size` connections, a 5 s bound to get one, and no values in its errors."""
+    """An engine with at most `pool_size` connections, a 5 s bound to get one, and no values in its errors.
+
+    Raises:
+        DatabaseAddressError: `url` is not an address.
+    """
+    address = parse_address(url)
     engine = create_async_engine(
-        sqlalchemy_url(url),
+        "postgresql+asyncpg://",
+        async_creator=partial(connect, address, application_name=application_name, session=_SESSION),
+        execution_options={_ADDRESS: address.where},
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=_CONNECT_SECONDS,
+        pool_timeout=CONNECT_SECONDS,
         pool_recycle=1800,
         hide_parameters=True,
         json_serializer=_to_json,
         json_deserializer=msgspec.json.decode,
-        connect_args={
-            "timeout": _CONNECT_SECONDS,
-            "command_timeout": _COMMAND_SECONDS,
-            "server_settings": {**_SESSION, "application_name": application_name},
-        },
     )
     event.listen(engine.sync_engine, "handle_error", _drop_out_of_step)
     return engine
+
+
+def where(engine: AsyncEngine) -> str:
+    """`host:5432/database` of its address, for people; no secret in it."""
+    return str(engine.sync_engine.get_execution_options()[_ADDRESS])
 
 
 def _drop_out_of_step(context: ExceptionContext) -> None:

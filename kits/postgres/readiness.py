@@ -7,7 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
-from kits.postgres.errors import Fault, fault_of, sqlstate
+from kits.postgres.diagnosis import CONNECTION_ERRORS, diagnose_connection
+from kits.postgres.engine import where
+from kits.postgres.errors import Fault, fault_of
 from kits.postgres.migrations import History
 from kits.resilience.retry import Backoff
 
@@ -23,12 +25,11 @@ class DatabaseUnreachableError(Exception):
 
 
 async def wait_until_reachable(engine: AsyncEngine, *, within_seconds: float) -> None:
-    """Try to connect, with back-off, until the database answers.
+    """Try to connect, with back-off, until the database answers; a refusal that waiting cannot mend ends it.
 
     Raises:
-        DatabaseUnreachableError: not within `within_seconds`; the text says what to do.
+        DatabaseUnreachableError: refused, or not within `within_seconds`; the text says what to do.
     """
-    where = f"{engine.url.host or 'localhost'}:{engine.url.port or 5432}/{engine.url.database}"
     give_up_at = asyncio.get_running_loop().time() + within_seconds
     attempt = 0
     while True:
@@ -36,19 +37,15 @@ async def wait_until_reachable(engine: AsyncEngine, *, within_seconds: float) ->
             async with engine.connect() as connection:
                 await connection.execute(text("SELECT 1"))
                 return
-        except Exception as error:
-            if fault_of(error) is not Fault.OUTAGE:
-                raise
-            reason = f"{type(error).__name__} {sqlstate(error)}".strip()
+        except CONNECTION_ERRORS as error:
+            found = diagnose_connection(error)
         attempt += 1
         wait = _BACKOFF.wait_seconds(attempt)
-        if asyncio.get_running_loop().time() + wait > give_up_at:
-            raise DatabaseUnreachableError(
-                f"The database at {where} does not answer ({reason}): start it, or correct its address."
-            )
+        if found.lasting or asyncio.get_running_loop().time() + wait > give_up_at:
+            raise DatabaseUnreachableError(f"The database at {where(engine)} {found.found}: {found.action}.")
         log.warning(
-            "database_unreachable", database=where, reason=reason, attempt=attempt,
-            action="start the database or correct its address; trying again",
+            "database_unreachable", database=where(engine), reason=found.found, attempt=attempt,
+            action=f"{found.action}; trying again",
         )  # fmt: skip
         await asyncio.sleep(wait)
 

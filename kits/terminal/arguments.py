@@ -43,6 +43,20 @@ def words(text: str) -> str:
     return text.strip()
 
 
+def subject(text: str) -> str:
+    """Whom a token names: 1 to 255 printable characters, kept as they are."""
+    if not 1 <= len(text) <= 255 or not text.isprintable():
+        raise argparse.ArgumentTypeError("must be 1 to 255 printable characters")
+    return text
+
+
+def scopes(text: str) -> str:
+    """Scopes of a token, separated by blanks: ASCII without quotes and backslashes (RFC 6749, 3.3)."""
+    if not re.fullmatch(r"[!#-\[\]-~ ]*", text):
+        raise argparse.ArgumentTypeError('must be words of ASCII characters without " and \\, blanks between')
+    return text
+
+
 def event_id(text: str) -> str:
     """A UUID, in its usual form."""
     return str(UUID(text))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from kits.kafka.errors import KafkaError
+from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
 from worker.cli import dead_letters, offsets, serving
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
         return USAGE_ERROR
     except (DatabaseUnreachableError, LedgerNotReadyError, LedgerUnavailableError, KafkaError) as error:
         print(f"{error}", file=sys.stderr)
+        return FAILED
+    except DATABASE_ERRORS as error:
+        print(diagnose_statement(error), file=sys.stderr)
         return FAILED
 
 

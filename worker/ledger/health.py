@@ -3,31 +3,34 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.observability.health import CheckResult, Status
+from kits.postgres.diagnosis import CONNECTION_ERRORS, diagnose_connection
 from kits.postgres.migrations import History
-from worker.delivery.ports import LedgerUnavailableError
-from worker.ledger.errors import ledger_errors
 
 
 class LedgerCheck:
-    """The health check of the ledger; at the start it is asked until it is ok."""
+    """The health check of the ledger; at the start it is asked until it is ok, or refused for good."""
 
     name = "ledger"
 
     def __init__(self, engine: AsyncEngine, history: History) -> None:
         self._engine = engine
         self._history = history
+        self.is_refused = False
+        """Whether what the last check found stays so until somebody acts."""
 
     async def check(self) -> CheckResult:
         """One round trip to the database."""
+        self.is_refused = False
         try:
-            with ledger_errors():
-                async with self._engine.connect() as connection:
-                    revision = await self._history.current(connection)
-        except LedgerUnavailableError as error:
-            return CheckResult(Status.UNREADY, f"{error} Check WORKER_DATABASE_URL or DATABASE_URL.")
+            async with self._engine.connect() as connection:
+                revision = await self._history.current(connection)
+        except CONNECTION_ERRORS as error:
+            found = diagnose_connection(error)
+            self.is_refused = found.lasting
+            return CheckResult(Status.UNREADY, f"The ledger's database {found.found}: {found.action}.")
         if self._history.is_current(revision):
             return CheckResult(Status.OK)
-        found = f"at revision {revision}" if revision else "without tables"
+        found_at = f"at revision {revision}" if revision else "without tables"
         return CheckResult(
-            Status.UNREADY, f"The ledger's database is {found}: run `python -m worker migrate`."
+            Status.UNREADY, f"The ledger's database is {found_at}: run `python -m worker migrate`."
         )

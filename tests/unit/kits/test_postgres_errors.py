@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from kits.postgres.engine import sqlalchemy_url
 from kits.postgres.errors import Fault, fault_of, outage_suppressed
 
 
@@ -55,21 +54,3 @@ def test_our_own_mistakes_are_bugs_and_are_never_suppressed() -> None:
         raise KeyError("typo")
     with outage_suppressed():
         raise ConnectionRefusedError
-
-
-@pytest.mark.parametrize(
-    "url", ["postgresql://u:p@h:5432/d", "postgres://u:p@h:5432/d", "postgresql+asyncpg://u:p@h:5432/d"]
-)
-def test_every_usual_spelling_of_an_address_is_understood(url: str) -> None:
-    """As the platforms hand them out."""
-    assert sqlalchemy_url(url) == "postgresql+asyncpg://u:p@h:5432/d"
-
-
-@pytest.mark.parametrize(
-    "url", ["mysql://u:hunter2@h/d", "h:5432", "postgresql://", "postgresql://u:hunter2@h:x/d"]
-)
-def test_a_wrong_address_is_refused_without_repeating_it(url: str) -> None:
-    """It may hold a password."""
-    with pytest.raises(ValueError, match="must look like") as error:
-        sqlalchemy_url(url)
-    assert "hunter2" not in str(error.value)
