@@ -2,7 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check chaos bench up down status reset
+.PHONY: help setup run demo test check unit fmt chaos bench up down status reset
+.PHONY: setup-dev setup-run
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
@@ -13,16 +14,19 @@ ISOLATED := env -u DATABASE_URL -u WORKER_DATABASE_URL -u KAFKA_BOOTSTRAP_SERVER
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-setup:  ## make .venv from the lock files (every other target does it too)
+setup: setup-dev  ## make .venv from the lock files (every other target does it too)
+
+# What only runs needs no linters, no type checker and no test tools.
+setup-dev setup-run:
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
-		if $$python -c "" 2>/dev/null; then exec $$python -I devservices/bootstrap.py; fi; \
+		if $$python -c "" 2>/dev/null; then exec $$python -E -s -m devservices.bootstrap $(@:setup-%=%); fi; \
 	done; \
 	echo "python3 is missing: install CPython 3.11 to 3.14 and put it on the PATH." >&2; exit 1
 
-run: setup  ## start everything, place a few orders, show their journey, serve until Ctrl-C
+run: setup-run  ## start everything, place a few orders, show their journey, serve until Ctrl-C
 	@$(SERVICES) run
 
-demo: setup  ## the same, and end by itself: exit 0 when the orders have arrived
+demo: setup-run  ## the same, and end by itself: exit 0 when the orders have arrived
 	@$(SERVICES) run --until-arrived
 
 test: check  ## all checks and all tests, on real servers
@@ -36,27 +40,36 @@ check: setup  ## style, types, import rules, budgets
 	.venv/bin/lint-imports --no-cache
 	$(ISOLATED) $(PYTHON) -m pytest -q tests/architecture
 
+unit: setup  ## the tests without servers, in seconds
+	$(ISOLATED) $(PYTHON) -m pytest -q tests/unit
+
+fmt: setup  ## put the code into its form and mend what can be mended by itself
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
 chaos: setup  ## break everything while orders flow, 10 minutes (MINUTES=60, SEED=... repeats a plan)
 	@$(ISOLATED) $(PYTHON) -m chaos $(if $(LONG)$(MINUTES),--minutes $(or $(MINUTES),60)) $(if $(SEED),--seed $(SEED))
 
 bench: setup  ## measure intake and drain on real servers, 10 minutes (ONLY=intake or ONLY=drain; FULL=1: all of it)
 	@$(ISOLATED) $(PYTHON) -m bench $(ONLY) $(if $(FULL),--full)
 
-up: setup  ## start PostgreSQL and Kafka (they stay when the shell is closed)
+up: setup-run  ## start PostgreSQL and Kafka (they stay when the shell is closed)
 	@$(SERVICES) up
 
-down: setup  ## stop what `make up` or `make run` started; keeps the data
+down: setup-run  ## stop what `make up` or `make run` started; keeps the data
 	@$(SERVICES) down
 
-status: setup  ## what runs, and where
+status: setup-run  ## what runs, and where
 	@$(SERVICES) status
 
-reset: setup  ## stop PostgreSQL and Kafka and delete their data
+reset: setup-run  ## stop PostgreSQL and Kafka and delete their data
 	@$(SERVICES) reset
 
-# Both lock files, written anew after a change of the dependencies: `make requirements.lock`.
+# The lock files, written anew after a change of the dependencies: `make requirements.lock`.
 requirements.lock: pyproject.toml | setup
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml -o requirements.lock
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group run -c requirements-dev.lock pyproject.toml -o requirements-run.lock

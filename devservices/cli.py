@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -25,12 +26,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
     except OSError as error:
         print(
-            f"{error}: check the free disk space and the rights on .devservices, then try again.",
+            f"{_first(error)}: check the free disk space and the rights on .devservices, then try again.",
             file=sys.stderr,
         )
     except KeyboardInterrupt:
         print("Interrupted: `make status` shows what runs.", file=sys.stderr)
     return 1
+
+
+def _first(error: OSError) -> str:
+    # Copying a folder collects what went wrong with each of its files.
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        return str(error.args[0][0][-1])
+    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,9 +1,17 @@
-"""${message}"""
+<%!
+    import textwrap
+
+
+    def docstring(message):
+        words = message.replace("\\", "/").replace('"', "'").strip()
+        return "\n".join(textwrap.wrap(words, 100)) or "Say here what it does."
+%>\
+"""${docstring(message or "")}"""
 
 from alembic import op
 
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
+revision = "${up_revision}"
+down_revision = ${f'"{down_revision}"' if down_revision else None}
 
 
 def upgrade() -> None:

@@ -5,9 +5,24 @@ contract step: it belongs into a release after the last build that uses it, and 
 `CONTRACT = "why no running build needs it"`.
 """
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from tests.architecture.migration_sql import breaks, histories, migrations, statements_of
+from tests.architecture.source import ROOT
+
+MESSAGES = [
+    "notes of an order",
+    'say "why" \\ and how',
+    "",
+    "a message that is longer than a line may be, " * 4,
+]
 
 
 def test_each_history_is_one_line() -> None:
@@ -19,6 +34,23 @@ def test_no_step_breaks_the_build_before_it_unless_it_is_a_contract_step() -> No
     """New and old processes run side by side during a deploy, and after a roll-back."""
     found = {each.revision: breaks(each.statements) for each in migrations() if not each.contract}
     assert {revision: said for revision, said in found.items() if said} == {}
+
+
+@pytest.mark.parametrize("history", ["app", "worker"])
+def test_a_new_step_made_from_the_template_passes_the_checks(history: str, tmp_path: Path) -> None:
+    """`.venv/bin/alembic -n app revision -m "…"`, whatever the message."""
+    copy = tmp_path / "migrations" / history
+    shutil.copytree(ROOT / "migrations" / history, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    config = Config(str(ROOT / "alembic.ini"), ini_section=history)
+    config.set_main_option("script_location", str(copy))
+    made = [command.revision(config, message) for message in MESSAGES]
+    paths = [step.path for step in made if step and not isinstance(step, list)]
+    assert len(paths) == len(MESSAGES)
+    for check in (["check"], ["format", "--check"]):
+        ruff = [str(Path(sys.executable).with_name("ruff")), *check, "--no-cache", *paths]
+        done = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_step_bounds_its_waits_first() -> None:

@@ -1,68 +1,34 @@
 """The events of an order on the wire: what is promised to every reader, byte for byte."""
 
 import json
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import jsonschema
 import msgspec
 import pytest
 
-from app.application.order_contracts import OrderContracts
-from app.domain.coupon import CouponKind
-from app.domain.events import OrderCreatedEvent, OrderEvent, moved
-from app.domain.order import Order, OrderStatus
-from contracts.envelope import Envelope, EventMessage, UnreadableEventError, headers_of, read_envelope
+from contracts.envelope import Envelope, UnreadableEventError, headers_of, read_envelope
 from contracts.json_schemas import schema_file, schema_text
-from contracts.order_events import SCHEMAS, encode, skip_notice_id, skipped_event
-from tests.builders import NOW, a_coupon, a_product, an_order
-
-GOLDEN = Path(__file__).with_name("golden")
-EVENT_ID = "0199aaaa-0000-7000-8000-000000000001"
-ORDER_ID = "0199aaaa-0000-7000-8000-0000000000aa"
-TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-# Each event and the way that its order went.
-LIVES = {
-    "order.created": [],
-    "order.paid": [OrderStatus.PAID],
-    "order.fulfilled": [OrderStatus.PAID, OrderStatus.FULFILLED],
-    "order.cancelled": [OrderStatus.CANCELLED],
-    "order.expired": [OrderStatus.EXPIRED],
-}
-GOLDEN_FILES = [(life, coupon) for life in LIVES for coupon in (True, False)]
-SKIPPED = "order.event_skipped.v1"
-SKIPPED_FILES = {f"{SKIPPED}.json": EVENT_ID, f"{SKIPPED}.unseen.json": None}
-
-
-def the_order(*, coupon: bool = True) -> Order:
-    """An order of two products, with a coupon of ten per cent unless it goes without."""
-    order = an_order((a_product("p-1", price=15_000), 2), (a_product("p-2", price=700), 1))
-    if coupon:
-        order = order.discounted_by(a_coupon(kind=CouponKind.PERCENT, value=10))
-    return replace(order, id=ORDER_ID)
-
-
-def the_message(event_type: str = "order.created", *, coupon: bool = True) -> EventMessage:
-    """The last event of an order that went this way, a minute between any two steps."""
-    order, now = the_order(coupon=coupon), NOW
-    event: OrderEvent = OrderCreatedEvent(order)
-    for status in LIVES[event_type]:
-        now += timedelta(minutes=1)
-        order = order.moved_to(status, now=now)
-        event = moved(order, occurred_at=now)
-    return OrderContracts(lambda: EVENT_ID).message(event, TRACEPARENT)
-
-
-def golden_file(event_type: str, *, coupon: bool) -> Path:
-    """Where the bytes of version 1 are kept."""
-    return GOLDEN / f"{event_type}.v1{'' if coupon else '.no-coupon'}.json"
+from contracts.order_events import SCHEMAS, skip_notice_id
+from tests.contract import golden_files
+from tests.contract.golden_files import (
+    EVENT_ID,
+    GOLDEN,
+    GOLDEN_FILES,
+    LIVES,
+    ORDER_ID,
+    SKIPPED,
+    SKIPPED_FILES,
+    TRACEPARENT,
+    golden_file,
+    skipped_bytes,
+    the_message,
+)
 
 
 @pytest.mark.parametrize(("event_type", "coupon"), GOLDEN_FILES)
 def test_the_bytes_are_those_of_the_golden_file(event_type: str, coupon: bool) -> None:
-    """A change that breaks this breaks a reader: make a new version instead."""
+    """An optional field more: see golden_files. Any other change breaks a reader: make a new version."""
     golden = golden_file(event_type, coupon=coupon)
     assert the_message(event_type, coupon=coupon).payload == golden.read_bytes().rstrip(b"\n")
 
@@ -77,16 +43,8 @@ def test_every_event_has_golden_files_and_every_golden_file_an_event() -> None:
 @pytest.mark.parametrize(("name", "skipped_event_id"), SKIPPED_FILES.items())
 def test_a_skipped_number_is_told_as_the_golden_file_says(name: str, skipped_event_id: str | None) -> None:
     """With the event that was given up, or with null where nobody ever saw one."""
-    told = skipped_event(
-        event_id=skip_notice_id("data-platform", ORDER_ID, 2),
-        order_id=ORDER_ID,
-        seq=2,
-        skipped_event_id=skipped_event_id,
-        reason="refused for good, see ticket 4711",
-        now=NOW,
-    )
     golden = (GOLDEN / name).read_bytes()
-    assert encode(told) == golden.rstrip(b"\n")
+    assert skipped_bytes(skipped_event_id) == golden.rstrip(b"\n")
     schema = json.loads(schema_file(SKIPPED).read_text())
     jsonschema.Draft202012Validator(schema).validate(json.loads(golden))
     assert read_envelope(golden, ()).seq == 2
@@ -200,3 +158,73 @@ def test_what_cannot_be_understood_says_so_with_a_code(
 def test_the_envelope_is_part_of_every_event() -> None:
     """Whatever its type."""
     assert all(issubclass(event, Envelope) for event in SCHEMAS.values())
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What a reader of the made-up event below knows, with a field that is new."""
+
+    a: int
+    items: list[dict[str, int]]
+    new: int = 0
+
+
+class ReadWithMore(Read, frozen=True, kw_only=True):
+    """One that cannot do without it."""
+
+    new: int
+
+
+OLD = b'{"a":1,"items":[{"b":2}]}'
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        b'{"a":1,"items":[{"b":2}],"new":3}',
+        b'{"new":3,"a":1,"items":[{"b":2,"c":null}]}',
+    ],
+)
+def test_an_optional_field_more_breaks_no_reader(new: bytes) -> None:
+    """At any depth; the command writes it."""
+    assert golden_files.breaks(OLD, new, Read) == ""
+
+
+@pytest.mark.parametrize(
+    ("new", "reader"),
+    [
+        (b'{"a":1,"new":3}', Read),
+        (b'{"items":[{"b":2}],"a":1}', Read),
+        (b'{"a":2,"items":[{"b":2}]}', Read),
+        (b'{"a":true,"items":[{"b":2}]}', Read),
+        (b'{"a":1.0,"items":[{"b":2}]}', Read),
+        (b'{"a":1,"items":[{"b":2},{"b":2}]}', Read),
+        (b'{"a":1,"items":{"b":2}}', Read),
+        (b'{"a":1,"items":[{"c":2}]}', Read),
+        (b'{"a":1,"items":[{"b":2}],"new":3}', ReadWithMore),
+    ],
+)
+def test_what_a_reader_would_notice_needs_a_new_version(new: bytes, reader: type[msgspec.Struct]) -> None:
+    """It is not written over the golden file."""
+    assert golden_files.breaks(OLD, new, reader)
+
+
+def test_new_golden_files_are_written_all_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nothing changed it writes nothing."""
+    before = {path: path.read_bytes() for path in GOLDEN.glob("*.json")}
+    assert golden_files.main() == 0
+    assert {path: path.read_bytes() for path in GOLDEN.glob("*.json")} == before
+
+    path = tmp_path / "event.json"
+    path.write_bytes(b"{}\n")
+    created = the_message().payload
+    events = [(path, "order.created.v1", created), (tmp_path / "new.json", "order.created.v1", created)]
+    monkeypatch.setattr(golden_files, "golden_bytes", lambda: events)
+    assert golden_files.main() == 1
+    assert "event.json: the new field is not optional" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["event.json"]
+
+    path.write_bytes(created + b"\n")
+    assert golden_files.main() == 0
+    assert (tmp_path / "new.json").read_bytes() == created + b"\n"

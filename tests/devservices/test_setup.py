@@ -3,59 +3,83 @@
 import base64
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from devservices.instance import ROOT
 
-SOURCE = ROOT / "devservices" / "bootstrap.py"
+MODULE = ("-E", "-s", "-m", "devservices.bootstrap")
 AS_PYTHON_3_9 = """
 import runpy, sys
 sys.version_info = (3, 9, 0, "final", 0)
-runpy.run_path(sys.argv[1], run_name="__main__")
+runpy.run_module("devservices.bootstrap", run_name="__main__")
+"""
+# uv is there already, and too large to be made up: what is installed hands over to it.
+UV = f"""#!/bin/sh
+[ "$1" = --version ] && echo uv 1.0 && exit
+exec {shlex.quote(str(Path(sys.executable).with_name("uv")))} "$@"
 """
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with nothing but the set-up and a lock file that asks for one tiny package."""
+    """A checkout with nothing but the set-up and lock files that ask for one tiny package, and for uv."""
     (tmp_path / "devservices").mkdir()
-    shutil.copy(SOURCE, tmp_path / "devservices")
-    wheel = build_wheel(tmp_path / "wheels")
-    write_lock(tmp_path, hashlib.sha256(wheel.read_bytes()).hexdigest())
+    for source in [ROOT / "devservices" / "__init__.py", *(ROOT / "devservices").glob("bootstrap*.py")]:
+        shutil.copy(source, tmp_path / "devservices")
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    build_wheel(wheels, "uv", {"uv-1.0.data/scripts/uv": UV})
+    for name in ("tiny", "small"):
+        build_wheel(wheels, name, {f"{name}.py": "WORD = 'installed'\n"})
+    write_locks(tmp_path)
     return tmp_path
 
 
-def build_wheel(directory: Path) -> Path:
-    """A package `tiny` 1.0 with one module."""
-    directory.mkdir()
-    wheel = directory / "tiny-1.0-py3-none-any.whl"
+def build_wheel(directory: Path, name: str, content: Mapping[str, str]) -> None:
+    """A package with these files, version 1.0."""
     files = {
-        "tiny.py": "WORD = 'installed'\n",
-        "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
-        "tiny-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **content,
+        f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    record = "".join(f"{name},sha256={record_hash(text)},{len(text)}\n" for name, text in files.items())
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, text in {**files, "tiny-1.0.dist-info/RECORD": record}.items():
-            archive.writestr(name, text)
-    return wheel
+    record = "".join(f"{path},sha256={record_hash(text)},{len(text)}\n" for path, text in files.items())
+    with zipfile.ZipFile(directory / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, text in {**files, f"{name}-1.0.dist-info/RECORD": record}.items():
+            entry = zipfile.ZipInfo(path)
+            entry.external_attr = 0o100755 << 16
+            archive.writestr(entry, text)
 
 
 def record_hash(text: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
-def write_lock(checkout: Path, digest: str) -> None:
-    (checkout / "requirements-dev.lock").write_text(f"tiny==1.0 --hash=sha256:{digest}\n")
+def write_locks(checkout: Path, **wrong: str) -> None:
+    """One for what runs, and one that names a package more."""
+    for kind, names in (("run", ("tiny", "uv")), ("dev", ("small", "tiny", "uv"))):
+        lines = [f"{name}==1.0 --hash=sha256:{wrong.get(name) or digest(checkout, name)}\n" for name in names]
+        (checkout / f"requirements-{kind}.lock").write_text("".join(lines))
 
 
-def set_up(checkout: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def digest(checkout: Path, name: str) -> str:
+    return hashlib.sha256((checkout / "wheels" / f"{name}-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+
+
+def installed(checkout: Path) -> set[str]:
+    """The packages of its environment."""
+    found = (checkout / ".venv").glob("lib/python3*/site-packages/*.dist-info")
+    return {path.name.partition("-")[0] for path in found}
+
+
+def set_up(checkout: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the set-up as the Makefile does, with the wheels of this checkout as the only source."""
     settings = {
         "PIP_NO_INDEX": "1",
@@ -63,7 +87,8 @@ def set_up(checkout: Path, **environ: str) -> subprocess.CompletedProcess[str]:
         "PIP_CONFIG_FILE": os.devnull,
     }
     return subprocess.run(
-        [sys.executable, "-I", str(checkout / "devservices" / "bootstrap.py")],
+        [sys.executable, *MODULE, *words],
+        cwd=checkout,
         env={**os.environ, **settings, **environ},
         capture_output=True,
         text=True,
@@ -77,18 +102,19 @@ def last_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_each_failure_ends_with_one_sentence_and_the_next_call_mends_it(checkout: Path) -> None:
-    digest = (checkout / "requirements-dev.lock").read_text().rpartition(":")[2].strip()
+    """Whether it is pip that fails, which brings uv, or uv, which brings the rest."""
     unreachable = {"PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", "PIP_RETRIES": "1", "PIP_NO_CACHE_DIR": "1"}
     done = set_up(checkout, **unreachable, PIP_INDEX_URL="http://127.0.0.1:9/simple")
     assert done.returncode == 1
     assert "check the network" in last_line(done)
 
-    write_lock(checkout, "0" * 64)
-    done = set_up(checkout)
-    assert done.returncode == 1
-    assert "not the one that requirements-dev.lock names" in last_line(done)
+    for wrong in ("uv", "tiny"):
+        write_locks(checkout, **{wrong: "0" * 64})
+        done = set_up(checkout)
+        assert done.returncode == 1
+        assert "not the one that the lock file names" in last_line(done)
 
-    write_lock(checkout, digest)
+    write_locks(checkout)
     done = set_up(checkout)
     assert done.returncode == 0, done.stderr
     python = checkout / ".venv" / "bin" / "python"
@@ -97,13 +123,34 @@ def test_each_failure_ends_with_one_sentence_and_the_next_call_mends_it(checkout
     )
     assert word.stdout == "installed\n"
 
-    done = set_up(checkout)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+def test_what_only_runs_gets_less_and_a_developer_the_rest(checkout: Path) -> None:
+    """Once there, the rest stays, also when the lock files change; what they no longer name goes."""
+    assert set_up(checkout, "run").returncode == 0
+    assert installed(checkout) == {"tiny", "uv"}
+    assert set_up(checkout).returncode == 0
+    assert installed(checkout) == {"small", "tiny", "uv"}
+    for words in ([], ["run"]):
+        done = set_up(checkout, *words)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    (checkout / "requirements-dev.lock").write_text((checkout / "requirements-run.lock").read_text())
+    (checkout / "requirements-run.lock").write_text("not looked at\n")
+    assert set_up(checkout, "run").returncode == 0
+    assert installed(checkout) == {"tiny", "uv"}
+
+    # A moved checkout, for example: the programs in it name the place where it was.
+    stamp = checkout / ".venv" / "setup-complete"
+    stamp.write_text(stamp.read_text().replace(str(checkout), "/elsewhere"))
+    (checkout / ".venv" / "left-over").touch()
+    assert set_up(checkout, "run").returncode == 0
+    assert not (checkout / ".venv" / "left-over").exists()
 
 
 def test_an_old_python_says_which_one_is_needed_and_touches_nothing(checkout: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-I", "-c", AS_PYTHON_3_9, str(checkout / "devservices" / "bootstrap.py")],
+        [sys.executable, "-E", "-s", "-c", AS_PYTHON_3_9],
+        cwd=checkout,
         env={"PATH": str(checkout)},
         capture_output=True,
         text=True,
@@ -125,7 +172,8 @@ def test_an_old_python_hands_over_to_a_fitting_one_on_the_path(checkout: Path) -
     )
     (programs / "python3.11").chmod(0o755)
     subprocess.run(
-        [sys.executable, "-I", "-c", AS_PYTHON_3_9, str(checkout / "devservices" / "bootstrap.py")],
+        [sys.executable, "-E", "-s", "-c", AS_PYTHON_3_9],
+        cwd=checkout,
         env={"PATH": f"{programs}:/bin"},
         capture_output=True,
         timeout=60,
