@@ -6,17 +6,26 @@ from typing import Any
 import msgspec
 
 from contracts.order_events import SCHEMAS
+from kits.patterns import published
 
 FOLDER = Path(__file__).with_name("schemas")
 
 
 def json_schema(ce_type: str) -> dict[str, Any]:
-    """The schema of one event, by its `ce_type`. It allows unknown fields: readers must ignore them.
+    """The schema of one event, by its `ce_type`: bound to this type and version, its patterns portable.
+
+    It allows unknown fields: readers must ignore them.
 
     Raises:
         KeyError: no such event.
     """
-    schema = msgspec.json.schema(SCHEMAS[ce_type])
+    event = SCHEMAS[ce_type]
+    schema = published(msgspec.json.schema(event))
+    name, _, version = ce_type.rpartition(".v")
+    schema["$defs"][event.__name__]["properties"] |= {
+        "eventType": {"type": "string", "const": name},
+        "eventVersion": {"type": "integer", "const": int(version)},
+    }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": ce_type, **schema}
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
+from kits.patterns import whole
 from kits.postgres.address import address_problems
 from kits.settings import Secret
 
@@ -14,7 +15,7 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 Address = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$(?!\n)",
+        pattern=whole(r"https?://[^\s/?#]+(/[^\s?#]*)?"),
         description="an address that begins with http:// or https://, without query or fragment",
     ),
 ]

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import jsonschema_rs
 import msgspec
 import pytest
 
@@ -99,6 +100,45 @@ def test_golden_events_are_valid_by_the_schema_and_readable(event_type: str, cou
     jsonschema.Draft202012Validator(schema).validate(json.loads(golden))
     order = msgspec.to_builtins(msgspec.json.decode(golden, type=SCHEMAS[f"{event_type}.v1"]))["order"]
     assert order["discount"] + order["total"] == order["subtotal"]
+
+
+@pytest.mark.parametrize("ce_type", SCHEMAS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"eventType": "order.delivered"},
+        {"eventType": "order.created\n"},
+        {"eventType": ""},
+        {"eventVersion": 7},
+        {"eventVersion": "1"},
+        {"occurredAt": "yesterday"},
+        {"occurredAt": "2026-11-21 07:00:00.000Z"},
+        {"occurredAt": "2026-11-21T07:00:00.000+09:00"},
+        {"occurredAt": "2026-13-41T07:00:00.000Z"},
+        {"eventId": "one"},
+        {"orderId": "one"},
+        {"orderId": None},
+    ],
+)
+def test_a_schema_is_bound_to_its_event_and_to_the_forms_that_are_written(
+    ce_type: str, changes: dict[str, object]
+) -> None:
+    """A validator that asserts formats refuses another type, version, time or id, and ignores what is added."""
+    schema = json.loads(schema_file(ce_type).read_text())
+    strict = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    event = json.loads((GOLDEN / f"{ce_type}.json").read_bytes())
+    assert strict.is_valid(event | {"channel": {"added": "later"}})
+    assert not strict.is_valid(event | changes)
+
+
+@pytest.mark.parametrize("ce_type", SCHEMAS)
+def test_no_other_event_is_valid_by_a_schema(ce_type: str) -> None:
+    """Not even one that differs in nothing but its name."""
+    schema = jsonschema.Draft202012Validator(json.loads(schema_file(ce_type).read_text()))
+    event = json.loads((GOLDEN / f"{ce_type}.json").read_bytes())
+    for other in SCHEMAS:
+        named = event | {"eventType": other.removesuffix(".v1")}
+        assert schema.is_valid(named) == (other == ce_type)
 
 
 @pytest.mark.parametrize("event_type", ["order.cancelled", "order.expired"])
