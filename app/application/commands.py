@@ -35,7 +35,7 @@ class CreateOrder(msgspec.Struct, frozen=True):
 
 
 class ReplayedOrder(msgspec.Struct, frozen=True):
-    """The order that an earlier request with the same key and the same body has created."""
+    """The order as an earlier request with the same key and the same body has left it."""
 
     order: Order
 
@@ -45,9 +45,12 @@ class ChangeOrder(msgspec.Struct, frozen=True):
 
     `customer_id` is whose order it must be, None if it may be anybody's. `versions` are those that the caller
     has in mind, None if the order may have changed meanwhile. `traceparent` is the trace of the request.
+    `idempotency` is a key of `caller_id`, who is asking.
     """
 
     order_id: str
     customer_id: str | None
     versions: frozenset[int] | None = None
     traceparent: str = ""
+    caller_id: str = ""
+    idempotency: IdempotencyKey | None = None

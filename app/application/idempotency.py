@@ -1,12 +1,22 @@
-"""Use cases: one Idempotency-Key creates one order (IETF draft-ietf-httpapi-idempotency-key-header)."""
+"""Use cases: one Idempotency-Key, one effect (IETF draft-ietf-httpapi-idempotency-key-header)."""
 
 from collections.abc import Sequence
 
 from app.application.batch_attempts import Outcome
-from app.application.commands import CreateOrder, ReplayedOrder
+from app.application.commands import ChangeOrder, CreateOrder, ReplayedOrder
 from app.application.errors import IdempotencyKeyInUseError, IdempotencyKeyReusedError
-from app.application.ports import UnitOfWork
+from app.application.ports import KeyClaim, UnitOfWork
 from app.domain.errors import OrderError
+from app.domain.order import OrderStatus
+
+_PLACING = "POST /orders"
+_CHANGING = {
+    OrderStatus.PAID: "POST /orders/{id}/payment",
+    OrderStatus.CANCELLED: "POST /orders/{id}/cancellation",
+    OrderStatus.FULFILLED: "POST /orders/{id}/fulfilment",
+}
+_REUSED = "This key was used for another request."
+_IN_USE = "A request with this key is still running."
 
 
 async def answered_by_key(commands: Sequence[CreateOrder], uow: UnitOfWork) -> dict[str, Outcome]:
@@ -14,22 +24,22 @@ async def answered_by_key(commands: Sequence[CreateOrder], uow: UnitOfWork) -> d
 
     The same key and body: that request's order. Another body: refused. What is not answered may be placed.
     """
-    keyed = [command for command in commands if command.idempotency]
-    if not keyed:
+    claims = _claims(commands)
+    if not claims:
         return {}
-    owners = await uow.idempotency.claim(keyed)
+    owners = await uow.idempotency.claim(claims)
     orders = await uow.orders.find({owner.order_id for owner in owners.values()}) if owners else {}
     answered: dict[str, Outcome] = {}
-    for command in keyed:
-        owner = owners.get(command.order_id)
+    for claim in claims:
+        owner = owners.get(claim.order_id)
         if owner is None:
             continue
-        if command.idempotency and owner.request_hash != command.idempotency.request_hash:
-            answered[command.order_id] = IdempotencyKeyReusedError("This key was used for another request.")
+        if owner.request_hash != claim.request_hash:
+            answered[claim.order_id] = IdempotencyKeyReusedError(_REUSED)
         elif owner.order_id in orders:
-            answered[command.order_id] = ReplayedOrder(orders[owner.order_id])
+            answered[claim.order_id] = ReplayedOrder(orders[owner.order_id])
         else:
-            answered[command.order_id] = IdempotencyKeyInUseError("A request with this key is still running.")
+            answered[claim.order_id] = IdempotencyKeyInUseError(_IN_USE)
     return answered
 
 
@@ -37,10 +47,45 @@ async def release_refused(
     commands: Sequence[CreateOrder], outcomes: Sequence[Outcome], uow: UnitOfWork
 ) -> None:
     """Give back the keys of refused commands: a failure is never stored as an answer."""
-    refused = [
-        command
-        for command, outcome in zip(commands, outcomes, strict=True)
-        if command.idempotency and isinstance(outcome, OrderError)
-    ]
+    answers = zip(commands, outcomes, strict=True)
+    refused = _claims([command for command, outcome in answers if isinstance(outcome, OrderError)])
     if refused:
         await uow.idempotency.release(refused)
+
+
+def change_claim(command: ChangeOrder, status: OrderStatus) -> KeyClaim | None:
+    """What the command's key would name: this step of this order, asked for by this caller."""
+    if command.idempotency is None:
+        return None
+    key = command.idempotency
+    return KeyClaim(command.caller_id, _CHANGING[status], key.key, key.request_hash, command.order_id)
+
+
+async def answered_change(claim: KeyClaim, status: OrderStatus, uow: UnitOfWork) -> ReplayedOrder | None:
+    """Claim the key; if an earlier request has taken this step, the order as it was right after it.
+
+    Raises:
+        IdempotencyKeyReusedError: the key names another request.
+        IdempotencyKeyWaitError: another transaction holds the key and does not end.
+    """
+    owner = (await uow.idempotency.claim([claim])).get(claim.order_id)
+    if owner is None:
+        return None
+    if owner.request_hash != claim.request_hash:
+        raise IdempotencyKeyReusedError(_REUSED)
+    order = (await uow.orders.find([owner.order_id]))[owner.order_id]
+    return ReplayedOrder(order.as_it_became(status))
+
+
+def _claims(commands: Sequence[CreateOrder]) -> list[KeyClaim]:
+    return [
+        KeyClaim(
+            command.customer_id,
+            _PLACING,
+            command.idempotency.key,
+            command.idempotency.request_hash,
+            command.order_id,
+        )
+        for command in commands
+        if command.idempotency
+    ]

@@ -1,12 +1,23 @@
 """Use cases: how an order goes on after it was placed: paid, fulfilled, cancelled, expired."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
-from app.application.commands import ChangeOrder
-from app.application.errors import OrderNotFoundError, PreconditionFailedError, StorageRefusedError
+from app.application.commands import ChangeOrder, ReplayedOrder
+from app.application.errors import (
+    ApplicationError,
+    IdempotencyKeyInUseError,
+    IdempotencyKeyWaitError,
+    OrderNotFoundError,
+    PreconditionFailedError,
+    StorageError,
+    StorageRefusedError,
+)
+from app.application.idempotency import answered_change, change_claim
 from app.application.order_moves import move_orders
-from app.application.ports import Transactions
+from app.application.ports import KeyClaim, Transactions
 from app.domain.errors import OrderError, PaymentTooLateError
 from app.domain.order import Order, OrderStatus
 from app.metrics import AppMetrics
@@ -21,14 +32,16 @@ class OrderLife:
     """Every transition is one transaction that holds the order's row: of two at once, one comes second.
 
     The second one finds where the first has left the order. Locks are taken in the order that holds
-    everywhere: order rows, products, coupons, each sorted.
+    everywhere: keys, order rows, products, coupons, each sorted. A command whose key has taken its step
+    already is answered with the order as it was right after that, whatever has become of it since.
     """
 
     def __init__(self, transactions: Transactions, metrics: AppMetrics) -> None:
         self._transactions = transactions
         self._metrics = metrics
+        self._running: set[KeyClaim] = set()
 
-    async def pay(self, command: ChangeOrder) -> Order:
+    async def pay(self, command: ChangeOrder) -> Order | ReplayedOrder:
         """PENDING -> PAID, while the order has time by the database's clock, read under its lock.
 
         Raises:
@@ -37,7 +50,7 @@ class OrderLife:
         """
         return await self._change(command, OrderStatus.PAID)
 
-    async def fulfil(self, command: ChangeOrder) -> Order:
+    async def fulfil(self, command: ChangeOrder) -> Order | ReplayedOrder:
         """PAID -> FULFILLED.
 
         Raises:
@@ -45,7 +58,7 @@ class OrderLife:
         """
         return await self._change(command, OrderStatus.FULFILLED)
 
-    async def cancel(self, command: ChangeOrder) -> Order:
+    async def cancel(self, command: ChangeOrder) -> Order | ReplayedOrder:
         """PENDING -> CANCELLED; pieces and coupon use are released in the same transaction.
 
         Raises:
@@ -89,24 +102,51 @@ class OrderLife:
                 log.warning("order_not_expired", order_id=order.id, reason=str(refused), action=action)
         return expired
 
-    async def _change(self, command: ChangeOrder, status: OrderStatus) -> Order:
+    async def _change(self, command: ChangeOrder, status: OrderStatus) -> Order | ReplayedOrder:
         """Move one order.
 
         Raises:
             OrderNotFoundError: there is none, or it is another customer's.
             PreconditionFailedError: it is at another version; looked at before the transition is.
             InvalidTransitionError: it does not go there from where it stands.
+            IdempotencyKeyReusedError, IdempotencyKeyInUseError: the key names another request, or one that
+                is still running.
             StorageError: the database did not do it, or (StorageUnavailableError) it is unknown if it did.
         """
+        claim = change_claim(command, status)
         try:
-            return await self._attempt(command, status)
-        except (OrderError, OrderNotFoundError, PreconditionFailedError) as refusal:
+            with self._alone(claim):
+                return await self._attempt(command, status, claim)
+        except StorageError:
+            raise
+        except (OrderError, ApplicationError) as refusal:
             self._metrics.orders_refused.labels(refusal.code).inc()
             raise
 
-    async def _attempt(self, command: ChangeOrder, status: OrderStatus) -> Order:
+    @contextmanager
+    def _alone(self, claim: KeyClaim | None) -> Iterator[None]:
+        if claim is None:
+            yield
+            return
+        name = replace(claim, order_id="", request_hash=b"")
+        if name in self._running:
+            raise IdempotencyKeyInUseError("A request with this key is still running; try again in a moment.")
+        self._running.add(name)
+        try:
+            yield
+        except IdempotencyKeyWaitError as error:
+            raise IdempotencyKeyInUseError("A request with this key is still running; try again.") from error
+        finally:
+            self._running.discard(name)
+
+    async def _attempt(
+        self, command: ChangeOrder, status: OrderStatus, claim: KeyClaim | None
+    ) -> Order | ReplayedOrder:
         refusal: PaymentTooLateError | None = None
         async with self._transactions() as uow:
+            if claim and (replayed := await answered_change(claim, status, uow)):
+                self._metrics.orders_replayed.inc()
+                return replayed
             order = _wanted((await uow.orders.lock([command.order_id])).get(command.order_id), command)
             moving = partial(
                 move_orders, [order], uow=uow, now=await uow.now(), traceparent=command.traceparent
@@ -115,6 +155,8 @@ class OrderLife:
                 changed = await moving(status)
             except PaymentTooLateError as too_late:
                 refusal, changed = too_late, await moving(OrderStatus.EXPIRED)
+                if claim:
+                    await uow.idempotency.release([claim])
         self._note(changed)
         if refusal is not None:
             # Raised after the commit: the refusal itself has expired the order.

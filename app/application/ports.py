@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from app.application.commands import CreateOrder
 from app.domain.coupon import Coupon
 from app.domain.events import OrderEvent
 from app.domain.order import Order
@@ -79,25 +78,36 @@ class CouponRepository(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyClaim:
+    """A caller's idempotency key, unique to a route, and what it is to name: a request and its order."""
+
+    customer_id: str
+    route: str
+    key: str
+    request_hash: bytes
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyOwner:
-    """The order that an idempotency key belongs to, and the hash of the request that created it."""
+    """The order that an idempotency key belongs to, and the hash of the request that it names."""
 
     order_id: str
     request_hash: bytes
 
 
 class IdempotencyRepository(Protocol):
-    """The keys of POST /orders, in the order's own transaction."""
+    """The idempotency keys, in the transaction of what they name; locked before anything else."""
 
-    async def claim(self, commands: Sequence[CreateOrder]) -> Mapping[str, KeyOwner]:
-        """Claim the key of each command; the owners of those that are taken, by the command's order id.
+    async def claim(self, claims: Sequence[KeyClaim]) -> Mapping[str, KeyOwner]:
+        """Claim keys, each for an order of its own; the owners of those that are taken, by that order's id.
 
         Raises:
             IdempotencyKeyWaitError: another transaction holds a key and does not end.
         """
         ...
 
-    async def release(self, commands: Sequence[CreateOrder]) -> None:
+    async def release(self, claims: Sequence[KeyClaim]) -> None:
         """Give back keys claimed in this transaction, so that the customer may try again."""
         ...
 

@@ -34,6 +34,10 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 }
 """Where an order may go from where it stands; nothing else is possible."""
 
+_VERSIONS = {OrderStatus.PENDING: 1}
+for _status in OrderStatus:
+    _VERSIONS |= dict.fromkeys(TRANSITIONS[_status], _VERSIONS[_status] + 1)
+
 RELEASING = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 """Where an order holds its pieces and its coupon use no longer."""
 
@@ -135,3 +139,10 @@ class Order:
         if status is OrderStatus.PAID and now >= self.expires_at:
             raise PaymentTooLateError
         return replace(self, status=status, version=self.version + 1)
+
+    def as_it_became(self, status: OrderStatus) -> "Order":
+        """The same order as it was right after it came to `status`, where it stands or has been.
+
+        Each status is reached in one way and once, and nothing but status and version of an order changes.
+        """
+        return replace(self, status=status, version=_VERSIONS[status])

@@ -1,4 +1,4 @@
-"""Persistence: the idempotency keys of POST /orders, claimed in the order's own transaction."""
+"""Persistence: idempotency keys, claimed in the transaction of what they name."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,15 +6,13 @@ from sqlalchemy import Text, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import Integer
 
-from app.application.commands import CreateOrder
 from app.application.errors import IdempotencyKeyWaitError
-from app.application.ports import KeyOwner
+from app.application.ports import KeyClaim, KeyOwner
 from app.persistence.tables import idempotency_keys
 from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.errors import LockTimeoutError
 from kits.postgres.schema import as_document, insert_from_document, rows_from_document
 
-ROUTE = "POST /orders"
 KEPT_HOURS = 24
 
 _COLUMNS = ("customer_id", "route", "key", "request_hash", "order_id")
@@ -24,8 +22,12 @@ _CLAIM = DriverStatement(
     .returning(idempotency_keys.c.order_id)
 )
 _row = idempotency_keys.c
-_asked = rows_from_document("asked", customer_id=Text(), key=Text(), order_id=_row.order_id.type)
-_is_asked = (_row.customer_id == _asked.c.customer_id) & (_row.route == ROUTE) & (_row.key == _asked.c.key)
+_asked = rows_from_document(
+    "asked", customer_id=Text(), route=Text(), key=Text(), order_id=_row.order_id.type
+)
+_is_asked = (
+    (_row.customer_id == _asked.c.customer_id) & (_row.route == _asked.c.route) & (_row.key == _asked.c.key)
+)
 _OWNERS = DriverStatement(
     select(_asked.c.order_id, _row.order_id, _row.request_hash).join_from(_asked, idempotency_keys, _is_asked)
 )
@@ -48,29 +50,29 @@ class SqlIdempotencyRepository:
     def __init__(self, connection: DriverConnection) -> None:
         self._connection = connection
 
-    async def claim(self, commands: Sequence[CreateOrder]) -> Mapping[str, KeyOwner]:
-        """Claim the commands' keys, in sorted order; the owners of those that were taken, by order id.
+    async def claim(self, claims: Sequence[KeyClaim]) -> Mapping[str, KeyOwner]:
+        """Claim keys, in sorted order; the owners of those that were taken, by the claim's order id.
 
         A key that an unfinished transaction holds is waited for, at most for the lock timeout.
 
         Raises:
             IdempotencyKeyWaitError: it did not end in time; the transaction is spoiled.
         """
-        keyed = sorted(commands, key=_name_of)
+        ordered = sorted(claims, key=_name_of)
         try:
-            claimed = await self._connection.fetch(_CLAIM, as_document([_row_of(each) for each in keyed]))
+            claimed = await self._connection.fetch(_CLAIM, as_document(ordered))
         except LockTimeoutError as error:
             raise IdempotencyKeyWaitError("Another process holds an idempotency key.") from error
-        if len(claimed) == len(keyed):
+        if len(claimed) == len(ordered):
             return {}
         mine = {str(order_id) for (order_id,) in claimed}
-        taken = [_row_of(each) for each in keyed if each.order_id not in mine]
+        taken = [claim for claim in ordered if claim.order_id not in mine]
         found = await self._connection.fetch(_OWNERS, as_document(taken))
         return {str(asked): KeyOwner(str(owner), request_hash) for asked, owner, request_hash in found}
 
-    async def release(self, commands: Sequence[CreateOrder]) -> None:
-        """Delete the keys that this transaction claimed for these commands."""
-        await self._connection.write(_RELEASE, as_document([_row_of(each) for each in commands]))
+    async def release(self, claims: Sequence[KeyClaim]) -> None:
+        """Delete keys that this transaction has claimed."""
+        await self._connection.write(_RELEASE, as_document(claims))
 
 
 class SqlIdempotencyKeys:
@@ -85,17 +87,5 @@ class SqlIdempotencyKeys:
             return (await connection.execute(_FORGET, {"limit": limit})).rowcount
 
 
-def _name_of(command: CreateOrder) -> tuple[str, str]:
-    return command.customer_id, command.idempotency.key if command.idempotency else ""
-
-
-def _row_of(command: CreateOrder) -> dict[str, object]:
-    customer_id, key = _name_of(command)
-    request_hash = command.idempotency.request_hash if command.idempotency else b""
-    return {
-        "customer_id": customer_id,
-        "route": ROUTE,
-        "key": key,
-        "request_hash": request_hash,
-        "order_id": command.order_id,
-    }
+def _name_of(claim: KeyClaim) -> tuple[str, str, str]:
+    return claim.customer_id, claim.route, claim.key

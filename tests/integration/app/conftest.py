@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from app.application.commands import CreateOrder
+from app.application.commands import CreateOrder, ReplayedOrder
 from app.application.order_contracts import OrderContracts
 from app.application.order_facade import OrderFacade
 from app.application.order_life import OrderLife
@@ -65,6 +65,12 @@ class Shop:
         """What a query finds."""
         async with self.engine.connect() as connection:
             return [tuple(row) for row in await connection.execute(text(query), values)]
+
+
+def moved(outcome: Order | ReplayedOrder) -> Order:
+    """The order that was moved just now."""
+    assert isinstance(outcome, Order)
+    return outcome
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.application.commands import ChangeOrder
+from app.application.commands import ChangeOrder, ReplayedOrder
 from app.application.errors import OrderNotFoundError, PreconditionFailedError, StorageUnavailableError
 from app.application.order_expiry import OrderExpiry
 from app.application.order_life import OrderLife
@@ -19,7 +19,7 @@ from app.persistence.orders import _LOCK_DUE
 from kits.postgres.driver import DriverStatement, driver_transaction
 from kits.resilience.background import Supervisor
 from tests.builders import a_command, a_coupon, a_product
-from tests.integration.app.conftest import Shop
+from tests.integration.app.conftest import Shop, moved
 from tests.waiting import eventually
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -49,8 +49,8 @@ async def test_an_order_goes_on_step_by_step_and_each_step_is_an_event(shop: Sho
     """Version, status and the numbers of the events agree; the trace of each request is kept."""
     await shop.stock([a_product(stock=5)])
     order = await shop.place(a_command(("p-1", 2)))
-    paid = await shop.life.pay(change(order))
-    done = await shop.life.fulfil(change(order, customer=None))
+    paid = moved(await shop.life.pay(change(order)))
+    done = moved(await shop.life.fulfil(change(order, customer=None)))
     assert [(each.status, each.version) for each in (order, paid, done)] == [
         (OrderStatus.PENDING, 1),
         (OrderStatus.PAID, 2),
@@ -73,7 +73,7 @@ async def test_cancelling_releases_the_pieces_and_the_coupon_use_and_tells_so(sh
     order = await shop.place(a_command(("p-2", 3), ("p-1", 2), coupon="ONCE"))
     with pytest.raises(CouponExhaustedError):
         await shop.place(a_command(("p-2", 1), coupon="ONCE"))
-    cancelled = await shop.life.cancel(change(order))
+    cancelled = moved(await shop.life.cancel(change(order)))
     assert (cancelled.status, cancelled.version) == (OrderStatus.CANCELLED, 2)
     assert await shop.rows("SELECT id, stock FROM products ORDER BY id") == [("p-1", 2), ("p-2", 9)]
     assert await shop.rows("SELECT used FROM coupons") == [(0,)]
@@ -141,7 +141,7 @@ async def test_a_caller_who_has_another_version_in_mind_changes_nothing(shop: Sh
         with pytest.raises(PreconditionFailedError) as failed:
             await shop.life.pay(change(order, versions=versions))
         assert failed.value.facts == {"version": 1, "current": "PENDING"}
-    assert (await shop.life.pay(change(order, versions={1, 7}))).version == 2
+    assert moved(await shop.life.pay(change(order, versions={1, 7}))).version == 2
     with pytest.raises(PreconditionFailedError):
         await shop.life.pay(change(order, versions={1}))
 
@@ -152,7 +152,7 @@ async def test_of_many_who_move_one_order_at_once_exactly_one_wins(shop: Shop) -
     winners: Counter[str] = Counter()
     for turn in range(16):
         order = await shop.place(a_command(("p-1", 2), coupon="WELCOME10"))
-        moves: list[Coroutine[Any, Any, Order]] = []
+        moves: list[Coroutine[Any, Any, Order | ReplayedOrder]] = []
         for _ in range(6):
             moves += [shop.life.pay(change(order)), shop.life.cancel(change(order))]
         outcomes = await asyncio.gather(*(moves if turn % 2 else moves[::-1]), return_exceptions=True)

@@ -31,7 +31,7 @@ from app.domain.order import RELEASING, TRANSITIONS, Order, OrderStatus
 from kits.postgres.engine import create_engine
 from tests.builders import a_command, a_coupon, a_product
 from tests.fakes import FakePublisher
-from tests.integration.app.conftest import Shop, a_shop
+from tests.integration.app.conftest import Shop, a_shop, moved
 
 EXAMPLES, STEPS = 24, 25
 STOCK = {"p-1": 6, "p-2": 9, "p-3": 4}
@@ -242,7 +242,7 @@ class ShopMachine(RuleBasedStateMachine):
         }
         owner = None if status is OrderStatus.FULFILLED else customer
         try:
-            return await steps[status](ChangeOrder(order.id, owner, versions))
+            return moved(await steps[status](ChangeOrder(order.id, owner, versions)))
         except (InvalidTransitionError, OrderNotFoundError, PreconditionFailedError) as refusal:
             return refusal
 
