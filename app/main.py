@@ -22,6 +22,7 @@ from kits.web.entrance import build_entrance
 from kits.web.limits import MAX_BODY_BYTES
 from kits.web.probes import probe_routes
 from kits.web.problem_handlers import problem_handlers
+from kits.web.query import refuse_undeclared_query
 
 INTAKE_STOP_SECONDS = 5.0
 
@@ -69,8 +70,14 @@ def create_app(container: Container) -> Litestar:
         },
         exception_handlers=problem_handlers(problems, coded=(OrderError, ApplicationError)),
         lifespan=[background],
+        before_request=refuse_undeclared_query,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
         logging_config=None,
     )
-    return build_entrance(app, problems=problems, metrics=container.metrics())
+    return build_entrance(
+        app,
+        problems=problems,
+        metrics=container.metrics(),
+        cors_origins=container.settings().cors.origins,
+    )

@@ -8,6 +8,7 @@ from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
 from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret, is_file
+from kits.web.cors import read_origins
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
@@ -84,6 +85,26 @@ class RateLimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests per subject in each process, and as many at once; 0: no limit."""
 
 
+class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose pages a browser lets read the answers: group `CORS_…`."""
+
+    allow_origins: str = ""
+    """Comma-separated; `*`: everybody's."""
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The list, read."""
+        return read_origins(self.allow_origins)
+
+    def problems(self) -> list[str]:
+        """What is wrong with the values; one sentence each."""
+        try:
+            read_origins(self.allow_origins)
+        except ValueError as error:
+            return [f"CORS_ALLOW_ORIGINS: {error}"]
+        return []
+
+
 class TokenCommandSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `token` reads."""
 
@@ -106,6 +127,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     jwt: TokenSettings
     api: ApiSettings = ApiSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
+    cors: CorsSettings = CorsSettings()
     intake: IntakeSettings = IntakeSettings()
     order: OrderSettings = OrderSettings()
     outbox: OutboxSettings = OutboxSettings()

@@ -3,21 +3,34 @@
 import re
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
 from app.application.commands import IdempotencyKey
+from kits.patterns import whole
 from kits.web.problems import FieldError, ProblemError
 
 HEADER = "Idempotency-Key"
-PATTERN = r"^[!-~]{1,255}(?![\s\S])"
+PATTERN = whole("[!-~]{1,255}")
+KEY_HEADER = {"type": "string", "pattern": PATTERN, "examples": ["order-4711"]}
+REPLAYED_HEADER = "Idempotency-Replayed"
+REPLAYED = {"idempotency-replayed": "true"}
 _NAME = HEADER.lower().encode()
 _KEY = re.compile(PATTERN)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def idempotency_key(headers: Iterable[tuple[bytes, bytes]], body: msgspec.Struct) -> IdempotencyKey | None:
-    """The key and the hash of the decoded body, so that blanks and the order of members do not matter.
+def has_key(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the header was sent at all."""
+    return any(name == _NAME for name, _ in headers)
+
+
+def idempotency_key(headers: Iterable[tuple[bytes, bytes]], asked: Any) -> IdempotencyKey | None:
+    """The key and the hash of what is asked for, as msgspec encodes it.
+
+    Of a body that is the decoded one: blanks, the order of members and the spelling of a coupon's code do not
+    matter.
 
     Raises:
         ProblemError: invalid_request, for a key that is empty, too long, repeated or not visible ASCII.
@@ -30,4 +43,4 @@ def idempotency_key(headers: Iterable[tuple[bytes, bytes]], body: msgspec.Struct
         detail = "One value of 1 to 255 visible ASCII characters."
         fault = FieldError(detail=detail, header=HEADER)
         raise ProblemError("invalid_request", f"The header {HEADER} breaks a rule.", errors=[fault])
-    return IdempotencyKey(key, blake2b(_encode(body), digest_size=32).digest())
+    return IdempotencyKey(key, blake2b(_encode(asked), digest_size=32).digest())

@@ -1,17 +1,25 @@
 """What the documentation says about the doors through which an order goes on."""
 
 from app.api.examples import CANCELLED_ORDER, FULFILLED_ORDER, ORDER, ORDER_PAGE, PAID_ORDER
+from app.api.idempotency import HEADER, KEY_HEADER, REPLAYED_HEADER
+from app.api.order_docs import ALWAYS, IF_NONE_MATCH, UNCHANGED
 from app.api.schemas import OrderBody, OrderPage, OrderQuery
 from kits.web.openapi import Answer, Operation
 
-_ALWAYS = ("unauthenticated", "invalid_token", "internal_error", "storage_unavailable", "storage_conflict")
 _REFUSALS = (
     "order_not_found",
     "invalid_transition",
     "precondition_failed",
     "invalid_request",
     "storage_refused",
-    *_ALWAYS,
+    "payload_too_large",
+    "idempotency_key_in_use",
+    "idempotency_key_reused",
+    *ALWAYS,
+)
+_KEYED = (
+    "With an `Idempotency-Key` the request may be repeated: the same key for the same order, `If-Match` and "
+    "body gets the same answer for 24 hours, also when the order has gone on."
 )
 _IF_MATCH = {
     "type": "string",
@@ -23,18 +31,19 @@ _IF_MATCH = {
 def _transition(summary: str, description: str, example: OrderBody, *problems: str) -> Operation:
     return Operation(
         summary=summary,
-        description=description,
+        description=f"{description} {_KEYED}",
         tag="orders",
         secured=True,
         path={"order_id": {"type": "string", "format": "uuid", "examples": [ORDER.order_id]}},
-        request_headers={"If-Match": _IF_MATCH},
+        request_headers={"If-Match": _IF_MATCH, HEADER: KEY_HEADER},
         answers=(
             Answer(
                 200,
-                "The order as it is now.",
+                "The order as it is now, or as it was right after an earlier request with the same key.",
                 OrderBody,
                 example,
                 {"ETag": "The order's version, in quotes."},
+                {REPLAYED_HEADER: "`true` when an earlier request with this key has taken this step."},
             ),
         ),
         problems=(*problems, *_REFUSALS),
@@ -69,6 +78,7 @@ LIST_ORDERS = Operation(
     tag="orders",
     secured=True,
     query=OrderQuery,
-    answers=(Answer(200, "One page.", OrderPage, ORDER_PAGE),),
-    problems=("invalid_request", *_ALWAYS),
+    request_headers={"If-None-Match": IF_NONE_MATCH},
+    answers=(Answer(200, "One page.", OrderPage, ORDER_PAGE, {"ETag": "What it says, hashed."}), UNCHANGED),
+    problems=("invalid_request", *ALWAYS),
 )

@@ -10,8 +10,8 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from app.api.dependencies import GivenCheckout, GivenQueries
-from app.api.idempotency import idempotency_key
-from app.api.order_bodies import accepted_order, order_address, order_body
+from app.api.idempotency import REPLAYED, idempotency_key
+from app.api.order_bodies import accepted_order, order_address, order_body, version_tag
 from app.api.order_docs import CREATE_ORDER, GET_ORDER
 from app.api.order_ids import require_order_id
 from app.api.order_life import cancel_order, fulfil_order, list_orders, pay_order
@@ -23,6 +23,7 @@ from kits.observability.traces import current_traceparent
 from kits.web.asgi_answers import BytesAnswer
 from kits.web.json_body import JsonBody
 from kits.web.openapi import described
+from kits.web.preconditions import PRIVATE, conditional_answer
 from kits.web.problems import FieldError, ProblemError
 from kits.web.tokens import Identity
 
@@ -54,7 +55,7 @@ async def create_order(request: CustomerRequest, checkout: GivenCheckout) -> ASG
     )
     outcome = await checkout.order_intake.create_order(command)
     if isinstance(outcome, ReplayedOrder):
-        return _accepted(outcome.order, {"idempotency-replayed": "true"})
+        return _accepted(outcome.order, REPLAYED)
     log.debug("order_accepted", order_id=outcome.id, customer_id=outcome.customer_id)
     return _accepted(outcome, {})
 
@@ -71,8 +72,12 @@ async def get_order(
     """The caller's own order."""
     require_order_id(order_id)
     order = await order_queries.order(order_id, customer_id=request.auth.subject)
-    headers = {"etag": f'"{order.version}"', "cache-control": "private, no-cache"}
-    return BytesAnswer(_encode(order_body(order)), headers=headers)
+    return conditional_answer(
+        request,
+        _encode(order_body(order)),
+        etag=version_tag(order),
+        headers=PRIVATE,
+    )
 
 
 def merged_items(items: list[OrderItemRequest]) -> tuple[RequestedItem, ...]:

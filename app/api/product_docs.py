@@ -1,6 +1,7 @@
 """What the documentation says about the doors for products."""
 
 from app.api.examples import PRODUCT, PRODUCT_PAGE
+from app.api.order_docs import IF_NONE_MATCH, UNCHANGED
 from app.api.schemas import ProductBody, ProductPage, ProductQuery
 from kits.web.openapi import Answer, Link, Operation
 
@@ -11,12 +12,14 @@ LIST_PRODUCTS = Operation(
     description="Page by page in the order of their ids. Follow `next` until it is null.",
     tag="products",
     query=ProductQuery,
+    request_headers={"If-None-Match": IF_NONE_MATCH},
     answers=(
         Answer(
             200,
             "One page.",
             ProductPage,
             PRODUCT_PAGE,
+            {"ETag": "What it says, hashed."},
             links={
                 "product": Link(
                     "get_products_product_id",
@@ -25,6 +28,7 @@ LIST_PRODUCTS = Operation(
                 )
             },
         ),
+        UNCHANGED,
     ),
     problems=("invalid_request", *_ALWAYS),
 )
@@ -34,6 +38,10 @@ GET_PRODUCT = Operation(
     description="What it costs, and how many pieces are left now.",
     tag="products",
     path={"product_id": {"type": "string", "maxLength": 64, "examples": [PRODUCT.id]}},
-    answers=(Answer(200, "The product.", ProductBody, PRODUCT),),
-    problems=("product_not_found", *_ALWAYS),
+    request_headers={"If-None-Match": IF_NONE_MATCH},
+    answers=(
+        Answer(200, "The product.", ProductBody, PRODUCT, {"ETag": "What it says, hashed."}),
+        UNCHANGED,
+    ),
+    problems=("product_not_found", "invalid_request", *_ALWAYS),
 )

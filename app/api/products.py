@@ -11,14 +11,14 @@ from litestar.types import ASGIApp
 from app.api.cursors import make_cursor, read_cursor
 from app.api.dependencies import GivenQueries
 from app.api.product_docs import GET_PRODUCT, LIST_PRODUCTS
-from app.api.schemas import ProductBody, ProductPage, ProductQuery
+from app.api.schemas import PRODUCT_ID, ProductBody, ProductPage, ProductQuery
 from app.application.errors import ProductNotFoundError
 from app.domain.product import Product
-from kits.web.asgi_answers import BytesAnswer
 from kits.web.openapi import described
+from kits.web.preconditions import PUBLIC, conditional_answer, content_tag
 from kits.web.query import read_query
 
-_PRODUCT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PRODUCT_ID = re.compile(PRODUCT_ID)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -35,15 +35,22 @@ async def list_products(request: Request[Any, Any, Any], order_queries: GivenQue
     found = await order_queries.products(after=after, limit=query.limit + 1)
     page = found[: query.limit]
     following = make_cursor(page[-1].id) if len(found) > query.limit else None
-    return BytesAnswer(_encode(ProductPage(items=[_body(one) for one in page], next=following)))
+    return _tagged(request, ProductPage(items=[_body(one) for one in page], next=following))
 
 
 @get("/{product_id:str}", opt=described(GET_PRODUCT))
-async def get_product(product_id: FromPath[str], order_queries: GivenQueries) -> ASGIApp:
+async def get_product(
+    request: Request[Any, Any, Any], product_id: FromPath[str], order_queries: GivenQueries
+) -> ASGIApp:
     """One product."""
     if not _PRODUCT_ID.fullmatch(product_id):
         raise ProductNotFoundError("There is no such product.")
-    return BytesAnswer(_encode(_body(await order_queries.product(product_id))))
+    return _tagged(request, _body(await order_queries.product(product_id)))
+
+
+def _tagged(request: Request[Any, Any, Any], shown: ProductBody | ProductPage) -> ASGIApp:
+    body = _encode(shown)
+    return conditional_answer(request, body, etag=content_tag(body), headers=PUBLIC)
 
 
 def _body(product: Product) -> ProductBody:

@@ -6,24 +6,22 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-# A `$` would let a trailing newline through; "no character follows" means the same in every regex dialect.
-_END = r"(?![\s\S])"
-MAX_QUANTITY = 1000
+from app.domain.coupon import normal_code
+from kits.patterns import whole
 
-ProductId = Annotated[
-    str,
-    Meta(
-        pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}{_END}", description="A product's id.", examples=["p-1"]
-    ),
-]
+MAX_QUANTITY = 1000
+PRODUCT_ID = r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}"
+
+ProductId = Annotated[str, Meta(pattern=whole(PRODUCT_ID), description="A product's id.", examples=["p-1"])]
 CouponCode = Annotated[
     str,
     Meta(
-        pattern=rf"^[A-Za-z0-9][A-Za-z0-9_-]{{0,31}}{_END}",
-        description="A coupon's code.",
+        pattern=whole(r"[ \t]*[A-Za-z0-9][A-Za-z0-9_\-]{0,31}[ \t]*"),
+        description="A coupon's code; case and blanks around it do not matter.",
         examples=["WELCOME10"],
     ),
 ]
+Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Amount = Annotated[int, Meta(description="In minor units of the currency.")]
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many a page has at most.")]
 Cursor = Annotated[
@@ -46,17 +44,22 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     items: Annotated[list[OrderItemRequest], Meta(min_length=1, max_length=100)]
     coupon_code: CouponCode | None = None
 
+    def __post_init__(self) -> None:
+        """However it was spelled, it is the same order."""
+        if self.coupon_code is not None:
+            msgspec.structs.force_setattr(self, "coupon_code", normal_code(self.coupon_code))
+
 
 class OrderLinks(msgspec.Struct, frozen=True, rename={"self_": "self"}):
     """Where to go on."""
 
-    self_: str
+    self_: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
 
 
 class AcceptedOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An order that is stored. Its event is on the way to the data platform."""
 
-    order_id: str
+    order_id: Uuid
     status: str
     currency: str
     subtotal: Amount

@@ -11,9 +11,11 @@ from msgspec import Meta
 
 from app.api.schemas import CouponCode, ProductId
 from app.application.stock_keeping import LARGEST_STOCK
-from app.domain.coupon import Coupon, CouponKind
+from app.domain.coupon import Coupon, CouponKind, normal_code
 from app.domain.money import MAX_PRICE
 from app.domain.product import Product
+from kits.patterns import published_message, whole
+from kits.web.json_members import MemberCheck, RepeatedMemberError
 
 MAX_LINES = 200_000
 MAX_LINE_BYTES = 64 * 1024
@@ -21,7 +23,7 @@ _TOO_LONG = f"a file may have {MAX_LINES} lines of {MAX_LINE_BYTES} bytes; it is
 _LARGEST_LIMIT = 2_000_000_000
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?![\s\S])")]
+Currency = Annotated[str, Meta(pattern=whole("[A-Z]{3}"))]
 Price = Annotated[int, Meta(ge=0, le=MAX_PRICE)]
 Limit = Annotated[int, Meta(ge=1, le=_LARGEST_LIMIT)]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -79,6 +81,7 @@ def read_catalogue(stream: BinaryIO) -> CatalogueFile:
         CatalogueFileError: with every fault of every line.
     """
     decoder = msgspec.json.Decoder(ProductLine | CouponLine)
+    members = MemberCheck(ProductLine | CouponLine)
     catalogue = CatalogueFile()
     faults: list[str] = []
     for number, line in enumerate(iter(partial(stream.readline, MAX_LINE_BYTES + 1), b""), start=1):
@@ -90,7 +93,8 @@ def read_catalogue(stream: BinaryIO) -> CatalogueFile:
             continue
         try:
             entry = decoder.decode(content)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            members.require_unique(content, entry)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, RepeatedMemberError) as error:
             faults.append(f"line {number}: {_sentence(error)}")
         else:
             faults += [f"line {number}: {fault}" for fault in _faults(entry, catalogue)]
@@ -132,11 +136,11 @@ def _coupon_faults(entry: CouponLine) -> list[str]:
 
 
 def _name_of(entry: ProductLine | CouponLine) -> str:
-    return f"product {entry.id}" if isinstance(entry, ProductLine) else f"coupon {entry.code}"
+    return f"product {entry.id}" if isinstance(entry, ProductLine) else f"coupon {normal_code(entry.code)}"
 
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply."
-    reason, _, place = str(error).partition(" - at `$.")
+    reason, _, place = published_message(str(error)).partition(" - at `$.")
     return f"`{place.rstrip('`')}`: {reason}." if place else f"{reason}."

@@ -16,9 +16,16 @@ class CouponKind(StrEnum):
     FIXED = "fixed"
 
 
+def normal_code(code: str) -> str:
+    """The form in which a code is kept: without blanks around it, in capital letters."""
+    return code.strip(" \t").upper()
+
+
 @dataclass(slots=True)
 class Coupon:
     """A discount: `value` is a percentage (1-100) or minor units; None means no limit.
+
+    Its code is in its normal form, however it was spelled.
 
     `used` counts all uses, `used_by` those of each customer that this transaction asks about.
     """
@@ -34,6 +41,9 @@ class Coupon:
     customer_limit: int | None = None
     used: int = 0
     used_by: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.code = normal_code(self.code)
 
     def discount_on(self, subtotal: int, currency: str, *, customer_id: str, now: datetime) -> int:
         """The discount in minor units, at most `subtotal`; percentages round down.

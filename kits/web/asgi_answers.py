@@ -40,6 +40,21 @@ class BytesAnswer:
         await send(body)
 
 
+class NotModified:
+    """An ASGI application that sends a 304: the headers of the 200, without a body and what describes it."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        """Headers are named in lower case."""
+        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Start and finish the answer."""
+        await send({"type": "http.response.start", "status": 304, "headers": self._headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 async def send_problem(send: Send, answer: ProblemAnswer) -> None:
     """Answer one request with a problem."""
     await BytesAnswer(answer.body, status=answer.status, headers=answer.headers).send(send)

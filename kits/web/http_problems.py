@@ -20,7 +20,8 @@ HTTP_PROBLEMS: tuple[ProblemKind, ...] = (
         400,
         "malformed_body",
         "The body is not JSON",
-        "The body is empty, cut off, not UTF-8, not JSON, or nested too deeply. Nothing was done.",
+        "The body is empty, cut off, not UTF-8, not JSON, nested too deeply, or names a member twice in one "
+        "object. Nothing was done.",
     ),
     _kind(
         401,

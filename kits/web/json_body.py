@@ -7,6 +7,8 @@ import msgspec
 from litestar import Request
 from litestar.types import Receive
 
+from kits.patterns import published_message
+from kits.web.json_members import MemberCheck, RepeatedMemberError
 from kits.web.problems import FieldError, ProblemError
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -23,6 +25,7 @@ class JsonBody(Generic[T]):
     def __init__(self, kind: type[T]) -> None:
         self.kind = kind
         self._decoder = msgspec.json.Decoder(kind)
+        self._members = MemberCheck(kind)
 
     async def read(self, request: Request[Any, Any, Any]) -> T:
         """The decoded body.
@@ -36,15 +39,19 @@ class JsonBody(Generic[T]):
     def decode(self, body: bytes) -> T:
         """As `read`, from bytes that are there already."""
         try:
-            return self._decoder.decode(body)
+            decoded = self._decoder.decode(body)
+            self._members.require_unique(body, decoded)
         except msgspec.ValidationError as error:
             raise ProblemError(
                 "invalid_request", "The body breaks a rule; see errors.", errors=[field_error(str(error))]
             ) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ProblemError("malformed_body", f"The body is not JSON in UTF-8: {error}.") from None
+        except RepeatedMemberError as error:
+            raise ProblemError("malformed_body", f"The body is ambiguous: {error}.") from None
         except RecursionError:
             raise ProblemError("malformed_body", "The body is nested too deeply.") from None
+        return decoded
 
 
 def require_json(headers: Any) -> None:
@@ -81,6 +88,7 @@ async def read_body(receive: Receive) -> bytes:
 
 def field_error(message: str) -> FieldError:
     """A decoder's message as a sentence and a JSON pointer (RFC 6901) to the field that it means."""
+    message = published_message(message)
     place = _PLACE.match(message)
     sentence, path = (place.group(1), place.group(2)) if place else (message, "$")
     steps = [name or index or "-" for name, index in _STEP.findall(path)]

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
+from kits.patterns import published
 from kits.web.problems import PROBLEM_JSON, Problem, ProblemKind, Problems
 
 _BEARER = "bearer"
@@ -71,6 +72,12 @@ def described(operation: Operation) -> dict[str, Any]:
     return {_OPERATION: operation}
 
 
+def query_of(options: Mapping[str, Any]) -> type[msgspec.Struct] | None:
+    """The query that a handler with these options reads; None if it takes no parameter."""
+    operation: Operation | None = options.get(_OPERATION)
+    return operation.query if operation else None
+
+
 def operations(app: Litestar) -> Iterator[tuple[str, str, Operation]]:
     """Path, method and operation of every described handler."""
     for route in app.routes:
@@ -90,7 +97,7 @@ def openapi_document(app: Litestar, problems: Problems, *, title: str, version: 
         structs.update(_structs(operation))
     by_name = sorted(structs, key=lambda struct: struct.__name__)
     _, schemas = msgspec.json.schema_components(by_name, ref_template=_REFERENCE)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
         "paths": dict(sorted(paths.items())),
@@ -99,6 +106,7 @@ def openapi_document(app: Litestar, problems: Problems, *, title: str, version: 
             "securitySchemes": {_BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
+    return published(document)
 
 
 def _structs(operation: Operation) -> Iterable[type[msgspec.Struct]]:

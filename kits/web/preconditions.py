@@ -1,15 +1,24 @@
-"""If-Match (RFC 9110, 13.1.1): the caller acts only on a state that it has seen."""
+"""Conditional requests (RFC 9110, 13): If-Match for who changes, If-None-Match for who has it already."""
 
 import re
+from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
 from litestar import Request
 
+from kits.web.asgi_answers import BytesAnswer, NotModified
 from kits.web.problems import FieldError, ProblemError
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"[ \t]*(?:{_TAG})(?:[ \t]*,[ \t]*(?:{_TAG}))*[ \t]*")
 _STRONG = re.compile(r'(W/)?"([1-9][0-9]{0,8})"')
+_OPAQUE = re.compile(r'"[^"]*"')
+_ANY = "*"
+
+PRIVATE: Mapping[str, str] = {"cache-control": "private, no-cache"}
+PUBLIC: Mapping[str, str] = {"cache-control": "no-cache"}
+"""May be kept, by its reader alone or by anybody, and is asked for again before each use."""
 
 
 def expected_versions(request: Request[Any, Any, Any]) -> frozenset[int] | None:
@@ -21,15 +30,42 @@ def expected_versions(request: Request[Any, Any, Any]) -> frozenset[int] | None:
     Raises:
         ProblemError: invalid_request, the header is not a list of entity tags.
     """
-    values = [value for name, value in request.scope["headers"] if name == b"if-match"]
+    text = _tags(request, "If-Match")
+    if text is None or text == _ANY:
+        return None
+    return frozenset(int(number) for weak, number in _STRONG.findall(text) if not weak)
+
+
+def content_tag(body: bytes) -> str:
+    """The strong entity tag of a body that has no version of its own."""
+    return f'"{blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def conditional_answer(
+    request: Request[Any, Any, Any], body: bytes, *, etag: str, headers: Mapping[str, str]
+) -> BytesAnswer | NotModified:
+    """200 with the body and its ETag, or 304 without it if If-None-Match names that tag (13.1.2).
+
+    Comparison is weak, as a cache may have weakened what it keeps; `*` names whatever there is.
+
+    Raises:
+        ProblemError: invalid_request, the header is not a list of entity tags.
+    """
+    tagged = {"etag": etag, **headers}
+    text = _tags(request, "If-None-Match")
+    if text is not None and (text == _ANY or etag in _OPAQUE.findall(text)):
+        return NotModified(tagged)
+    return BytesAnswer(body, headers=tagged)
+
+
+def _tags(request: Request[Any, Any, Any], header: str) -> str | None:
+    name = header.lower().encode()
+    values = [value for one, value in request.scope["headers"] if one == name]
     if not values:
         return None
-    text = b",".join(values).decode("latin-1")
-    if text.strip() == "*":
-        return None
-    if not _TAGS.fullmatch(text):
-        fault = FieldError(
-            detail='If-Match must be `*` or entity tags in quotes, as in "1".', parameter="If-Match"
-        )
+    text = b",".join(values).decode("latin-1").strip(" \t")
+    if text != _ANY and not _TAGS.fullmatch(text):
+        detail = f'{header} must be `*` or entity tags in quotes, as in "1".'
+        fault = FieldError(detail=detail, parameter=header)
         raise ProblemError("invalid_request", "A header breaks a rule; see errors.", errors=[fault])
-    return frozenset(int(number) for weak, number in _STRONG.findall(text) if not weak)
+    return text

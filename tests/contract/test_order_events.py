@@ -123,7 +123,7 @@ def test_golden_events_are_valid_by_the_schema_and_readable(event_type: str, cou
 def test_a_schema_is_bound_to_its_event_and_to_the_forms_that_are_written(
     ce_type: str, changes: dict[str, object]
 ) -> None:
-    """A validator that asserts formats refuses another type, version, time or id, and ignores what is added."""
+    """A validator that asserts formats refuses another type, version, time or id; more it ignores."""
     schema = json.loads(schema_file(ce_type).read_text())
     strict = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
     event = json.loads((GOLDEN / f"{ce_type}.json").read_bytes())

@@ -62,5 +62,5 @@ async def read_reply(reader: asyncio.StreamReader, *, head: bool = False) -> Rep
     start, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     status = int(start.split(" ")[1])
-    length = 0 if head or status == 204 else int(headers["content-length"])
+    length = 0 if head or status in {204, 304} else int(headers["content-length"])
     return Reply(status, headers, await reader.readexactly(length))

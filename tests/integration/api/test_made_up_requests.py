@@ -27,7 +27,7 @@ CONFIGURATION = """
 [generation]
 database = "none"
 [checks]
-positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422"]
+positive_data_acceptance.expected-statuses = ["2xx", "304", "401", "403", "404", "409", "412", "422"]
 """
 FIRST = string.ascii_letters + string.digits
 
@@ -40,7 +40,8 @@ def catalogue() -> bytes:
         for one in ids
     ]
     lines += [
-        {"type": "coupon", "code": one, "kind": "percent", "value": 10} for one in ["WELCOME10", *FIRST]
+        {"type": "coupon", "code": one, "kind": "percent", "value": 10}
+        for one in ["WELCOME10", *string.ascii_uppercase, *string.digits]
     ]
     return b"\n".join(json.dumps(line).encode() for line in lines)
 

@@ -111,6 +111,48 @@ async def test_the_change_carries_the_trace_of_its_request(shop: Shop) -> None:
     assert trace_id(shop.behind.changes[0].traceparent) == trace
 
 
+async def test_a_repeated_step_says_that_it_is_one(shop: Shop) -> None:
+    address = await placed(shop)
+    paid = await step(shop, f"{address}/payment", idempotency_key="k-1")
+    assert "idempotency-replayed" not in paid.headers
+    shop.behind.replayed = shop.behind.orders[address.removeprefix("/orders/")]
+    again = await step(shop, f"{address}/payment", idempotency_key="k-1")
+    assert (again.status, again.headers["idempotency-replayed"]) == (200, "true")
+    assert (again.json, again.headers["etag"]) == (paid.json, '"2"')
+
+
+@pytest.mark.parametrize("name", STEPS)
+async def test_a_key_stands_for_all_that_a_request_says(shop: Shop, name: str) -> None:
+    """Order, If-Match and body make another request of it; the rest does not."""
+    address = await placed(shop)
+    asked: list[tuple[str, bytes, dict[str, str]]] = [
+        (address, b"", {}),
+        (address, b"", {"if_match": "*", "accept": "text/html"}),
+        (address, b"", {"if_match": '"1", "2"'}),
+        (address, b"", {"if_match": 'W/"7", "2" ,"1"'}),
+        (address, b"{}", {"content_type": "text/plain"}),
+        (await placed(shop), b"", {}),
+    ]
+    for path, body, headers in asked:
+        named = {"authorization": STAFF if name == "fulfilment" else f"Bearer {shop.token}", **headers}
+        await step(shop, f"{path}/{name}", body, idempotency_key="k-1", **named)
+    keys = [change.idempotency for change in shop.behind.changes]
+    assert {key.key for key in keys if key} == {"k-1"}
+    first, same, matched, matched_too, *others = [key.request_hash for key in keys if key]
+    assert (first, matched) == (same, matched_too)
+    assert len({first, matched, *others}) == 4
+    assert {change.caller_id for change in shop.behind.changes} == {
+        "staff" if name == "fulfilment" else "c-1"
+    }
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "k" * 256, "\xe9"])
+async def test_a_key_that_is_none_is_refused_at_every_step(shop: Shop, key: str) -> None:
+    reply = await step(shop, f"{await placed(shop)}/payment", idempotency_key=key)
+    assert (reply.status, reply.json["errors"][0]["header"]) == (422, "Idempotency-Key")
+    assert shop.behind.changes == []
+
+
 async def test_a_body_that_nobody_asked_for_is_not_looked_at(shop: Shop) -> None:
     reply = await step(shop, f"{await placed(shop)}/payment", b"{", content_type="text/plain")
     assert reply.status == 200

@@ -17,7 +17,7 @@ from app.container import Container
 from app.domain.errors import OrderError, OutOfStockError, UnknownProductError
 from app.domain.order import Order, OrderStatus
 from app.domain.product import Product
-from app.settings import AppSettings, TokenSettings
+from app.settings import AppSettings, CorsSettings, TokenSettings
 from kits.kafka.security import KafkaSettings
 from kits.observability.health import Health
 from kits.postgres.engine import DatabaseSettings
@@ -76,22 +76,24 @@ class InMemoryShop:
         self.orders[order.id] = order
         return order
 
-    async def pay(self, command: ChangeOrder) -> Order:
+    async def pay(self, command: ChangeOrder) -> Order | ReplayedOrder:
         """PENDING -> PAID."""
         return self._move(command, OrderStatus.PAID)
 
-    async def cancel(self, command: ChangeOrder) -> Order:
+    async def cancel(self, command: ChangeOrder) -> Order | ReplayedOrder:
         """PENDING -> CANCELLED."""
         return self._move(command, OrderStatus.CANCELLED)
 
-    async def fulfil(self, command: ChangeOrder) -> Order:
+    async def fulfil(self, command: ChangeOrder) -> Order | ReplayedOrder:
         """PAID -> FULFILLED."""
         return self._move(command, OrderStatus.FULFILLED)
 
-    def _move(self, command: ChangeOrder, status: OrderStatus) -> Order:
+    def _move(self, command: ChangeOrder, status: OrderStatus) -> Order | ReplayedOrder:
         self.changes.append(command)
         if self.failure:
             raise self.failure
+        if self.replayed:
+            return ReplayedOrder(self.replayed)
         order = self.orders.get(command.order_id)
         if order is None or command.customer_id not in (None, order.customer_id):
             raise OrderNotFoundError("There is no such order.")
@@ -138,12 +140,13 @@ class InMemoryShop:
         self.running = False
 
 
-def container_of(shop: InMemoryShop) -> Container:
+def container_of(shop: InMemoryShop, *, cors: str = "") -> Container:
     """The real container with this shop in the place of everything that needs a server."""
     settings = AppSettings(
         database=DatabaseSettings(url=Secret("postgresql://nowhere/none")),
         kafka=KafkaSettings(bootstrap_servers="nowhere:9092"),
         jwt=TokenSettings(secret=SECRET, issuer=ISSUER, audience=AUDIENCE),
+        cors=CorsSettings(allow_origins=cors),
     )
     container = Container(settings=settings)
     container.order_intake.override(providers.Object(OrderIntake(shop.create_orders)))

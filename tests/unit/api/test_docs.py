@@ -89,10 +89,11 @@ def test_secured_doors_say_so_and_list_their_refusals() -> None:
 def test_a_step_of_an_orders_life_says_what_it_takes_and_what_may_come(step: str) -> None:
     door = DOCUMENT["paths"][f"/orders/{{order_id}}/{step}"]["post"]
     assert {"200", "401", "404", "409", "412", "422", "500", "503"} <= set(door["responses"])
-    assert set(door["responses"]["200"]["headers"]) == {"ETag"}
+    assert set(door["responses"]["200"]["headers"]) == {"ETag", "Idempotency-Replayed"}
     assert ("403" in door["responses"]) == (step == "fulfilment")
-    header = {"name": "If-Match", "in": "header", "required": False}
-    assert any(header.items() <= parameter.items() for parameter in door["parameters"])
+    for name in ("If-Match", "Idempotency-Key"):
+        header = {"name": name, "in": "header", "required": False}
+        assert any(header.items() <= parameter.items() for parameter in door["parameters"])
 
 
 def test_the_page_shows_how_to_call_a_door_that_takes_no_body() -> None:
