@@ -25,19 +25,22 @@ from app.outbox.recorder import SqlOutbox
 from app.outbox.relay import OutboxRelay
 from app.outbox.retention import OutboxRetention
 from app.outbox.store import OutboxStore
+from app.outbox.table import outbox_event
 from app.outbox.write_back import WriteBack
 from app.persistence.catalogue import SqlCatalogue
 from app.persistence.catalogue_work import SqlCatalogueTransactions
 from app.persistence.idempotency import SqlIdempotencyKeys
 from app.persistence.key_retention import KeyRetention
 from app.persistence.queries import SqlOrderReader
+from app.persistence.storage_errors import MIGRATE_COMMAND
 from app.persistence.unit_of_work import SqlTransactions
+from app.persistence.write_probe import shop_write_probe
 from app.settings import AppSettings, DatabaseCommandSettings
 from kits.kafka.admin import TopicAdmin
 from kits.kafka.producer import RecordProducer
 from kits.observability.health import Health
 from kits.observability.metrics import Metrics
-from kits.postgres.engine import create_engine
+from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.resilience.background import Supervisor
@@ -46,11 +49,13 @@ from kits.resilience.rate_limit import rate_limiter
 from kits.web.tokens import TokenVerifier
 
 _CLIENT_ID = "order-api"
-_MIGRATE_COMMAND = "python -m app migrate"
 _MAX_EVENT_BYTES = 900_000
 _MAX_HELD = 10_000
 _MAX_PENDING = 8_000
 _STALLED_SECONDS = 2.0
+_READ_WAIT_SECONDS = 2.0
+# Write-back, relay, meter and the two retentions, of which the last three are rare and may wait.
+_BACKGROUND_CONNECTIONS = 3
 
 
 def _new_id() -> str:
@@ -68,7 +73,7 @@ class DatabaseContainer(containers.DeclarativeContainer):
         pool_size=settings.provided.database.pool_size,
     )
     history = providers.Singleton(History, "app")
-    database_check = providers.Factory(DatabaseHealth, engine, history, migrate_command=_MIGRATE_COMMAND)
+    database_check = providers.Factory(DatabaseHealth, engine, history, migrate_command=MIGRATE_COMMAND)
     new_id = providers.Object(_new_id)
     catalogue = providers.Singleton(SqlCatalogue, engine)
     catalogue_transactions = providers.Singleton(SqlCatalogueTransactions, engine)
@@ -81,16 +86,24 @@ class Container(containers.DeclarativeContainer):
     """Everything that serving needs; nothing is contacted until `lifecycle().start()`."""
 
     settings = providers.Dependency(instance_of=AppSettings)
-    engine = providers.Singleton(
-        create_engine,
-        settings.provided.database.url,
-        application_name=_CLIENT_ID,
-        pool_size=settings.provided.database.pool_size,
-    )
     history = providers.Singleton(History, "app")
     metrics = providers.Singleton(Metrics)
     app_metrics = providers.Singleton(AppMetrics, metrics)
     new_id = providers.Object(_new_id)
+
+    # Each kind of work has connections of its own: none can take those that another one needs.
+    _pool = providers.Factory(create_engine, settings.provided.database.url, application_name=_CLIENT_ID)
+    engine = providers.Singleton(_pool, pool_size=settings.provided.database.pool_size)
+    change_engine = providers.Singleton(_pool, pool_size=settings.provided.database.pool_size)
+    read_engine = providers.Singleton(
+        _pool, pool_size=settings.provided.database.read_pool_size, wait_seconds=_READ_WAIT_SECONDS
+    )
+    background_engine = providers.Singleton(_pool, pool_size=_BACKGROUND_CONNECTIONS)
+    health_engine = providers.Singleton(_pool, pool_size=1)
+    pools = providers.Singleton(
+        EnginePools,
+        providers.List(engine, change_engine, read_engine, background_engine, health_engine),
+    )
 
     # Kafka
     producer = providers.Singleton(
@@ -108,7 +121,7 @@ class Container(containers.DeclarativeContainer):
 
     # Outbox
     outbox_store = providers.Singleton(
-        OutboxStore, engine, lease_seconds=settings.provided.outbox.lease_seconds
+        OutboxStore, background_engine, lease_seconds=settings.provided.outbox.lease_seconds
     )
     outbox = providers.Factory(SqlOutbox, lease_seconds=settings.provided.outbox.lease_seconds)
     write_back = providers.Singleton(
@@ -160,18 +173,20 @@ class Container(containers.DeclarativeContainer):
         order_facade.provided.create_orders,
         queue_size=settings.provided.intake.queue_size,
     )
-    order_life = providers.Singleton(OrderLife, transactions, app_metrics)
+    changes = providers.Singleton(SqlTransactions, change_engine, event_bus, outbox.provider)
+    order_life = providers.Singleton(OrderLife, changes, app_metrics)
     order_expiry = providers.Singleton(OrderExpiry, order_life, providers.Factory(Supervisor))
-    order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, engine))
+    order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, read_engine))
 
     # What raises events stops before what publishes them.
     lifecycle = providers.Singleton(
         Lifecycle,
         providers.List(
+            pools,
             outbox_lifecycle,
             providers.Factory(
                 KeyRetention,
-                providers.Factory(SqlIdempotencyKeys, engine),
+                providers.Factory(SqlIdempotencyKeys, background_engine),
                 providers.Factory(Supervisor),
             ),
             order_expiry,
@@ -192,9 +207,10 @@ class Container(containers.DeclarativeContainer):
         providers.List(
             providers.Factory(
                 DatabaseHealth,
-                engine,
+                health_engine,
                 history,
-                migrate_command=_MIGRATE_COMMAND,
+                providers.Callable(shop_write_probe, outbox_event.fullname),
+                migrate_command=MIGRATE_COMMAND,
             ),
             providers.Factory(OutboxHealth, publisher),
         ),

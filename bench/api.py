@@ -36,7 +36,7 @@ async def main(settings: AppSettings, *, one_by_one: bool) -> None:
         with stop_on_signals() as stop:
             await serve(app, host=settings.api.host, port=settings.api.port, stop=stop)
     finally:
-        await container.engine().dispose()
+        await container.pools().stop()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from app.application.errors import (
     IdempotencyKeyInUseError,
     IdempotencyKeyWaitError,
     StorageConflictError,
+    StorageNotReadyError,
+    StorageOverloadedError,
     StorageRefusedError,
     StorageUnavailableError,
 )
@@ -29,28 +31,33 @@ async def attempt_batch(commands: Sequence[CreateOrder], attempt: Attempt) -> li
     """Run `attempt(commands, resumed)` until its outcome is certain.
 
     A conflict runs the batch again, with jitter, at most 3 times. A lost connection or an unknown COMMIT runs
-    it once more with `resumed` = True: the attempt must first look which of its orders exist. Data that the
-    database refuses, or a key that another process holds, runs the commands one by one: the one fails alone.
+    it once more, on a new connection, with `resumed` = True: the attempt must first look which of its orders
+    exist. Data that the database refuses, or a key that another process holds, runs the commands one by one:
+    the one fails alone.
 
     Raises:
         StorageUnavailableError: the database is not back; what was committed is unknown.
+        StorageNotReadyError, StorageOverloadedError: nothing was committed.
         StorageConflictError: still in conflict after the last try; nothing was committed.
     """
-    resumed = False
+    lost: StorageUnavailableError | None = None
     conflicts = 0
     while True:
         try:
-            return await attempt(commands, resumed)
-        except StorageConflictError:
+            return await attempt(commands, lost is not None)
+        except StorageConflictError as conflict:
             conflicts += 1
             if conflicts > _CONFLICTS:
-                raise
+                # What the lost attempt has committed stays unknown, however the next one fails.
+                raise lost or conflict from None
             await asyncio.sleep(_BACKOFF.wait_seconds(conflicts))
-        except StorageUnavailableError:
-            if resumed:
-                raise
+        except StorageOverloadedError as overloaded:
+            raise lost or overloaded from None
+        except StorageUnavailableError as away:
+            if lost is not None or isinstance(away, StorageNotReadyError):
+                raise lost or away from None
             log.warning("batch_resumed", orders=len(commands), action="none if it stays at one; see /readyz")
-            resumed = True
+            lost = away
         except StorageRefusedError as refused:
             log.warning("batch_refused", orders=len(commands), reason=str(refused), action="report a bug")
             return await _one_by_one(commands, attempt, refused)

@@ -41,6 +41,20 @@ class StorageUnavailableError(StorageError):
     code = "storage_unavailable"
 
 
+class StorageStaleError(StorageUnavailableError):
+    """Its connection was not what the database is now: nothing was stored, the same work may run again."""
+
+
+class StorageNotReadyError(StorageUnavailableError):
+    """A table or a right is missing: nothing was stored, and an operator must act before anything is."""
+
+
+class StorageOverloadedError(StorageError):
+    """No connection was free in time: nothing was begun."""
+
+    code = "overloaded"
+
+
 class StorageConflictError(StorageError):
     """Serialisation failure or deadlock: nothing was committed, the same work may run again."""
 

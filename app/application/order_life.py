@@ -14,6 +14,7 @@ from app.application.errors import (
     PreconditionFailedError,
     StorageError,
     StorageRefusedError,
+    StorageStaleError,
 )
 from app.application.idempotency import answered_change, change_claim
 from app.application.order_moves import move_orders
@@ -116,7 +117,7 @@ class OrderLife:
         claim = change_claim(command, status)
         try:
             with self._alone(claim):
-                return await self._attempt(command, status, claim)
+                return await self._attempt_on_a_living_connection(command, status, claim)
         except StorageError:
             raise
         except (OrderError, ApplicationError) as refusal:
@@ -138,6 +139,14 @@ class OrderLife:
             raise IdempotencyKeyInUseError("A request with this key is still running; try again.") from error
         finally:
             self._running.discard(name)
+
+    async def _attempt_on_a_living_connection(
+        self, command: ChangeOrder, status: OrderStatus, claim: KeyClaim | None
+    ) -> Order | ReplayedOrder:
+        try:
+            return await self._attempt(command, status, claim)
+        except StorageStaleError:
+            return await self._attempt(command, status, claim)
 
     async def _attempt(
         self, command: ChangeOrder, status: OrderStatus, claim: KeyClaim | None

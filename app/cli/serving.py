@@ -48,6 +48,6 @@ async def _serve(container: Container, settings: AppSettings) -> int:
                 drain_seconds=settings.api.drain_seconds,
             )
         finally:
-            await engine.dispose()
+            await container.pools().stop()
     log.info("api_stopped")
     return 0

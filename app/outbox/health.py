@@ -4,7 +4,7 @@ from app.metrics import AppMetrics
 from app.outbox.publisher import OutboxPublisher
 from app.outbox.store import OutboxStore
 from kits.observability.health import CheckResult, Status
-from kits.postgres.errors import outage_suppressed
+from kits.postgres.outages import outage_suppressed
 from kits.resilience.background import PeriodicTask
 
 _INTERVAL_SECONDS = 5.0

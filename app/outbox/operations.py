@@ -15,6 +15,7 @@ from contracts.envelope import EventMessage
 from contracts.order_events import AGGREGATE_TYPE, encode, skipped_event
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
 from kits.postgres.errors import Fault, fault_of
+from kits.postgres.outages import sentence
 from kits.postgres.schema import as_arrays, insert_from_arrays
 
 _row = outbox_event.c
@@ -155,9 +156,8 @@ def _outages() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if fault_of(error) not in {Fault.OUTAGE, Fault.BUSY, Fault.RUN_AGAIN}:
+        if fault_of(error) in {Fault.BUG, Fault.DEFINITE}:
             raise
-        reason = type(error).__name__
         raise OutboxUnavailableError(
-            f"The database does not answer now ({reason}). Look with `outbox list`, then repeat the command."
+            f"{sentence(error)} Look with `outbox list`, then repeat the command."
         ) from error

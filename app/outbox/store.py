@@ -1,7 +1,7 @@
 """Outbox: its SQL after a row's birth; every write to a claimed row is fenced by the claim's token."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -12,7 +12,6 @@ from sqlalchemy import (
     Double,
     Float,
     Integer,
-    Row,
     Select,
     Text,
     bindparam,
@@ -20,6 +19,7 @@ from sqlalchemy import (
     cast,
     delete,
     func,
+    literal_column,
     null,
     or_,
     select,
@@ -32,7 +32,7 @@ from app.outbox.claim import Claim, send_until
 from app.outbox.table import EVENT_ID, UNPUBLISHED, earlier_unpublished, lease_end, outbox_event
 from contracts.envelope import EventMessage
 from kits.kafka.records import Acknowledgement, Deadline
-from kits.postgres.driver import DriverStatement, driver_connection
+from kits.postgres.driver import DriverStatement, driver_fetch
 from kits.postgres.schema import as_document, rows_from_document
 
 _row = outbox_event.c
@@ -52,7 +52,7 @@ _heads = (
     .with_for_update(skip_locked=True)
     .cte("heads")
 )
-_CLAIM = (
+_CLAIM = DriverStatement(
     update(outbox_event)
     .where(_row.event_id == _heads.c.event_id)
     .values(lease_token=bindparam("token", type_=EVENT_ID), lease_until=lease_end, attempts=_row.attempts + 1)
@@ -115,14 +115,18 @@ _expired = (
     .limit(bindparam("limit", type_=Integer))
     .with_for_update(skip_locked=True)
 )
-_DELETE = delete(outbox_event).where(_row.event_id.in_(_expired))
-_BACKLOG = select(
-    func.count(),
-    func.count(_row.dead_at),
-    func.coalesce(
-        cast(func.extract("epoch", func.clock_timestamp() - func.min(_row.occurred_at)), Float), 0.0
-    ),
-).where(UNPUBLISHED)
+_DELETE = DriverStatement(
+    delete(outbox_event).where(_row.event_id.in_(_expired)).returning(literal_column("1"))
+)
+_BACKLOG = DriverStatement(
+    select(
+        func.count(),
+        func.count(_row.dead_at),
+        func.coalesce(
+            cast(func.extract("epoch", func.clock_timestamp() - func.min(_row.occurred_at)), Float), 0.0
+        ),
+    ).where(UNPUBLISHED)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,10 @@ class Backlog:
 
 
 class OutboxStore:
-    """The outbox between transactions: each method is one short transaction of its own."""
+    """The outbox between transactions: each method is one statement, which is a transaction of its own.
+
+    A fault that condemns its connection runs it once more on a new one.
+    """
 
     def __init__(self, engine: AsyncEngine, *, lease_seconds: float) -> None:
         self._engine = engine
@@ -155,15 +162,16 @@ class OutboxStore:
         """Claim up to `limit` heads, oldest first: unpublished rows with none of their order before them."""
         token, until = str(uuid4()), send_until(time.monotonic(), self._lease_seconds)
         values = {"token": token, "limit": limit, "lease_seconds": self._lease_seconds}
-        async with self._engine.begin() as connection:
-            rows = (await connection.execute(_CLAIM, values)).all()
+        rows = await driver_fetch(self._engine, _CLAIM, values)
         messages = sorted(map(_message_of, rows), key=lambda message: message.event_id)
         return [Claim(message, token, Deadline(until), relayed=True) for message in messages]
 
     async def renew(self, claims: Sequence[Claim]) -> set[str]:
         """Prolong these leases; returns the event ids that are still ours."""
         rows = [{"event_id": claim.message.event_id, "token": claim.token} for claim in _sorted(claims)]
-        renewed = await self._write(_RENEW, {**as_document(rows), "lease_seconds": self._lease_seconds})
+        renewed = await driver_fetch(
+            self._engine, _RENEW, {**as_document(rows), "lease_seconds": self._lease_seconds}
+        )
         return {str(event_id) for (event_id,) in renewed}
 
     async def mark_published(self, sent: Sequence[tuple[Claim, Acknowledgement]]) -> int:
@@ -177,7 +185,7 @@ class OutboxStore:
             }
             for claim, ack in sorted(sent, key=lambda one: one[0].message.event_id)
         ]
-        ((written,),) = await self._write(_PUBLISHED, as_document(rows))
+        ((written,),) = await driver_fetch(self._engine, _PUBLISHED, as_document(rows))
         return int(written)
 
     async def mark_failed(self, failed: Sequence[FailedSend]) -> int:
@@ -192,40 +200,33 @@ class OutboxStore:
             }
             for each in sorted(failed, key=lambda each: each.claim.message.event_id)
         ]
-        ((written,),) = await self._write(_FAILED, as_document(rows))
+        ((written,),) = await driver_fetch(self._engine, _FAILED, as_document(rows))
         return int(written)
 
     async def delete_published(self, *, older_than_days: int, limit: int) -> int:
         """Delete up to `limit` rows that were published that long ago; returns how many."""
-        async with self._engine.begin() as connection:
-            return (await connection.execute(_DELETE, {"days": older_than_days, "limit": limit})).rowcount
+        return len(await driver_fetch(self._engine, _DELETE, {"days": older_than_days, "limit": limit}))
 
     async def backlog(self) -> Backlog:
         """What is not published now."""
-        async with self._engine.begin() as connection:
-            rows, dead, oldest_seconds = (await connection.execute(_BACKLOG)).one()
+        ((rows, dead, oldest_seconds),) = await driver_fetch(self._engine, _BACKLOG)
         return Backlog(rows, dead, oldest_seconds)
-
-    async def _write(self, statement: DriverStatement, values: dict[str, Any]) -> Sequence[Any]:
-        # One statement needs no BEGIN and COMMIT around it.
-        async with driver_connection(self._engine) as connection:
-            return await connection.fetch(statement, values)
 
 
 def _sorted(claims: Sequence[Claim]) -> Sequence[Claim]:
     return sorted(claims, key=lambda claim: claim.message.event_id)
 
 
-def _message_of(row: Row[Any]) -> EventMessage:
+def _message_of(row: Mapping[str, Any]) -> EventMessage:
     return EventMessage(
-        event_id=str(row.event_id),
-        aggregate_type=row.aggregate_type,
-        aggregate_id=row.aggregate_id,
-        seq=row.seq,
-        event_type=row.event_type,
-        event_version=row.event_version,
-        occurred_at=row.occurred_at,
-        topic=row.topic,
-        payload=bytes(row.payload),
-        traceparent=row.headers.get("traceparent", ""),
+        event_id=str(row["event_id"]),
+        aggregate_type=row["aggregate_type"],
+        aggregate_id=row["aggregate_id"],
+        seq=row["seq"],
+        event_type=row["event_type"],
+        event_version=row["event_version"],
+        occurred_at=row["occurred_at"],
+        topic=row["topic"],
+        payload=bytes(row["payload"]),
+        traceparent=row["headers"].get("traceparent", ""),
     )

@@ -9,7 +9,7 @@ from app.outbox.claim import Claim, renew_every, send_until
 from app.outbox.store import FailedSend, OutboxStore
 from kits.kafka.records import Acknowledgement
 from kits.observability.logs import get_logger
-from kits.postgres.errors import outage_suppressed
+from kits.postgres.outages import outage_suppressed
 
 log = get_logger(__name__)
 

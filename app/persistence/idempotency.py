@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Text, bindparam, delete, func, select
+from sqlalchemy import Text, bindparam, delete, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import Integer
 
 from app.application.errors import IdempotencyKeyWaitError
 from app.application.ports import KeyClaim, KeyOwner
 from app.persistence.tables import idempotency_keys
-from kits.postgres.driver import DriverConnection, DriverStatement
+from kits.postgres.driver import DriverConnection, DriverStatement, driver_fetch
 from kits.postgres.errors import LockTimeoutError
 from kits.postgres.schema import as_document, insert_from_document, rows_from_document
 
@@ -39,8 +39,10 @@ _old = (
     .with_for_update(skip_locked=True)
     .cte("old")
 )
-_FORGET = delete(idempotency_keys).where(
-    _row.customer_id == _old.c.customer_id, _row.route == _old.c.route, _row.key == _old.c.key
+_FORGET = DriverStatement(
+    delete(idempotency_keys)
+    .where(_row.customer_id == _old.c.customer_id, _row.route == _old.c.route, _row.key == _old.c.key)
+    .returning(literal_column("1"))
 )
 
 
@@ -83,8 +85,7 @@ class SqlIdempotencyKeys:
 
     async def forget_old(self, *, limit: int) -> int:
         """Delete up to `limit` keys that are older than 24 hours; returns how many."""
-        async with self._engine.begin() as connection:
-            return (await connection.execute(_FORGET, {"limit": limit})).rowcount
+        return len(await driver_fetch(self._engine, _FORGET, {"limit": limit}))
 
 
 def _name_of(claim: KeyClaim) -> tuple[str, str, str]:

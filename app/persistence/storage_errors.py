@@ -6,10 +6,16 @@ from contextlib import contextmanager
 from app.application.errors import (
     StorageConflictError,
     StorageError,
+    StorageNotReadyError,
+    StorageOverloadedError,
     StorageRefusedError,
+    StorageStaleError,
     StorageUnavailableError,
 )
 from kits.postgres.errors import Fault, constraint, fault_of, sqlstate
+from kits.postgres.outages import sentence, warn_once
+
+MIGRATE_COMMAND = "python -m app migrate"
 
 
 @contextmanager
@@ -21,10 +27,11 @@ def storage_errors() -> Iterator[None]:
         meaning = _meaning(error)
         if meaning is None:
             raise
+        warn_once(error)
         raise meaning from error
 
 
-def _meaning(error: Exception) -> StorageError | None:
+def _meaning(error: Exception) -> StorageError | None:  # noqa: PLR0911 - one line per fault
     match fault_of(error):
         case Fault.RUN_AGAIN:
             return StorageConflictError("The transaction was in conflict with another one.")
@@ -32,6 +39,12 @@ def _meaning(error: Exception) -> StorageError | None:
             return StorageRefusedError(
                 f"The database refused the data: {constraint(error) or sqlstate(error)}."
             )
+        case Fault.STALE:
+            return StorageStaleError(sentence(error, migrate_command=MIGRATE_COMMAND))
+        case Fault.NOT_READY:
+            return StorageNotReadyError(sentence(error, migrate_command=MIGRATE_COMMAND))
+        case Fault.OVERLOADED:
+            return StorageOverloadedError("More requests are waiting for the database than it can take now.")
         case Fault.OUTAGE | Fault.BUSY:
             return StorageUnavailableError("The order database does not answer now; try again in a moment.")
         case Fault.BUG:

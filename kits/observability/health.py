@@ -7,6 +7,11 @@ from typing import Protocol
 
 import msgspec
 
+from kits.observability.logs import get_logger
+from kits.observability.repeats import Repeats
+
+log = get_logger(__name__)
+
 CHECK_SECONDS = 2.0
 
 
@@ -49,6 +54,7 @@ class Health:
 
     def __init__(self, checks: Sequence[HealthCheck]) -> None:
         self._checks = checks
+        self._failures = Repeats(seconds=60.0)
         self._draining = False
 
     def drain(self) -> None:
@@ -56,8 +62,11 @@ class Health:
         self._draining = True
 
     async def report(self) -> HealthReport:
-        """Run all checks side by side, each bounded by two seconds."""
-        results = await asyncio.gather(*(_bounded(check) for check in self._checks))
+        """Run all checks side by side, each bounded by two seconds.
+
+        One that fails is unready; the log has its trace, once a minute.
+        """
+        results = await asyncio.gather(*(self._bounded(check) for check in self._checks))
         found = {check.name: result for check, result in zip(self._checks, results, strict=True)}
         if self._draining:
             found["process"] = CheckResult(Status.UNREADY, "The process is draining and takes no new work.")
@@ -65,12 +74,18 @@ class Health:
         worst = next((s for s in (Status.UNREADY, Status.DEGRADED) if s in statuses), Status.OK)
         return HealthReport(worst, found)
 
-
-async def _bounded(check: HealthCheck) -> CheckResult:
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            return await check.check()
-    except TimeoutError:
-        return CheckResult(
-            Status.UNREADY, f"The check {check.name} did not answer within {CHECK_SECONDS:.0f} s."
-        )
+    async def _bounded(self, check: HealthCheck) -> CheckResult:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                return await check.check()
+        except TimeoutError:
+            return CheckResult(
+                Status.UNREADY, f"The check {check.name} did not answer within {CHECK_SECONDS:.0f} s."
+            )
+        except Exception as error:
+            if self._failures.is_first(check.name):
+                log.exception("health_check_failed", check=check.name, action="report a bug with this trace")
+            return CheckResult(
+                Status.UNREADY,
+                f"The check {check.name} failed ({type(error).__name__}); the log has its trace.",
+            )

@@ -62,10 +62,12 @@ _BY_TYPE: Mapping[type[BaseException], Diagnosis] = {
         "has a host name that is not known here", "correct the name, or mend DNS", lasting=False
     ),
 }
-_TOLD_IN_STATEMENTS = {
-    "25006": "The database only takes reads: it is a standby, or default_transaction_read_only is on.",
-    "53100": "The database has no space left on its disk.",
+TOLD_BY_STATE = {
+    "25006": "The database is read-only: it is a standby, or default_transaction_read_only is on."
+    " Make it writable again, or let the address lead to the primary.",
+    "53100": "The database's disk is full: give it room; nothing can be stored until then.",
 }
+"""What a statement that may have been right says about the server."""
 
 
 def diagnose_connection(error: BaseException) -> Diagnosis:
@@ -91,8 +93,8 @@ def diagnose_statement(error: BaseException) -> str:
     """What a failed statement of a command means, as one sentence; the server's own words if need be."""
     cause = _driver_error(error)
     state = sqlstate(cause)
-    if state in _TOLD_IN_STATEMENTS:
-        return _TOLD_IN_STATEMENTS[state]
+    if state in TOLD_BY_STATE:
+        return TOLD_BY_STATE[state]
     if not state:
         return f"The database does not answer ({type(cause).__name__}): look at it, then repeat this."
     said = " ".join(str(cause).split())

@@ -6,8 +6,8 @@ Where a transaction is the bottleneck its statements go this way; the pool stays
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import lru_cache
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any
 
@@ -15,7 +15,8 @@ from sqlalchemy import ClauseElement, ColumnElement, literal_column
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from kits.postgres.errors import is_out_of_step
+from kits.postgres.errors import condemns_connection
+from kits.postgres.pools import condemn, may_run_again, run_again_once
 
 _NOTHING: Mapping[str, Any] = {}
 _PARAMETER = re.compile(r"\$(\d+)")
@@ -115,27 +116,68 @@ class DriverConnection:
 
 @asynccontextmanager
 async def driver_connection(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
-    """One of the engine's connections, for the driver alone: nothing may run on it through the engine."""
+    """One of the engine's connections, for the driver alone: nothing may run on it through the engine.
+
+    A fault that condemns it (see kits.postgres.errors) throws away all that were opened before it.
+    """
     async with engine.connect() as connection:
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        usable = True
+        lent = await connection.get_raw_connection()
+        driver: Any = lent.driver_connection
+        condemned = False
         try:
             yield DriverConnection(driver)
         except Exception as error:
-            usable = not is_out_of_step(error)
+            condemned = condemns_connection(error)
             raise
         finally:
             # The engine has not seen this connection fail: without this it would lend it again.
-            if driver.is_closed() or not usable:
+            if condemned:
+                await condemn(connection, lent)
+            elif driver.is_closed():
                 await connection.invalidate()
 
 
 @asynccontextmanager
 async def driver_transaction(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
-    """A transaction on a connection of its own, see `DriverConnection.transaction`."""
-    async with driver_connection(engine) as connection, connection.transaction():
+    """A transaction on a connection of its own, see `DriverConnection.transaction`.
+
+    A connection that can't even begin one is replaced; nobody notices.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(_begun(engine))
+        except Exception as error:
+            if not may_run_again(error):
+                raise
+            connection = await stack.enter_async_context(_begun(engine))
         yield connection
         await connection.flush()
+
+
+async def driver_fetch(
+    engine: AsyncEngine, statement: DriverStatement, values: Mapping[str, Any] = _NOTHING
+) -> Sequence[Any]:
+    """One statement, which commits by itself; once more on a new connection if the first was of no use.
+
+    It must bear to be run twice: when a connection is lost, whether it has committed is unknown.
+
+    Raises:
+        As `DriverConnection.fetch`.
+    """
+    return await run_again_once(partial(_fetch_alone, engine, statement, values))
+
+
+async def _fetch_alone(
+    engine: AsyncEngine, statement: DriverStatement, values: Mapping[str, Any]
+) -> Sequence[Any]:
+    async with driver_connection(engine) as connection:
+        return await connection.fetch(statement, values)
+
+
+@asynccontextmanager
+async def _begun(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
+    async with driver_connection(engine) as connection, connection.transaction():
+        yield connection
 
 
 async def beneath(connection: AsyncConnection) -> DriverConnection:

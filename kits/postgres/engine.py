@@ -1,16 +1,15 @@
 """PostgreSQL connections: an engine whose every wait is bounded, by the server itself."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
 import msgspec
-from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kits.postgres.address import address_problems, parse_address
 from kits.postgres.connect import CONNECT_SECONDS, connect
-from kits.postgres.errors import is_out_of_step
+from kits.postgres.pools import watch_pool
 from kits.settings import Secret
 
 _ADDRESS = "database_address"
@@ -26,11 +25,17 @@ _SESSION = {
 }
 
 
+PoolSize = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+
+
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings group `DATABASE_…` of a process."""
 
     url: Secret
-    pool_size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    pool_size: PoolSize = 10
+    """Connections for orders; as many again, of their own, for what becomes of them."""
+    read_pool_size: PoolSize = 5
+    """Connections for reads: never one that an order needs."""
     wait_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 30.0
     """How long a start waits for a database that does not answer."""
 
@@ -39,8 +44,10 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
         return address_problems("DATABASE_URL", self.url)
 
 
-def create_engine(url: str, *, application_name: str, pool_size: int = 5) -> AsyncEngine:
-    """An engine with at most `pool_size` connections, a 5 s bound to get one, and no values in its errors.
+def create_engine(
+    url: str, *, application_name: str, pool_size: int = 5, wait_seconds: float = CONNECT_SECONDS
+) -> AsyncEngine:
+    """An engine with at most `pool_size` connections, `wait_seconds` to get one, no values in its errors.
 
     Raises:
         DatabaseAddressError: `url` is not an address.
@@ -52,13 +59,13 @@ def create_engine(url: str, *, application_name: str, pool_size: int = 5) -> Asy
         execution_options={_ADDRESS: address.where},
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=CONNECT_SECONDS,
+        pool_timeout=wait_seconds,
         pool_recycle=1800,
         hide_parameters=True,
         json_serializer=_to_json,
         json_deserializer=msgspec.json.decode,
     )
-    event.listen(engine.sync_engine, "handle_error", _drop_out_of_step)
+    watch_pool(engine)
     return engine
 
 
@@ -67,10 +74,19 @@ def where(engine: AsyncEngine) -> str:
     return str(engine.sync_engine.get_execution_options()[_ADDRESS])
 
 
-def _drop_out_of_step(context: ExceptionContext) -> None:
-    """SQLAlchemy takes this error for a statement's own, and would lend the connection again."""
-    if context.sqlalchemy_exception is not None and is_out_of_step(context.sqlalchemy_exception):
-        context.is_disconnect = True
+class EnginePools:
+    """All pools of a process; a part of its lifecycle that ends after those that use them."""
+
+    def __init__(self, engines: Sequence[AsyncEngine]) -> None:
+        self._engines = engines
+
+    async def start(self) -> None:
+        """Nothing: a pool opens its connections when they are needed."""
+
+    async def stop(self) -> None:
+        """Close every connection that is not lent."""
+        for engine in self._engines:
+            await engine.dispose()
 
 
 def _to_json(value: object) -> str:

@@ -1,6 +1,8 @@
 """PostgreSQL readiness: waits for a database at the start, and tells later whether it serves this build."""
 
 import asyncio
+import math
+import time
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,13 +11,19 @@ from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
 from kits.postgres.diagnosis import CONNECTION_ERRORS, diagnose_connection
 from kits.postgres.engine import where
-from kits.postgres.errors import Fault, fault_of
+from kits.postgres.errors import Fault, fault_of, sqlstate
 from kits.postgres.migrations import History
+from kits.postgres.outages import not_this_builds, sentence
+from kits.postgres.pools import run_again_once
+from kits.postgres.write_probe import WriteProbe
 from kits.resilience.retry import Backoff
 
 log = get_logger(__name__)
 
 _BACKOFF = Backoff(base_seconds=0.5, cap_seconds=3.0)
+_VALID_SECONDS = 1.0
+# Within the two seconds that a health check has.
+_BRIEFLY = text("SET LOCAL lock_timeout = '500ms'")
 
 
 class DatabaseUnreachableError(Exception):
@@ -51,26 +59,61 @@ async def wait_until_reachable(engine: AsyncEngine, *, within_seconds: float) ->
 
 
 class DatabaseHealth:
-    """Ready while the database answers and its schema is this build's head, or newer."""
+    """Ready while the database's schema is this build's head, or newer, and (with a probe) can be written.
+
+    Where a process serves, the engine is for nothing else: a check never waits behind the process's own work.
+    Whoever asks more often than once a second gets the former answer.
+    """
 
     name = "database"
 
-    def __init__(self, engine: AsyncEngine, history: History, *, migrate_command: str) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        history: History,
+        probe: WriteProbe | None = None,
+        *,
+        migrate_command: str,
+    ) -> None:
         self._engine = engine
         self._history = history
+        self._probe = probe
         self._migrate_command = migrate_command
+        self._one_at_a_time = asyncio.Lock()
+        self._result = CheckResult(Status.UNREADY)
+        self._valid_until = -math.inf
 
     async def check(self) -> CheckResult:
-        """Unready when the database is away or was not migrated."""
+        """Unready when the database is away, read-only, full, not migrated, or refuses a right."""
+        async with self._one_at_a_time:
+            if time.monotonic() >= self._valid_until:
+                self._result = await self._look()
+                self._valid_until = time.monotonic() + _VALID_SECONDS
+            return self._result
+
+    async def _look(self) -> CheckResult:
         try:
-            async with self._engine.connect() as connection:
-                revision = await self._history.current(connection)
+            return await run_again_once(self._try)
         except Exception as error:
-            if fault_of(error) is Fault.BUG:
-                raise
-            return CheckResult(Status.UNREADY, f"The database does not answer ({type(error).__name__}).")
-        if not self._history.is_current(revision):
-            return CheckResult(
-                Status.UNREADY, f"The schema is at {revision or 'nothing'}: run `{self._migrate_command}`."
-            )
+            match fault_of(error):
+                case Fault.BUG | Fault.DEFINITE:
+                    raise
+                case Fault.BUSY | Fault.RUN_AGAIN:
+                    # Somebody holds a table: whatever waits for it waits, the rest goes on.
+                    return CheckResult(
+                        Status.DEGRADED, f"A table is locked ({sqlstate(error)}): see who has it."
+                    )
+                case _:
+                    return CheckResult(Status.UNREADY, sentence(error, migrate_command=self._migrate_command))
+
+    async def _try(self) -> CheckResult:
+        async with self._engine.connect() as connection:
+            revision = await self._history.current(connection)
+            if not self._history.is_current(revision):
+                found = f"it is at {revision or 'nothing'}"
+                return CheckResult(Status.UNREADY, not_this_builds(found, self._migrate_command))
+            await connection.execute(_BRIEFLY)
+            if self._probe and (lacking := await self._probe.run(connection)):
+                action = f"run `{self._migrate_command}`, or grant it"
+                return CheckResult(Status.UNREADY, f"For this build {lacking}: {action}.")
         return CheckResult(Status.OK)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kits.postgres.errors import Fault, fault_of, sqlstate
+from kits.postgres.errors import Fault, fault_of
+from kits.postgres.outages import sentence, warn_once
 from worker.delivery.ports import LedgerUnavailableError
 
-_AGAIN = frozenset({Fault.RUN_AGAIN, Fault.OUTAGE, Fault.BUSY})
+_PASSED_ON = frozenset({Fault.BUG, Fault.DEFINITE})
+_MIGRATE_COMMAND = "python -m worker migrate"
 
 
 @contextmanager
@@ -15,7 +17,7 @@ def ledger_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if fault_of(error) not in _AGAIN:
+        if fault_of(error) in _PASSED_ON:
             raise
-        reason = sqlstate(error) or type(error).__name__
-        raise LedgerUnavailableError(f"The ledger's database does not answer now ({reason}).") from error
+        warn_once(error)
+        raise LedgerUnavailableError(sentence(error, migrate_command=_MIGRATE_COMMAND)) from error

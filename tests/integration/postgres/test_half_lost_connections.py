@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import InternalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kits.postgres.driver import DriverStatement, driver_connection
+from kits.postgres.driver import DriverStatement, driver_connection, driver_fetch, driver_transaction
 from kits.postgres.engine import create_engine
 from kits.postgres.errors import Fault, fault_of
 
@@ -100,6 +100,23 @@ async def test_it_counts_as_an_outage_and_is_not_lent_again(
     assert fault_of(lost.value) is Fault.OUTAGE
     async with driver_connection(engine) as connection:
         assert await connection.fetch(BACKEND)
+
+
+async def test_a_transaction_begins_on_a_living_connection_at_once(
+    engine: AsyncEngine, farewell: Farewell, database_url: str
+) -> None:
+    """Nothing was done on the other one yet: nobody needs to know."""
+    await dismissed(engine, farewell, database_url)
+    async with driver_transaction(engine) as connection:
+        assert await connection.fetch(BACKEND)
+
+
+async def test_a_statement_of_its_own_is_run_again_on_a_living_connection(
+    engine: AsyncEngine, farewell: Farewell, database_url: str
+) -> None:
+    """One try more, no loop."""
+    await dismissed(engine, farewell, database_url)
+    assert await driver_fetch(engine, BACKEND)
 
 
 async def test_the_engine_does_not_lend_it_again_either(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from kits.observability import health
 from kits.observability.health import CheckResult, Health, HealthCheck, Status
@@ -124,6 +125,20 @@ async def test_a_check_that_hangs_is_unready_within_its_bound(monkeypatch: pytes
 
     report = await Health([Stuck("stuck", Status.OK)]).report()
     assert report.checks["stuck"].status is Status.UNREADY
+
+
+async def test_a_check_that_fails_is_unready_and_leaves_its_trace_once() -> None:
+    """A probe never answers 500."""
+
+    class Broken(Check):
+        async def check(self) -> CheckResult:
+            raise KeyError("typo")
+
+    health = Health([Broken("broken", Status.OK)])
+    with capture_logs() as lines:
+        reports = [await health.report() for _ in range(3)]
+    assert {report.checks["broken"].status for report in reports} == {Status.UNREADY}
+    assert [line["event"] for line in lines] == ["health_check_failed"]
 
 
 def test_a_trace_is_continued_with_a_span_of_our_own() -> None:
