@@ -43,6 +43,7 @@ coupons = Table(
     Column("total_limit", Integer),
     Column("customer_limit", Integer),
     Column("used", Integer, nullable=False, server_default="0"),
+    CheckConstraint("code = upper(btrim(code, E' \\t') COLLATE \"C\")", "code"),
     CheckConstraint("value > 0 AND (kind = 'fixed' OR value <= 100)", "value"),
     CheckConstraint("kind = 'percent' AND minimum_subtotal = 0 OR currency IS NOT NULL", "currency"),
     CheckConstraint("used >= 0 AND used <= coalesce(total_limit, used)", "used"),

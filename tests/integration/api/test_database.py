@@ -78,6 +78,23 @@ async def test_an_order_is_placed_shown_and_refused_by_the_real_shop(port: int) 
     assert ([product["id"] for product in rest.json["items"]], rest.json["next"]) == (["p-2"], None)
 
 
+async def test_a_step_that_is_repeated_with_its_key_is_answered_as_it_was_then(port: int) -> None:
+    """Paid, fulfilled, and the payment sent again, with the same If-Match; then with another one."""
+    placed = await order(port, '{"items":[{"productId":"p-1","quantity":1}],"couponCode":" welcome10"}')
+    address = placed.headers["location"]
+    token = {"authorization": f"Bearer {a_token(scopes=['orders:fulfil'])}", "idempotency_key": "k-1"}
+    payment = message("POST", f"{address}/payment", b"", if_match='"1"', **token)
+    paid = await exchange(port, payment)
+    fulfilled = await exchange(port, message("POST", f"{address}/fulfilment", b"", **token))
+    again = await exchange(port, payment)
+    assert (paid.status, fulfilled.json["status"], again.status) == (200, "FULFILLED", 200)
+    assert (again.json, again.headers["etag"]) == (paid.json, '"2"')
+    assert again.headers["idempotency-replayed"] == "true"
+    assert (again.json["status"], again.json["couponCode"]) == ("PAID", "WELCOME10")
+    other = await exchange(port, message("POST", f"{address}/payment", b"", if_match='"2"', **token))
+    assert (other.status, other.problem()["code"]) == (422, "idempotency_key_reused")
+
+
 async def test_without_kafka_the_shop_is_degraded_and_ready(port: int) -> None:
     reply = await exchange(port, message("GET", "/readyz"))
     assert (reply.status, reply.json["checks"]["database"]["status"]) == (200, "ok")

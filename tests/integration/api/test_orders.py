@@ -203,6 +203,20 @@ async def test_a_key_and_the_hash_of_the_decoded_body_go_with_the_command(shop: 
     assert first.request_hash != other.request_hash
 
 
+async def test_however_a_coupon_is_spelled_it_is_the_same_body(shop: Shop) -> None:
+    """Case and blanks around the code; what is no code at all is refused."""
+    for code in (b"WELCOME10", b"welcome10", b" Welcome10\\t"):
+        body = b'{"items":[{"productId":"p-1","quantity":1}],"couponCode":"%b"}' % code
+        reply = await shop.order(body, idempotency_key="k-1")
+        assert (reply.status, reply.json["couponCode"]) == (202, "WELCOME10")
+    assert len({command.idempotency for command in shop.behind.commands}) == 1
+    for code in (b"", b"  ", b"WEL COME", b"WELCOME10\\n", b"\\u00a0WELCOME10", b"W\xc4\xb1N"):
+        body = b'{"items":[{"productId":"p-1","quantity":1}],"couponCode":"%b"}' % code
+        refused = await shop.order(body)
+        assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "#/couponCode")
+        assert "\\Z" not in refused.json["errors"][0]["detail"]
+
+
 async def test_a_replayed_order_is_the_same_202_with_a_mark(shop: Shop) -> None:
     """Also when the order has gone on meanwhile: it is shown as it was placed."""
     first = await shop.order(b'{"items":[{"productId":"p-1","quantity":1}]}', idempotency_key="k-1")

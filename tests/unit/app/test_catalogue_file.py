@@ -80,6 +80,11 @@ def test_products_and_coupons_are_read_in_any_order() -> None:
             COUPON | {"validFrom": "2026-01-02T00:00:00Z", "validUntil": "2026-01-02T00:00:00Z"},
             "`validUntil` is not after",
         ),
+        (
+            b'{"type":"product","id":"p-1","price":1,"price":2,"name":"a","currency":"KRW"}',
+            "`price` stands twice",
+        ),
+        (b'{"type":"coupon","code":"A","c\\u006fde":"B","kind":"percent","value":10}', "`code` stands twice"),
         (b"[" * 100_000, "line 2: "),
         (b" " * (MAX_LINE_BYTES + 1), "read no further"),
     ],
@@ -98,6 +103,14 @@ def test_every_fault_is_told_at_once() -> None:
         "line 4: product p-1 stands in line 1 already.",
         "line 5: coupon A stands in line 3 already.",
         "line 5: `value` is more than 100 per cent.",
+    ]
+
+
+def test_a_code_that_differs_in_case_or_blanks_only_is_the_same_code() -> None:
+    """It is kept in capital letters, and named so."""
+    assert [coupon.code for coupon in read(COUPON | {"code": " summer-5\t"}).coupons] == ["SUMMER-5"]
+    assert faults(COUPON | {"code": "summer"}, COUPON | {"code": " Summer"}) == [
+        "line 2: coupon SUMMER stands in line 1 already."
     ]
 
 
