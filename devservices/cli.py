@@ -12,6 +12,7 @@ from devservices.data_platform.server import serve
 from devservices.environment import environment
 from devservices.errors import DevServicesError
 from devservices.instance import Instance
+from devservices.run.configuration import run_ports, shared_environment
 from devservices.run.session import Session
 from devservices.stack import Server, Stack
 from devservices.status import as_table, describe
@@ -49,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", _down, "stop them in order and keep the data"),
         ("status", _status, "show what runs, and where"),
         ("reset", _reset, "stop them and delete their data"),
-        ("env", _env, "print their addresses as lines for a shell"),
+        ("env", _env, "print what the product's commands need to find them, as lines for a shell"),
     ):
         sub = commands.add_parser(name, help=text, description=text)
         sub.add_argument("--instance", default="dev", help="name of the set of servers (default: dev)")
@@ -117,7 +118,8 @@ def _reset(options: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
-    addresses = Stack(Instance(options.instance), environment()).addresses()
-    for name, value in addresses.as_environment().items():
+    instance, environ = Instance(options.instance), environment()
+    addresses = Stack(instance, environ).addresses()
+    for name, value in shared_environment(instance, addresses, run_ports(environ), environ).items():
         print(f"export {name}={shlex.quote(value)}")
     return 0

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from devservices.errors import DevServicesError
+from devservices.ports import LOOPBACK
 from kits.env_file import with_env_file
 from kits.settings import SettingsError, secrets_inline
 
@@ -45,3 +46,10 @@ def port_from(environ: Mapping[str, str], name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
         raise PortNameError(f"{name} is no port: set it to a number from 1 to 65535.")
     return int(text)
+
+
+def reachable(environ: Mapping[str, str], host_name: str, port: int) -> str:
+    """Where this machine reaches a server that listens on the host of this setting, or on loopback."""
+    host = environ.get(host_name, "").strip().removeprefix("[").removesuffix("]")
+    host = {"": LOOPBACK, "0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

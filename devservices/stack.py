@@ -31,17 +31,21 @@ class Addresses:
 
 
 class Stack:
-    """The servers of one instance; those that the environment names already are used and never touched."""
+    """The servers of one instance; others that the environment names are used instead and never touched.
+
+    An address that `python -m devservices env` gave is one of its own.
+    """
 
     def __init__(
         self, instance: Instance, environ: Mapping[str, str] = os.environ, *, fsync: bool = True
     ) -> None:
         self.instance = instance
-        self.external_database = environ.get(DATABASE_URL) or None
-        self.external_kafka = environ.get(KAFKA_BOOTSTRAP_SERVERS) or None
         cache = instance.home / "cache"
         self.postgres = PostgresServer(instance.directory / "postgres", fsync=fsync, cache=cache)
         self.kafka = KafkaServer(instance.directory / "kafka", cache=cache)
+        database, kafka = environ.get(DATABASE_URL), environ.get(KAFKA_BOOTSTRAP_SERVERS)
+        self.external_database = None if database == self.postgres.url() else database or None
+        self.external_kafka = None if kafka == self.kafka.bootstrap_servers else kafka or None
 
     def own_servers(self) -> list[Server]:
         """The servers that this instance starts and stops, in start order."""

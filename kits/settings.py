@@ -53,6 +53,11 @@ def read_settings(kind: type[T], environment: Mapping[str, str]) -> T:
     return settings
 
 
+def look_at_settings(kind: type[T], environment: Mapping[str, str]) -> tuple[T, list[str]]:
+    """As read_settings, with its sentences instead of an error, and stand-ins for what is wrong."""
+    return _read(kind, environment, prefix="")
+
+
 def variables(kind: type[msgspec.Struct], prefix: str = "") -> dict[str, msgspec.structs.FieldInfo]:
     """Every variable that `kind` reads, in the order of its fields."""
     found: dict[str, msgspec.structs.FieldInfo] = {}

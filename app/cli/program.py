@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from app.application.catalogue_errors import CatalogueError
 from app.application.errors import ApplicationError
-from app.cli import catalogue, dead_events, development_token, preparing, serving
+from app.cli import catalogue, dead_events, development_token, preparing, serving, shown_settings
 from app.cli.catalogue_file import CatalogueFileError
 from app.cli.environment import FAILED, USAGE_ERROR, DatabaseNotReadyError
 from app.outbox.operations import OutboxUnavailableError
@@ -41,6 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="The order service.")
     parser.set_defaults(command=serving.run_service)
     commands = parser.add_subparsers(metavar="command", title="commands (without one: serve)")
-    for family in (preparing, development_token, catalogue, dead_events):
+    for family in (serving, preparing, development_token, catalogue, dead_events, shown_settings):
         family.add_commands(commands)
     return parser

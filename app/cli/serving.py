@@ -11,11 +11,17 @@ from app.main import create_app
 from app.settings import AppSettings
 from kits.observability.logs import get_logger
 from kits.postgres.readiness import wait_until_reachable
+from kits.terminal.arguments import Commands
 from kits.web.listener import url_of
 from kits.web.server import serve
 from kits.web.signals import stop_on_signals
 
 log = get_logger(__name__)
+
+
+def add_commands(commands: Commands) -> None:
+    """Tell the parser about it."""
+    commands.add_parser("serve", help="serve until a signal (the default)").set_defaults(command=run_service)
 
 
 def run_service(_options: argparse.Namespace) -> int:

@@ -57,6 +57,33 @@ def jwt_secret(instance: Instance, environ: Mapping[str, str]) -> str:
     return path.read_text().strip()
 
 
+def platform_url(environ: Mapping[str, str], chosen: RunPorts) -> str:
+    """DATA_PLATFORM_URL, or where a run serves a platform of its own."""
+    return environ.get("DATA_PLATFORM_URL") or f"http://{ports.LOOPBACK}:{chosen.platform}"
+
+
+def has_own_platform(environ: Mapping[str, str], chosen: RunPorts) -> bool:
+    """Whether a run serves the data platform itself: nothing else is named, or nobody is there."""
+    own = platform_url({}, chosen)
+    return platform_url(environ, chosen) == own and (
+        not environ.get("DATA_PLATFORM_URL") or ports.is_free(chosen.platform)
+    )
+
+
+def shared_environment(
+    instance: Instance, addresses: Addresses, chosen: RunPorts, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """What every process and command of the product needs to find its servers and its neighbours."""
+    return {
+        **addresses.as_environment(),
+        "DATA_PLATFORM_URL": platform_url(environ, chosen),
+        "JWT_SECRET": jwt_secret(instance, environ),
+        "API_PORT": str(chosen.api),
+        "WORKER_PORT": str(chosen.worker),
+        "PLATFORM_PORT": str(chosen.platform),
+    }
+
+
 def process_environment(
     name: str,
     instance: Instance,
@@ -67,12 +94,7 @@ def process_environment(
     """The environment of one process: the caller's, completed; its JSON log lines go to a file of its own."""
     return {
         **environ,
-        **addresses.as_environment(),
-        "DATA_PLATFORM_URL": environ.get("DATA_PLATFORM_URL") or f"http://127.0.0.1:{chosen.platform}",
-        "JWT_SECRET": jwt_secret(instance, environ),
-        "API_PORT": str(chosen.api),
-        "WORKER_PORT": str(chosen.worker),
-        "PLATFORM_PORT": str(chosen.platform),
+        **shared_environment(instance, addresses, chosen, environ),
         # What .env says is in here already.
         "ENV_FILE": os.devnull,
         "LOG_LEVEL": "debug",

@@ -7,13 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from devservices import leftovers
+from devservices.environment import reachable
 from devservices.errors import DevServicesError, JourneyError
 from devservices.instance import Instance
 from devservices.locks import exclusive
 from devservices.run.arrival_check import arrivals_of, arrived_in_order, is_delivered, steps_of
 from devservices.run.children import Children
 from devservices.run.commands import run_command
-from devservices.run.configuration import jwt_secret, process_environment, require_free_ports, run_ports
+from devservices.run.configuration import (
+    has_own_platform,
+    jwt_secret,
+    platform_url,
+    process_environment,
+    require_free_ports,
+    run_ports,
+)
 from devservices.run.http import call
 from devservices.run.journey import Step, read_steps, render
 from devservices.run.orders import PlacedOrder, place_orders
@@ -42,7 +50,7 @@ class Session:
         self._environ = environ
         self._stack = Stack(instance, environ)
         self._ports = run_ports(environ)
-        self._own_platform = not environ.get("DATA_PLATFORM_URL")
+        self._own_platform = has_own_platform(environ, self._ports)
         self._stop = StopRequest()
         self._children = Children(instance, self._stop)
         self._started_servers: list[Server] = []
@@ -124,7 +132,7 @@ class Session:
         self._children.start("worker", "worker", env=self._env("worker"))
 
     def _wait_until_ready(self) -> None:
-        for name, url in (("API", self._api_url), ("worker", f"http://127.0.0.1:{self._ports.worker}")):
+        for name, url in (("API", self._api_url), ("worker", self._worker_url)):
             answered = self._children.wait_until(
                 lambda url=url: call("GET", f"{url}/readyz").status == 200,  # type: ignore[misc]
                 within_seconds=READY_SECONDS,
@@ -165,9 +173,9 @@ class Session:
     def _serve(self, orders: Sequence[PlacedOrder]) -> None:
         text = welcome(
             api=self._api_url,
-            worker=f"http://127.0.0.1:{self._ports.worker}",
+            worker=self._worker_url,
             platform=self._platform_url + ("/received" if self._own_platform else ""),
-            logs=self._instance.logs,
+            instance=self._instance,
             token=self._token,
             orders=orders,
         )
@@ -190,11 +198,15 @@ class Session:
 
     @property
     def _api_url(self) -> str:
-        return f"http://127.0.0.1:{self._ports.api}"
+        return reachable(self._environ, "API_HOST", self._ports.api)
+
+    @property
+    def _worker_url(self) -> str:
+        return reachable(self._environ, "WORKER_HOST", self._ports.worker)
 
     @property
     def _platform_url(self) -> str:
-        return self._environ.get("DATA_PLATFORM_URL") or f"http://127.0.0.1:{self._ports.platform}"
+        return platform_url(self._environ, self._ports)
 
 
 def say(text: str) -> None:

@@ -2,31 +2,38 @@
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
+from devservices.instance import ROOT, Instance
 from devservices.run.orders import PlacedOrder
 
 BODY = '{"items":[{"productId":"p-1","quantity":2}],"couponCode":"WELCOME10"}'
 
 
 def welcome(
-    *, api: str, worker: str, platform: str, logs: Path, token: str, orders: Sequence[PlacedOrder]
+    *, api: str, worker: str, platform: str, instance: Instance, token: str, orders: Sequence[PlacedOrder]
 ) -> str:
     """Several lines for the terminal; the token in them is a development token."""
     json_body = f"-H 'Content-Type: application/json' -d {shlex.quote(BODY)}"
     authorization = shlex.quote(f"Authorization: Bearer {token}")
+    named = "" if instance == Instance() else f" --instance {instance.name}"
     return "\n".join(
         [
             f"  API docs   {api}/docs",
             f"  metrics    {api}/metrics",
             f"  worker     {worker}/readyz",
             f"  platform   {platform}",
-            f"  logs       {logs}",
+            f"  logs       {instance.logs}",
             "",
             "Place an order of your own, and read one:",
             f"  TOKEN={authorization}",
             f'  curl -i -H "$TOKEN" {json_body} {api}/orders',
             f'  curl -i -H "$TOKEN" {api}/orders/{orders[-1].order_id}',
+            "",
+            "Go on in another terminal:",
+            f"  cd {shlex.quote(str(ROOT))}; source .venv/bin/activate",
+            f'  eval "$(python -m devservices env{named})"',
+            "  python -m app token --sub c-1 --scope orders:fulfil     # for POST /orders/{id}/fulfilment",
+            "  python -m worker dlq list",
             "",
             "Ctrl-C stops everything that this command started.",
         ]

@@ -1,6 +1,9 @@
 """`make demo` as a user meets it, beside whatever else runs on this machine."""
 
+import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +15,10 @@ import pytest
 from devservices import ports, throwaway
 from devservices.instance import ROOT
 from devservices.stack import Stack
+from tests.commands import PASSED_ON
+from tests.waiting import patient
+
+README = ROOT / "README.md"
 
 ELSEWHERE = {
     "DATABASE_URL",
@@ -22,7 +29,7 @@ ELSEWHERE = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     claimed = throwaway.claim("demo")
     yield claimed
@@ -51,6 +58,51 @@ def test_the_demo_shows_each_order_arrive_ends_with_success_and_leaves_nothing_r
     assert done.stdout.count("event_arrived") == 5
     assert done.stdout.count("coupon WELCOME10") == 2
     assert all(ports.is_free(int(port)) for port in (api, worker, platform))
+    assert not any(server.is_running() for server in stack.own_servers())
+
+
+def shell(script: str, **environ: str) -> str:
+    """What a shell of a newcomer says to these lines; each of them must succeed."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, env={**kept, **environ},
+        capture_output=True, text=True, timeout=patient(60), check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_readme_goes_on_beside_a_run_as_it_is_written(stack: Stack) -> None:
+    """An order by curl, paid and fulfilled, and a command of the worker; only ports and ids are changed."""
+    names = ("API_PORT", "WORKER_PORT", "PLATFORM_PORT")
+    chosen = dict(zip(names, map(str, ports.choose_free(3)), strict=True))
+    found = re.search(
+        r"```\n(source \.venv.*?\n\n)(.*?)ORDER=…[^\n]*\n(.*?)```", README.read_text(), re.DOTALL
+    )
+    assert found is not None
+    begin, place, go_on = (
+        part.replace("devservices env", f"devservices env --instance {stack.instance.name}").replace(
+            "127.0.0.1:8000", f"127.0.0.1:{chosen['API_PORT']}"
+        )
+        for part in found.groups()
+    )
+    env = {key: value for key, value in os.environ.items() if key not in ELSEWHERE}
+    command = [sys.executable, "-m", "devservices", "run", "--instance", stack.instance.name]
+    with subprocess.Popen(command, cwd=ROOT, env={**env, **chosen}, stdout=subprocess.PIPE, text=True) as run:
+        try:
+            assert run.stdout is not None
+            assert any("Ctrl-C stops everything" in line for line in run.stdout)
+            answer = shell(begin + place, **chosen)
+            assert answer.startswith("HTTP/1.1 202"), answer
+            order_id = json.loads(answer.splitlines()[-1])["orderId"]
+            answers = shell(f"{begin}ORDER={order_id}\n{go_on}", **chosen)
+            assert answers.count("HTTP/1.1 200") == 2, answers
+            assert '"status":"FULFILLED"' in answers
+            told = shell(f"{begin}python -m devservices status --instance {stack.instance.name}", **chosen)
+            assert "external" not in told, told
+        finally:
+            run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=patient(60)) == 0
     assert not any(server.is_running() for server in stack.own_servers())
 
 

@@ -8,12 +8,12 @@ from kits.kafka.errors import KafkaError
 from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
-from worker.cli import dead_letters, offsets, serving
+from worker.cli import dead_letters, offsets, serving, shown_settings
 from worker.cli.environment import FAILED, USAGE_ERROR, LedgerNotReadyError
 from worker.delivery.ports import LedgerUnavailableError
 
-_FAMILIES = (serving, dead_letters, offsets)
-_COMMANDS = ("consume", "migrate", "dlq", "offsets")
+_FAMILIES = (serving, dead_letters, offsets, shown_settings)
+_COMMANDS = ("consume", "migrate", "dlq", "offsets", "settings")
 
 
 def main(arguments: Sequence[str]) -> int:

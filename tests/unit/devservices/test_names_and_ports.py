@@ -1,10 +1,15 @@
-"""Names of instances, and ports from the environment."""
+"""Names of instances, and ports and addresses from the environment."""
+
+from pathlib import Path
 
 import pytest
 
-from devservices.environment import PortNameError, port_from
+from devservices.environment import PortNameError, port_from, reachable
 from devservices.instance import Instance, InstanceNameError
-from devservices.run.configuration import run_ports
+from devservices.ports import choose_free
+from devservices.run.configuration import has_own_platform, run_ports, shared_environment
+from devservices.stack import Addresses, Stack
+from devservices.state import save
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "cache", "locks", "A", "-x", "x" * 42])
@@ -22,3 +27,41 @@ def test_ports_have_defaults_and_can_be_chosen() -> None:
 def test_a_port_that_is_none_is_named(text: str) -> None:
     with pytest.raises(PortNameError, match="API_PORT"):
         port_from({"API_PORT": text}, "API_PORT", 8000)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("[::]", "http://[::1]:1"),
+        ("::1", "http://[::1]:1"),
+        ("[::1]", "http://[::1]:1"),
+        ("localhost", "http://localhost:1"),
+    ],
+)
+def test_a_run_reaches_its_processes_where_they_were_told_to_listen(host: str, url: str) -> None:
+    """A server that listens everywhere is reached on loopback."""
+    assert reachable({"API_HOST": host}, "API_HOST", 1) == url
+
+
+def test_the_addresses_that_env_printed_are_still_its_own(tmp_path: Path) -> None:
+    """After eval in a shell, run, down and reset mean the same servers as before."""
+    instance = Instance("mine", tmp_path)
+    save(instance.directory / "postgres" / "server.json", {"ports": [5000], "password": "hunter2"})
+    save(instance.directory / "kafka" / "server.json", {"ports": [5001, 5002]})
+    before = Stack(instance, {})
+    addresses = Addresses(before.postgres.url(), before.kafka.bootstrap_servers)
+    (free,) = choose_free()
+    given = {"PLATFORM_PORT": str(free)}
+    printed = given | shared_environment(instance, addresses, run_ports(given), given)
+    assert set(printed) > {"JWT_SECRET", "API_PORT", "WORKER_PORT", "DATA_PLATFORM_URL"}
+
+    after = Stack(instance, printed)
+    assert after.own_servers() == [after.postgres, after.kafka]
+    assert has_own_platform(printed, run_ports(printed))
+
+    elsewhere = printed | {"DATABASE_URL": "postgresql://db/orders", "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}
+    assert Stack(instance, elsewhere).own_servers() == []
+    assert not has_own_platform(elsewhere | {"DATA_PLATFORM_URL": "https://platform"}, run_ports(printed))
+    assert Stack(Instance("new", tmp_path), {"DATABASE_URL": ""}).external_database is None
