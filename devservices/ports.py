@@ -1,8 +1,18 @@
 """TCP ports on the loopback interface: which are free, which answer."""
 
+import random
 import socket
+import time
+from itertools import islice
+
+from devservices import state
+from devservices.instance import HOME
+from devservices.locks import exclusive
 
 LOOPBACK = "127.0.0.1"
+# Below what the systems give to outgoing connections (Linux from 32768, macOS from 49152).
+_OURS = range(20_000, 32_768)
+_KEPT_SECONDS = 300.0
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -20,15 +30,19 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def choose_free(count: int = 1) -> list[int]:
-    """`count` different ports that are free now; nobody reserves them until a server listens."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """`count` different ports that are free now, and stay so for five minutes until a server listens.
+
+    The system gives them to no connection, and other processes of this checkout choose others meanwhile.
+    """
+    chosen_before = HOME / "locks" / ".ports.json"
+    with exclusive(HOME / "locks" / ".ports.lock"):
+        now = time.time()
+        kept = {port: at for port, at in state.load(chosen_before).items() if now - at < _KEPT_SECONDS}
+        candidates = random.sample(_OURS, len(_OURS))
+        free = (port for port in candidates if str(port) not in kept and is_free(port))
+        chosen = list(islice(free, count))
+        state.save(chosen_before, kept | dict.fromkeys(map(str, chosen), now))
+    return chosen
 
 
 def keep_or_choose(remembered: list[int], count: int) -> list[int]:

@@ -151,7 +151,7 @@ class PostgresServer:
         if self.port is None or ports.is_free(self.port):
             return False
         command = [self._program("pg_isready"), "-q", "-t", "2", "-h", ports.LOOPBACK, "-p", str(self.port)]
-        return subprocess.run(command, check=False, timeout=10, cwd=self._cache.parent).returncode == 0
+        return subprocess.run(command, check=False, timeout=60, cwd=self._cache.parent).returncode == 0
 
     def _end_leftovers(self) -> None:
         """End what a crash left on the data: a server nobody remembers, or backends without their server."""

@@ -53,7 +53,7 @@ def postgres_server_url(request: pytest.FixtureRequest) -> str:
     if given := os.environ.get("TEST_DATABASE_URL"):
         return given.replace("postgresql+asyncpg://", "postgresql://")
     stack: Stack = request.getfixturevalue("own_servers")
-    stack.postgres.start()
+    stack.postgres.start(patient(60))
     return stack.postgres.url("postgres")
 
 
@@ -63,7 +63,7 @@ def kafka_servers(request: pytest.FixtureRequest) -> str:
     if given := os.environ.get("TEST_KAFKA_BOOTSTRAP_SERVERS"):
         return given
     stack: Stack = request.getfixturevalue("own_servers")
-    stack.kafka.start()
+    stack.kafka.start(patient(60))
     return stack.kafka.bootstrap_servers
 
 

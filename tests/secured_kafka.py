@@ -16,10 +16,11 @@ from devservices.kafka_security import BrokerSecurity
 from kits.kafka.security import KafkaSecurity
 from kits.settings import Secret
 from tests.certificates import CertificateAuthority
+from tests.waiting import eventually, patient
 
 API, WORKER, NOBODY = "api", "worker", "nobody"
-_CREATE_ACLS = 30
-_ALLOW, _LITERAL, _PREFIXED = 3, 3, 4
+_CREATE_ACLS, _DESCRIBE_ACLS = 30, 29
+_ANY, _ALLOW, _LITERAL, _PREFIXED = 1, 3, 3, 4
 
 
 class Kind(IntEnum):
@@ -76,13 +77,30 @@ class SecuredKafka:
     async def allow(
         self, user: str, kind: Kind, name: str, *operations: Operation, prefixed: bool = False
     ) -> None:
-        """Grant rights. The client has no call for it, so the request is spelled out (CreateAcls, v1)."""
-        body = struct.pack(">i", len(operations))
-        for operation in operations:
-            body += struct.pack(">b", kind) + _text(name)
-            body += struct.pack(">b", _PREFIXED if prefixed else _LITERAL)
-            body += _text(f"User:{user}") + _text("*") + struct.pack(">bb", operation, _ALLOW)
-        header = struct.pack(">hhi", _CREATE_ACLS, 1, 7) + _text("tests")
+        """Grant rights, and wait until the broker knows them: it hears of them after they are answered for.
+
+        The client has no call for it, so the requests are spelled out (CreateAcls and DescribeAcls, v1).
+        """
+        what = struct.pack(">b", kind) + _text(name) + struct.pack(">b", _PREFIXED if prefixed else _LITERAL)
+        who = _text(f"User:{user}") + _text("*")
+        rights = [what + who + struct.pack(">bb", operation, _ALLOW) for operation in operations]
+        answer = await self._ask(_CREATE_ACLS, struct.pack(">i", len(rights)) + b"".join(rights))
+        # After throttle time and count: an error code and a text for each right.
+        rest = answer[8:]
+        for _ in operations:
+            code, length = struct.unpack(">hh", rest[:4])
+            assert code == 0, rest
+            rest = rest[4 + max(0, length) :]
+
+        async def are_known() -> bool:
+            known = await self._ask(_DESCRIBE_ACLS, what + who + struct.pack(">bb", _ANY, _ANY))
+            return all(who + struct.pack(">bb", operation, _ALLOW) in known for operation in operations)
+
+        await eventually(are_known)
+
+    async def _ask(self, request: int, body: bytes) -> bytes:
+        """What follows the correlation id of the answer."""
+        header = struct.pack(">hhi", request, 1, 7) + _text("tests")
         host, port = self.administration.split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
@@ -91,12 +109,7 @@ class SecuredKafka:
         finally:
             writer.close()
             await writer.wait_closed()
-        # After correlation id, throttle time and count: an error code and a text for each right.
-        rest = answer[12:]
-        for _ in operations:
-            code, length = struct.unpack(">hh", rest[:4])
-            assert code == 0, rest
-            rest = rest[4 + max(0, length) :]
+        return answer[4:]
 
 
 def _text(text: str) -> bytes:
@@ -112,6 +125,6 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredK
     security = BrokerSecurity(certificate=authority.keystore("broker"), ca=authority.file, users=passwords)
     stack = throwaway.claim("kafka-secured")
     server = KafkaServer(stack.instance.directory / "kafka", security=security)
-    server.start()
+    server.start(patient(60))
     yield SecuredKafka(server, authority, passwords)
     throwaway.release(stack)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source import PACKAGES, ROOT
+from tests.waiting import patient
 
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 NAMES = {contract["id"]: contract["name"] for contract in CONTRACTS}
@@ -81,7 +82,9 @@ def lint(folder: Path) -> str:
     """What import-linter says about the packages in `folder`, as one line of words."""
     program = Path(sys.executable).with_name("lint-imports")
     command = [str(program), "--config", str(folder / "pyproject.toml"), "--no-cache"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=patient(200), check=False
+    )
     return " ".join((done.stdout + done.stderr).split())
 
 

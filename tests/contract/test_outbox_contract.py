@@ -15,7 +15,7 @@ from kits.postgres.engine import create_engine
 from tests.builders import a_message
 from tests.unit.outbox.in_memory import InMemoryOutbox, InMemoryTransaction
 
-LEASE_SECONDS = 10.0
+LEASE_SECONDS = 60.0
 ACK = Acknowledgement("order-events", 0, 7)
 
 

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from devservices.instance import ROOT
+from tests.waiting import patient
 
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "Dockerfile"
@@ -30,7 +31,7 @@ def built_here(services: dict[str, Any]) -> dict[str, Any]:
 def test_the_compose_file_follows_the_compose_specification() -> None:
     check = Path(sys.executable).with_name("check-jsonschema")
     command = [str(check), "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -76,7 +77,7 @@ def test_the_image_runs_as_an_ordinary_user_with_hashed_packages_and_copies_what
 
 def test_make_offers_at_most_fifteen_targets_and_explains_each() -> None:
     listed = subprocess.run(
-        ["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=True
     )
     explained = {line.split()[1] for line in listed.stdout.splitlines()}
     offered = set(re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split())

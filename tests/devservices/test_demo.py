@@ -51,7 +51,7 @@ def test_the_demo_shows_each_order_arrive_ends_with_success_and_leaves_nothing_r
         env={**env, "ENV_FILE": str(env_file)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=patient(240),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -117,7 +117,7 @@ def test_a_taken_port_is_told_before_anything_starts(stack: Stack) -> None:
             env={**env, **free, "API_PORT": str(port)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patient(60),
             check=False,
         )
     assert done.returncode == 1

@@ -18,6 +18,7 @@ from devservices import state, throwaway
 from devservices.instance import ROOT, Instance
 from devservices.processes import current, find_by_argument
 from devservices.stack import Stack
+from tests.waiting import patient
 
 TOPIC = "kept"
 UP_AND_STAY = """
@@ -59,14 +60,14 @@ def run_cli(*arguments: str, environ: Mapping[str, str] | None = None) -> subpro
         env={**env, **(environ or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(120),
         check=False,
     )
 
 
 @asynccontextmanager
 async def connected(stack: Stack) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(stack.postgres.url(), timeout=10)
+    connection = await asyncpg.connect(stack.postgres.url(), timeout=patient(60))
     try:
         yield connection
     finally:
@@ -105,7 +106,7 @@ async def read_marks(stack: Stack) -> tuple[str, bytes]:
         partition = TopicPartition(TOPIC, 0)
         consumer.assign([partition])
         consumer.seek(partition, 0)
-        found = await consumer.getmany(partition, timeout_ms=10_000)
+        found = await consumer.getmany(partition, timeout_ms=int(patient(60_000)))
         return row, found[partition][0].value
     finally:
         await consumer.stop()
@@ -160,7 +161,7 @@ def test_two_ups_at_once_give_one_set_of_servers(neighbour: Stack) -> None:
         if key not in {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
     }
     both = [subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert [process.wait(timeout=patient(120)) for process in both] == [0, 0]
     place = neighbour.instance.directory
     assert len(list(find_by_argument(str(place / "kafka" / "server.properties")))) == 1
     assert neighbour.postgres.is_running()

@@ -15,6 +15,7 @@ import pytest
 
 from devservices.data_platform.server import PlatformOptions, listening_port, start
 from devservices.instance import ROOT
+from tests.waiting import patient
 
 TOKEN = "a-token"
 
@@ -275,6 +276,6 @@ async def test_the_journal_outlives_a_killed_receiver_and_a_torn_last_line(tmp_p
             assert [await caller.single("o-1", seq) for seq in (2, 3)] == [409, 202]
             summary = await caller.received()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=patient(60)) == 0
     assert (summary["count"], summary["duplicates"], summary["orderViolations"]) == (4, 1, 0)
     assert [json.loads(line)["number"] for line in journal.read_text().splitlines()] == [1, 2, 3, 4]

@@ -16,7 +16,7 @@ from devservices.processes import ManagedProcess, current, from_state
 from devservices.run.children import ChildEndedError, Children
 from devservices.run.commands import CommandFailedError, run_command
 from devservices.run.signals import StopRequest, StopRequestedError
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 SLEEP = "import time; time.sleep(60)"
 IGNORE_SIGTERM = (
@@ -82,7 +82,7 @@ async def test_one_that_ignores_sigterm_is_killed_at_once_in_a_hurry(
 
 def test_one_that_ends_by_itself_is_named_with_its_last_words(children: Children, instance: Instance) -> None:
     child = start(children, instance, "worker", "import os; print('no database'); os._exit(3)")
-    assert child.wait(within_seconds=10)
+    assert child.wait(within_seconds=patient(60))
     with pytest.raises(
         ChildEndedError, match=r"(?s)no database.*The worker ended by itself \(exit code 3\)"
     ) as ended:

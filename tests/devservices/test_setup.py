@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from devservices.instance import ROOT
+from tests.waiting import patient
 
 MODULE = ("-E", "-s", "-m", "devservices.bootstrap")
 AS_PYTHON_3_9 = """
@@ -92,7 +93,7 @@ def set_up(checkout: Path, *words: str, **environ: str) -> subprocess.CompletedP
         env={**os.environ, **settings, **environ},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=patient(200),
         check=False,
     )
 
@@ -154,7 +155,7 @@ def test_an_old_python_says_which_one_is_needed_and_touches_nothing(checkout: Pa
         env={"PATH": str(checkout)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
     assert done.returncode == 1
@@ -176,7 +177,7 @@ def test_an_old_python_hands_over_to_a_fitting_one_on_the_path(checkout: Path) -
         cwd=checkout,
         env={"PATH": f"{programs}:/bin"},
         capture_output=True,
-        timeout=60,
+        timeout=patient(60),
         check=True,
     )
     assert (checkout / "mark").exists()

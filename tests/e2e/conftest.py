@@ -8,13 +8,14 @@ import pytest
 from devservices import throwaway
 from devservices.kafka import KafkaServer
 from tests.e2e.pipeline import Pipeline
+from tests.waiting import patient
 
 
 @pytest.fixture
 def broker() -> Iterator[KafkaServer]:
     """A broker that a test may kill."""
     stack = throwaway.claim("e2e")
-    stack.kafka.start()
+    stack.kafka.start(patient(60))
     yield stack.kafka
     throwaway.release(stack)
 

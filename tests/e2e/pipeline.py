@@ -19,12 +19,11 @@ from devservices.kafka import KafkaServer
 from devservices.ports import choose_free
 from devservices.processes import ManagedProcess, spawn
 from kits.web.tokens import issue_token
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 STOCK = 100_000
 PRODUCTS = 5
-START_SECONDS = 30.0
-ARRIVAL_SECONDS = 45.0
+ARRIVAL_SECONDS = 120.0
 
 
 @dataclass
@@ -36,7 +35,6 @@ class Pipeline:
     kafka: KafkaServer
     ports: list[int] = field(default_factory=lambda: choose_free(3))
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
-    order_ttl_seconds: int = 900
     accepted: set[str] = field(default_factory=set)
     processes: dict[str, ManagedProcess] = field(default_factory=dict)
     more: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -63,7 +61,6 @@ class Pipeline:
             "WORKER_PORT": str(self.ports[1]),
             "DATA_PLATFORM_URL": self.platform_url,
             "OUTBOX_LEASE_SECONDS": "5",
-            "ORDER_TTL_SECONDS": str(self.order_ttl_seconds),
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "json",
             "PYTHONWARNINGS": "default",
@@ -87,7 +84,7 @@ class Pipeline:
             sys.executable, "-m", *command, cwd=ROOT, env=self.environment,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
-        output, _ = await asyncio.wait_for(done.communicate(), 60)
+        output, _ = await asyncio.wait_for(done.communicate(), patient(120))
         assert done.returncode == 0, output.decode()
 
     async def seed(self) -> None:
@@ -128,11 +125,11 @@ class Pipeline:
                 except aiohttp.ClientError:
                     return False
 
-            await eventually(ok, within_seconds=START_SECONDS, poll_seconds=0.05)
+            await eventually(ok, poll_seconds=0.05)
 
-    async def ended(self, name: str, *, within_seconds: float = 20.0) -> None:
+    async def ended(self, name: str) -> None:
         """Wait for the end of a process."""
-        await eventually(lambda: not self.processes[name].alive, within_seconds=within_seconds)
+        await eventually(lambda: not self.processes[name].alive)
 
     def kill(self, name: str) -> None:
         """SIGKILL."""
@@ -160,7 +157,7 @@ class Pipeline:
 
     async def orders(self, count: int, *, pause_seconds: float = 0.0) -> list[str | None]:
         """Place so many orders one after the other."""
-        timeout = aiohttp.ClientTimeout(total=15)
+        timeout = aiohttp.ClientTimeout(total=patient(60))
         async with aiohttp.ClientSession(timeout=timeout) as session:
             placed = []
             for number in range(count):
@@ -180,13 +177,13 @@ class Pipeline:
         async with aiohttp.ClientSession() as session, session.post(address, json=switches) as answer:
             assert answer.status == 200, await answer.text()
 
-    async def everything_arrived(self, *, within_seconds: float = ARRIVAL_SECONDS) -> None:
+    async def everything_arrived(self) -> None:
         """Wait until the platform has every accepted order."""
 
         async def all_orders_arrived() -> bool:
             return int((await self.received())["orders"]) >= len(self.accepted)
 
-        await eventually(all_orders_arrived, within_seconds=within_seconds, poll_seconds=0.1)
+        await eventually(all_orders_arrived, within_seconds=ARRIVAL_SECONDS, poll_seconds=0.1)
 
     async def evidence(self) -> Evidence:
         """All that is left."""
@@ -207,7 +204,7 @@ class Pipeline:
             return True
 
         # Write-backs and offsets trail the arrivals by moments: a violation that stays is a violation.
-        await eventually(nothing_to_tell, within_seconds=15, poll_seconds=0.3)
+        await eventually(nothing_to_tell, poll_seconds=0.3)
 
     async def stop(self) -> None:
         """End what is left of the processes."""

@@ -15,7 +15,7 @@ from chaos.guardian import MARK, Guardian, marked
 from chaos.plan import smoke_plan
 from chaos.report import Report
 from devservices.instance import HOME, ROOT
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 SLEEPER = f"""
 import os, subprocess, sys, time
@@ -57,7 +57,7 @@ async def test_a_campaign_that_is_killed_leaves_no_process_behind() -> None:
     finally:
         process.kill()
         await process.wait()
-    await eventually(lambda: marked(instance) == [], within_seconds=20)
+    await eventually(lambda: marked(instance) == [])
 
 
 def test_the_guardian_ends_paused_processes_too() -> None:
@@ -66,7 +66,7 @@ def test_the_guardian_ends_paused_processes_too() -> None:
     with Guardian(instance, os.getpid()):
         sleeper = subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: instance})
         psutil.Process(sleeper.pid).suspend()
-    assert sleeper.wait(timeout=5) == -9
+    assert sleeper.wait(timeout=patient(60)) == -9
 
 
 @pytest.mark.parametrize("words", [["--plan", "--seed", "5"], ["--plan", "--seed", "5", "--minutes", "60"]])
@@ -78,7 +78,7 @@ def test_the_plan_of_a_seed_can_be_read_without_running_it(words: list[str]) -> 
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=patient(60),
     )
     assert "seed 5" in done.stderr
     assert "kill kafka for" in done.stderr

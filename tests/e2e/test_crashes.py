@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from tests.e2e.pipeline import Pipeline
+from tests.waiting import patient
 
 API_CRASHES = {
     "between commit and publish": ("before", "app.outbox.publisher:OutboxPublisher.publish"),
@@ -39,7 +40,7 @@ async def test_orders_go_on_while_kafka_is_dead_and_the_worker_is_killed(pipelin
     assert None not in placed
     pipeline.kill("worker")
     pipeline.start_worker()
-    pipeline.kafka.start()
+    pipeline.kafka.start(patient(60))
     await pipeline.orders(90)
     await pipeline.everything_arrived()
     assert len(pipeline.accepted) == 200
@@ -77,7 +78,7 @@ async def test_a_worker_killed_at_the_worst_moment_repeats_at_most_and_loses_not
     await pipeline.start_api()
     pipeline.start_worker(crash=WORKER_CRASHES[point])
     await pipeline.orders(20)
-    await pipeline.ended("worker", within_seconds=30)
+    await pipeline.ended("worker")
     pipeline.start_worker()
     await pipeline.orders(5)
     await pipeline.everything_arrived()

@@ -19,6 +19,7 @@ from devservices.kafka import KafkaServer
 from devservices.ports import choose_free
 from kits.web.tokens import issue_token
 from tests.e2e.pipeline import Pipeline
+from tests.waiting import patient
 
 SCARCE = {"p-1": 40, "p-2": 40, "p-3": 40}
 STOCK = SCARCE | {"p-4": 100_000}
@@ -112,7 +113,7 @@ async def test_one_key_at_two_processes_at_once_is_one_order(apis: TwoApis) -> N
     body = {"items": [{"productId": "p-4", "quantity": 1}]}
     keys = [f"key-{number}" for number in range(20)]
     asked = [(key, url) for key in keys for url in apis.urls * (25 if key == "key-0" else 3)]
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=patient(120))) as session:
         await asyncio.gather(*(apis.place(session, url, "c-1", body, key=key) for key, url in asked))
     assert set(apis.answers_by_status) <= {202, 409}, apis.answers_by_status
     assert {key: len(orders) for key, orders in apis.orders_by_key.items()} == dict.fromkeys(keys, 1)
@@ -130,7 +131,9 @@ async def test_two_processes_sell_the_same_scarce_stock_and_one_of_them_dies(api
     print(f"seed {seed}")  # noqa: T201
     rng = random.Random(seed)  # noqa: S311
     connector = aiohttp.TCPConnector(limit=64)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), connector=connector) as session:
+    async with aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=patient(120)), connector=connector
+    ) as session:
         wanted = [(apis.urls[number % 2], f"c-{number % 50}", scarce_order(rng)) for number in range(240)]
         await asyncio.gather(*(apis.place(session, *order) for order in wanted))
         assert set(apis.answers_by_status) == {202, 409}, apis.answers_by_status

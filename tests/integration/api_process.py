@@ -15,10 +15,9 @@ from devservices.processes import ManagedProcess, spawn
 from kits.web.tokens import issue_token
 from tests.commands import PASSED_ON, run_command
 from tests.integration.api.raw import exchange, message
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
-START_SECONDS = 30.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = patient(60)
 SECRET = secrets.token_hex(32)
 
 
@@ -57,7 +56,7 @@ async def api_process(directory: Path, database_url: str, **environment: str) ->
         cwd=ROOT,
     )
     try:
-        await eventually(lambda: _is_ready(port), within_seconds=START_SECONDS, poll_seconds=0.1)
+        await eventually(lambda: _is_ready(port), poll_seconds=0.1)
         yield ApiProcess(process, port)
     finally:
         ended = await asyncio.to_thread(process.stop, STOP_SECONDS)

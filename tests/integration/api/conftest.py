@@ -11,6 +11,7 @@ from app.main import create_app
 from kits.web.server import serve
 from tests.integration.api.raw import Reply, exchange, message
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
+from tests.waiting import patient
 
 
 @dataclass(slots=True)
@@ -50,9 +51,9 @@ async def served() -> AsyncIterator[Shop]:
     serving = asyncio.create_task(
         serve(app, host="127.0.0.1", port=0, stop=stop, ready=port.set_result, receive_seconds=1.0)
     )
-    yield Shop(await asyncio.wait_for(port, 10), behind)
+    yield Shop(await asyncio.wait_for(port, patient(60)), behind)
     stop.set()
-    await asyncio.wait_for(serving, 30)
+    await asyncio.wait_for(serving, patient(60))
 
 
 @pytest.fixture

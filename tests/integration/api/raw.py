@@ -5,7 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-WITHIN_SECONDS = 10
+from tests.waiting import patient
+
+WITHIN_SECONDS = patient(60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from kits.settings import Secret
 from kits.web.server import serve
 from tests.integration.api.raw import Reply, exchange, message
 from tests.unit.api.in_memory_shop import SECRET, a_token
+from tests.waiting import patient
 
 
 @pytest.fixture
@@ -36,9 +37,9 @@ async def port(database_url: str) -> AsyncIterator[int]:
     serving = asyncio.create_task(
         serve(app, host="127.0.0.1", port=0, stop=stop, ready=listening.set_result, drain_seconds=1)
     )
-    yield await asyncio.wait_for(listening, 30)
+    yield await asyncio.wait_for(listening, patient(60))
     stop.set()
-    await asyncio.wait_for(serving, 60)
+    await asyncio.wait_for(serving, patient(60))
     await container.engine().dispose()
 
 

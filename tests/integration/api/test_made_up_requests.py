@@ -19,9 +19,10 @@ import pytest
 
 from tests.integration.api.raw import exchange, message
 from tests.integration.api_process import ApiProcess, a_token, api_process, run_app
+from tests.waiting import patient
 
 CASES = int(os.environ.get("FUZZ_CASES", "2000"))
-WITHIN_SECONDS = 40 * max(1.0, CASES / 2000)
+WITHIN_SECONDS = patient(60) * max(1.0, CASES / 2000)
 # A refusal by the shop's state is 409 or 422, whatever the schema says: only the shop knows its coupons.
 CONFIGURATION = """
 [generation]
@@ -61,7 +62,7 @@ async def schemathesis(api: ApiProcess, directory: Path, *, seed: int, per_opera
         sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/docs/openapi.json",
         "--header", f"Authorization: Bearer {a_token('c-1', 'orders:fulfil')}",
         "--seed", str(seed), "--no-color",
-        "--max-examples", str(per_operation), "--continue-on-failure", "--request-timeout", "10",
+        "--max-examples", str(per_operation), "--continue-on-failure", "--request-timeout", "60",
         "--report", "json", "--report-json-path", "report.json",
         cwd=directory, env={**os.environ, "NO_PROXY": "*"},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

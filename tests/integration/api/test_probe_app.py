@@ -10,6 +10,7 @@ from kits.observability.metrics import Metrics
 from kits.web.probe_app import create_probe_app
 from kits.web.server import serve
 from tests.integration.api.raw import exchange, message
+from tests.waiting import patient
 
 
 class Check:
@@ -29,9 +30,9 @@ async def probed() -> AsyncIterator[tuple[int, Check]]:
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     app = create_probe_app(Health([check]), Metrics())
     serving = asyncio.create_task(serve(app, host="127.0.0.1", port=0, stop=stop, ready=listening.set_result))
-    yield await asyncio.wait_for(listening, 30), check
+    yield await asyncio.wait_for(listening, patient(60)), check
     stop.set()
-    await asyncio.wait_for(serving, 30)
+    await asyncio.wait_for(serving, patient(60))
 
 
 @pytest.mark.parametrize(

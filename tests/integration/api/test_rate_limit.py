@@ -10,6 +10,7 @@ from kits.resilience.rate_limit import RateLimiter
 from kits.web.server import serve
 from tests.integration.api.raw import Reply, exchange, exchanges, message
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
+from tests.waiting import patient
 
 ORDER = b'{"items":[{"productId":"p-1","quantity":1}]}'
 
@@ -24,9 +25,9 @@ async def port() -> AsyncIterator[int]:
     serving = asyncio.create_task(
         serve(create_app(container), host="127.0.0.1", port=0, stop=stop, ready=listening.set_result)
     )
-    yield await asyncio.wait_for(listening, 10)
+    yield await asyncio.wait_for(listening, patient(60))
     stop.set()
-    await asyncio.wait_for(serving, 30)
+    await asyncio.wait_for(serving, patient(60))
 
 
 async def look(port: int, sub: str) -> Reply:

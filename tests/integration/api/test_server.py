@@ -14,7 +14,7 @@ from kits.web.listener import AddressError, PortTakenError
 from kits.web.server import serve
 from tests.integration.api.raw import exchange, message, read_reply
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 ORDER = b'{"items":[{"productId":"p-1","quantity":1}]}'
 
@@ -40,7 +40,7 @@ class Running:
 
     async def end(self) -> None:
         self.stop.set()
-        await asyncio.wait_for(self.task, 20)
+        await asyncio.wait_for(self.task, patient(60))
 
 
 @asynccontextmanager

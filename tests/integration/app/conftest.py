@@ -28,7 +28,7 @@ from kits.observability.metrics import Metrics
 from kits.postgres.engine import create_engine
 from tests.fakes import FakePublisher
 
-LEASE_SECONDS = 10.0
+LEASE_SECONDS = 60.0
 
 
 @pytest.fixture

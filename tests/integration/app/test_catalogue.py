@@ -21,6 +21,7 @@ from app.domain.product import Product
 from app.persistence.catalogue_work import SqlCatalogueTransactions
 from tests.builders import a_command, a_coupon, a_product
 from tests.integration.app.conftest import Shop
+from tests.waiting import patient
 
 NEW, CHANGED, UNCHANGED = Verdict.NEW, Verdict.CHANGED, Verdict.UNCHANGED
 
@@ -196,7 +197,7 @@ async def test_beside_running_orders_no_piece_is_lost_and_nobody_waits_for_ever(
                 pass
         return moved
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patient(120)):
         ordered, moved, _ = await asyncio.gather(
             asyncio.gather(*(orders() for _ in range(6))),
             asyncio.gather(*(movements() for _ in range(2))),

@@ -20,7 +20,7 @@ from kits.postgres.driver import DriverStatement, driver_transaction
 from kits.resilience.background import Supervisor
 from tests.builders import a_command, a_coupon, a_product
 from tests.integration.app.conftest import Shop, moved
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -230,7 +230,7 @@ async def test_expiry_passes_over_an_order_that_somebody_holds(shop: Shop) -> No
     await overdue(shop)
     async with shop.transactions() as uow:
         await uow.orders.lock([held.id])
-        await asyncio.wait_for(shop.life.expire_due(), 2)
+        await asyncio.wait_for(shop.life.expire_due(), patient(30))
         assert await statuses(shop) == {"EXPIRED": 1, "PENDING": 1}
     await shop.life.expire_due()
     assert await statuses(shop) == {"EXPIRED": 2}

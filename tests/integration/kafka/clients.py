@@ -15,14 +15,14 @@ from kits.kafka.consumer import GroupConsumer
 from kits.kafka.producer import RecordProducer
 from kits.kafka.records import IncomingRecord, OutgoingRecord, TopicPartition
 from kits.kafka.security import KafkaSecurity
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 PLAIN = KafkaSecurity()
 
 
-def soon(seconds: float = 60.0) -> float:
+def soon() -> float:
     """A deadline that a test never reaches."""
-    return time.monotonic() + seconds
+    return time.monotonic() + patient(300)
 
 
 def record(topic: str, key: str, number: int, *, padding: int = 0) -> OutgoingRecord:
@@ -88,7 +88,7 @@ async def consuming(
         await consumer.stop(within_seconds=3.0)
 
 
-async def polled(consumer: GroupConsumer, count: int, within_seconds: float = 15.0) -> list[IncomingRecord]:
+async def polled(consumer: GroupConsumer, count: int) -> list[IncomingRecord]:
     """Poll until `count` records have come."""
     found: list[IncomingRecord] = []
 
@@ -97,7 +97,7 @@ async def polled(consumer: GroupConsumer, count: int, within_seconds: float = 15
         found.extend(record for records in batches.values() for record in records)
         return len(found) >= count
 
-    await eventually(enough, within_seconds=within_seconds)
+    await eventually(enough)
     return found
 
 

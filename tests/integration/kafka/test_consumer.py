@@ -28,7 +28,7 @@ from tests.integration.kafka.clients import (
     record,
     soon,
 )
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 
 async def fill(servers: str, topic: str, count: int = 30) -> None:
@@ -59,7 +59,7 @@ async def polling_until(condition: Callable[[], bool], *consumers: GroupConsumer
         await asyncio.gather(*(consumer.poll(timeout_ms=50, max_records=100) for consumer in consumers))
         return condition()
 
-    await eventually(reached, within_seconds=20.0)
+    await eventually(reached)
 
 
 async def test_a_new_group_has_no_offset_and_none_is_invented_until_one_is_sought_and_committed(
@@ -77,7 +77,7 @@ async def test_a_new_group_has_no_offset_and_none_is_invented_until_one_is_sough
             consumer.seek(partition, offset)
         records = await polled(consumer, 30)
         ends = await consumer.log_end(consumer.assignment())
-        await consumer.commit(ends, epoch=consumer.epoch, within_seconds=5.0)
+        await consumer.commit(ends, epoch=consumer.epoch, within_seconds=patient(30))
         assert sum(consumer.lag().values()) == 0
         assert {tp: consumer.position(tp) for tp in ends} == ends
     assert sorted(int(r.value or b"") for r in records) == list(range(30))
@@ -127,10 +127,10 @@ async def test_a_commit_under_an_epoch_that_has_ended_is_refused(kafka_servers: 
         async with consuming(kafka_servers, topic, group, second) as two:
             await polling_until(lambda: one.epoch == 2 and two.epoch >= 1, one, two)
             with pytest.raises(StaleAssignmentError):
-                await one.commit(old, epoch=1, within_seconds=5.0)
+                await one.commit(old, epoch=1, within_seconds=patient(30))
             foreign = dict.fromkeys(two.assignment(), 0)
             with pytest.raises(StaleAssignmentError):
-                await one.commit(foreign, epoch=one.epoch, within_seconds=5.0)
+                await one.commit(foreign, epoch=one.epoch, within_seconds=patient(30))
 
 
 async def test_two_members_share_the_partitions_and_the_group_waits_for_the_work_of_the_old_epoch(
@@ -146,7 +146,7 @@ async def test_two_members_share_the_partitions_and_the_group_waits_for_the_work
         async def drain_and_commit() -> None:
             await asyncio.sleep(0.5)
             assert second.events == [], "the other one has to wait"
-            await one.commit(ends, epoch=1, within_seconds=5.0)
+            await one.commit(ends, epoch=1, within_seconds=patient(30))
             drained.set()
 
         first.when_revoked = drain_and_commit
@@ -265,8 +265,8 @@ async def test_a_stop_is_bounded_even_while_the_listener_hangs_in_a_revocation(
         await polling_until(lambda: one.epoch == 1, one)
         first.when_revoked = hang
         async with consuming(kafka_servers, topic, group, Diary()) as two:
-            await asyncio.wait_for(hanging.wait(), 10.0)
-            await asyncio.wait_for(one.stop(within_seconds=0.3), 5.0)
+            await asyncio.wait_for(hanging.wait(), patient(60))
+            await asyncio.wait_for(one.stop(within_seconds=0.3), patient(30))
             await polling_until(lambda: len(two.assignment()) == 3, two)
     await eventually(lambda: asyncio.all_tasks() <= before)
 

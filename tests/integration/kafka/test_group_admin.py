@@ -6,12 +6,16 @@ from kits.kafka.errors import KafkaConfigurationError, KafkaError, KafkaUnavaila
 from kits.kafka.group_admin import GroupAdmin
 from kits.kafka.records import TopicPartition
 from tests.integration.kafka.clients import PLAIN, Diary, consuming, new_group, producing, record, soon
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 
 def group_admin(servers: str, group: str) -> GroupAdmin:
     return GroupAdmin(
-        bootstrap_servers=servers, security=PLAIN, client_id="test-admin", group=group, within_seconds=10.0
+        bootstrap_servers=servers,
+        security=PLAIN,
+        client_id="test-admin",
+        group=group,
+        within_seconds=patient(10),
     )
 
 

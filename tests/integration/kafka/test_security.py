@@ -27,7 +27,7 @@ from tests.integration.kafka.clients import (
     topic_admin,
 )
 from tests.secured_kafka import API, NOBODY, WORKER, Kind, Operation, SecuredKafka
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ async def test_all_three_clients_work_for_who_is_known_and_has_the_rights(
         await producer.send(record(name, "key", 7), not_after=soon())
     async with consuming(servers, name, name, Diary(), security=security) as consumer:
         (found,) = await polled(consumer, 1)
-        await consumer.commit({found.topic_partition: 1}, epoch=consumer.epoch, within_seconds=5.0)
+        await consumer.commit({found.topic_partition: 1}, epoch=consumer.epoch, within_seconds=patient(30))
         assert await consumer.committed([found.topic_partition]) == {found.topic_partition: 1}
     assert found.value == b"7"
 
@@ -181,12 +181,19 @@ async def test_the_other_clients_say_it_too_and_no_password_gets_into_a_log_or_a
     )  # fmt: skip
     with pytest.raises(KafkaUnavailableError, match="KAFKA_SASL_PASSWORD") as by_consumer:
         await consumer.start()
+    said = ""
+
+    def is_said() -> bool:
+        nonlocal said
+        said += str(capsys.readouterr())
+        return "not_connected" in said
+
     async with producing(servers, security=security) as producer:
-        await eventually(lambda: "not_connected" in capsys.readouterr().out)
+        await eventually(is_said)
         assert not producer.ready
     async with producing(servers, security=secured_kafka.as_user(API)) as producer:
         await eventually(lambda: producer.ready)
-    told = f"{caplog.text}{capsys.readouterr()}{by_producer.value!r}{by_consumer.value!r}{security!r}"
+    told = f"{caplog.text}{said}{capsys.readouterr()}{by_producer.value!r}{by_consumer.value!r}{security!r}"
     assert "Authenticated as api" in told, "the client's own log is heard too"
     for secret in ("guessed-wrongly", secured_kafka.passwords[API]):
         assert secret not in told
@@ -217,7 +224,7 @@ async def test_a_refused_topic_is_told_with_its_name_and_the_others_go_on_in_ord
         refused = producer.send(record(readable, "key", 1), not_after=soon())
         for future, name in ((hidden, f"{topic}-hidden"), (refused, readable)):
             with pytest.raises(KafkaConfigurationError, match=f"{name}.*right"):
-                await asyncio.wait_for(future, 10.0)
+                await asyncio.wait_for(future, patient(60))
         sends = [producer.send(record(topic, "key", number), not_after=soon()) for number in range(1, 4)]
         assert [(await sent).offset for sent in sends] == [1, 2, 3]
         # The right comes later: the same producer, the same partition.

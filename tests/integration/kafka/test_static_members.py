@@ -7,7 +7,7 @@ from collections.abc import Callable
 from kits.kafka.consumer import GroupConsumer
 from kits.kafka.errors import InstanceIdInUseError, StaleAssignmentError
 from tests.integration.kafka.clients import Diary, consuming, new_group, producing, record, soon
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 
 async def polling_until(condition: Callable[[], bool], *consumers: GroupConsumer) -> None:
@@ -17,7 +17,7 @@ async def polling_until(condition: Callable[[], bool], *consumers: GroupConsumer
         await asyncio.gather(*(consumer.poll(timeout_ms=50, max_records=100) for consumer in consumers))
         return condition()
 
-    await eventually(reached, within_seconds=20.0)
+    await eventually(reached)
 
 
 async def test_a_rolling_restart_rebalances_nobody_and_each_slot_gets_its_partitions_back(
@@ -60,7 +60,7 @@ async def test_of_two_living_members_with_one_instance_id_one_says_so_and_steps_
                 for at, records in (await member.poll(timeout_ms=50, max_records=10)).items():
                     with contextlib.suppress(StaleAssignmentError):
                         offset = records[-1].offset + 1
-                        await member.commit({at: offset}, epoch=member.epoch, within_seconds=5.0)
+                        await member.commit({at: offset}, epoch=member.epoch, within_seconds=patient(30))
             except InstanceIdInUseError as error:
                 return str(error)
 
@@ -77,7 +77,9 @@ async def test_of_two_living_members_with_one_instance_id_one_says_so_and_steps_
         await polling_until(lambda: one.epoch == 1, one)
         async with consuming(kafka_servers, topic, group, drains(), instance_id="slot-1") as two:
             lives = {asyncio.create_task(live(one)): one, asyncio.create_task(live(two)): two}
-            ended, living = await asyncio.wait(lives, timeout=30.0, return_when=asyncio.FIRST_COMPLETED)
+            ended, living = await asyncio.wait(
+                lives, timeout=patient(60), return_when=asyncio.FIRST_COMPLETED
+            )
             assert [("'slot-1'" in task.result()) for task in ended] == [True]
             (loser,) = (lives[task] for task in ended)
             (remaining,) = living

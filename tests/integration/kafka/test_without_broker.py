@@ -13,6 +13,7 @@ from kits.kafka.errors import KafkaConfigurationError
 from kits.kafka.producer import RecordProducer
 from kits.kafka.security import KafkaSecurity, client_options
 from tests.certificates import CertificateAuthority
+from tests.waiting import patient
 
 
 def test_a_file_that_is_no_certificate_is_a_matter_of_configuration(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def test_a_client_certificate_is_loaded(tmp_path: Path) -> None:
 
 def test_records_and_errors_can_be_used_without_the_client_library() -> None:
     program = "import sys, kits.kafka.records, kits.kafka.errors; sys.exit('aiokafka' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=30).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=patient(60)).returncode == 0
 
 
 async def test_a_producer_stopped_at_any_moment_of_connecting_leaves_no_client_behind() -> None:

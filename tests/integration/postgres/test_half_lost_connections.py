@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kits.postgres.driver import DriverStatement, driver_connection, driver_fetch, driver_transaction
 from kits.postgres.engine import create_engine
 from kits.postgres.errors import Fault, fault_of
+from tests.waiting import patient
 
 BACKEND = DriverStatement(text("SELECT pg_backend_pid()"))
 ERROR_MESSAGE = b"E"
@@ -84,9 +85,9 @@ async def dismissed(engine: AsyncEngine, farewell: Farewell, database_url: str) 
     other = await asyncpg.connect(database_url)
     await other.execute("SELECT pg_terminate_backend($1)", row[0])
     await other.close()
-    await asyncio.wait_for(farewell.said.wait(), 10)
+    await asyncio.wait_for(farewell.said.wait(), patient(60))
     for _ in range(LOOP_TURNS):
-        await asyncio.sleep(0)  # the words lie in the socket: the driver reads them in the next turn
+        await asyncio.sleep(0.01)  # nothing tells when the driver has read what is on its way to it
 
 
 async def test_it_counts_as_an_outage_and_is_not_lent_again(

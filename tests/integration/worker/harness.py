@@ -13,7 +13,8 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from dependency_injector import providers
 
-from devservices.data_platform.server import PlatformOptions, listening_port, start
+from devservices.data_platform.server import PlatformOptions, start
+from devservices.ports import choose_free
 from kits.kafka.producer import RecordProducer
 from kits.kafka.records import OutgoingRecord
 from kits.kafka.security import KafkaSecurity
@@ -30,15 +31,13 @@ class Platform:
     """The reference data platform on a port of its own; can be stopped and started again."""
 
     def __init__(self) -> None:
-        self._options = PlatformOptions(port=0)
+        (port,) = choose_free()
+        self._options = PlatformOptions(port=port)
         self._runner: Any = None
-        self.url = ""
+        self.url = f"http://127.0.0.1:{port}"
 
     async def start(self) -> None:
         self._runner = await start(self._options)
-        port = listening_port(self._runner)
-        self._options = PlatformOptions(port=port)
-        self.url = f"http://127.0.0.1:{port}"
 
     async def stop(self) -> None:
         await self._runner.cleanup()

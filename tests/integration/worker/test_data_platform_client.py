@@ -11,6 +11,7 @@ from aiohttp import web
 from kits.settings import Secret
 from tests.unit.worker.events import Sample
 from tests.unit.worker.fakes import an_event
+from tests.waiting import patient
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.delivery.event import Event
 from worker.delivery.failures import Answer, AnswerKind
@@ -160,7 +161,7 @@ async def test_an_answer_without_an_end_is_cut() -> None:
         except ConnectionError:
             return response
 
-    async with client_of(handler) as client, asyncio.timeout(5):
+    async with client_of(handler) as client, asyncio.timeout(patient(60)):
         answer = await client.send(an_event(Sample()))
     assert answer.status == 422
     assert len(answer.reason) == 500
@@ -175,7 +176,7 @@ async def test_what_is_not_an_answer_says_what_it_was(monkeypatch: pytest.Monkey
         return web.Response()
 
     async def hanging(_: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(5)
+        await asyncio.Event().wait()
         return web.Response()
 
     event = an_event(Sample())

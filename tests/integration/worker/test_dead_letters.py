@@ -8,7 +8,7 @@ from tests.waiting import eventually
 
 async def finished(pipeline: Pipeline) -> None:
     """Everything in the topic is delivered, dead or held."""
-    await eventually(pipeline.committed_everything, within_seconds=20)
+    await eventually(pipeline.committed_everything)
 
 
 async def test_a_refused_event_is_copied_and_holds_its_order_and_no_other(pipeline: Pipeline) -> None:

@@ -45,7 +45,7 @@ async def test_a_parked_order_releases_its_offset_and_is_resumed_by_another_work
         async def all_went() -> bool:
             return await pipeline.statuses("bad") == {1: "delivered", 2: "delivered", 3: "delivered"}
 
-        await eventually(all_went, within_seconds=20)
+        await eventually(all_went)
     assert await pipeline.platform.seqs("bad") == [1, 2, 3]
     (order,) = await pipeline.rows("SELECT * FROM delivery.delivery_order WHERE order_id = 'bad'")
     assert (order["last_seq"], order["blocked"]) == (3, None)
@@ -63,7 +63,7 @@ async def test_after_five_attempts_and_ten_minutes_it_is_a_dead_letter(pipeline:
         async def is_dead() -> bool:
             return (await pipeline.statuses("bad"))[1] == "dead"
 
-        await eventually(is_dead, within_seconds=20)
+        await eventually(is_dead)
     async with pipeline.worker():
         await pipeline.write([*an_order("bad", 3, first_seq=3), *an_order("good-0", 3, first_seq=3)])
         await eventually(pipeline.committed_everything)
@@ -95,5 +95,5 @@ async def test_an_order_whose_beginning_is_gone_can_be_parked_too(pipeline: Pipe
         async def all_went() -> bool:
             return await pipeline.statuses("bad") == {4: "delivered", 5: "delivered"}
 
-        await eventually(all_went, within_seconds=20)
+        await eventually(all_went)
     assert await pipeline.platform.seqs("bad") == [4, 5]

@@ -1,8 +1,11 @@
 """The storm guard on real servers: its row stops the group through restarts, a command lets it go on."""
 
+from itertools import count, islice
+
+from kits.kafka.topic_routes import partition_for
 from kits.observability.health import Status
 from kits.settings import read_settings
-from tests.integration.worker.harness import Pipeline, arrived
+from tests.integration.worker.harness import TOPIC_PARTITIONS, Pipeline, arrived
 from tests.integration.worker.processes import finished
 from tests.unit.worker.events import Sample
 from tests.waiting import eventually
@@ -20,7 +23,10 @@ async def stands(container: Container) -> bool:
 
 async def test_a_storm_stops_the_group_before_anything_of_it_is_written(pipeline: Pipeline) -> None:
     """A new worker does not begin either; after the release everything is asked again."""
-    bad = [Sample(f"bad-{number}") for number in range(12)]
+    names = (f"bad-{number}" for number in count())
+    # Of one partition, so that they come with one poll and go with one call, however slow the rest is.
+    together = (name for name in names if partition_for(name.encode(), range(TOPIC_PARTITIONS)) == 0)
+    bad = [Sample(name) for name in islice(together, 12)]
     await pipeline.platform.faults(reject={"orderIds": [sample.order_id for sample in bad]})
     await pipeline.write(bad)
     async with pipeline.worker() as container:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from chaos.client_record import ClientRecord
 from chaos.shopper import Shopper
+from tests.waiting import patient
 
 LOST = 0
 
@@ -55,7 +56,7 @@ async def visit(shop: FakeShop, *, seed: int = 4) -> ClientRecord:
     record = ClientRecord()
     async with aiohttp.ClientSession() as session:
         shopper = Shopper(session, lambda: [shop.url], "token", record, seed, thinking_seconds=(0.0, 0.0))
-        await asyncio.wait_for(shopper.shop("k-1"), 30)
+        await asyncio.wait_for(shopper.shop("k-1"), patient(60))
     return record
 
 

@@ -1,12 +1,13 @@
 """Names of instances, and ports and addresses from the environment."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from devservices.environment import PortNameError, port_from, reachable
 from devservices.instance import Instance, InstanceNameError
-from devservices.ports import choose_free
+from devservices.ports import choose_free, is_free
 from devservices.run.configuration import has_own_platform, run_ports, shared_environment
 from devservices.stack import Addresses, Stack
 from devservices.state import save
@@ -65,3 +66,12 @@ def test_the_addresses_that_env_printed_are_still_its_own(tmp_path: Path) -> Non
     assert Stack(instance, elsewhere).own_servers() == []
     assert not has_own_platform(elsewhere | {"DATA_PLATFORM_URL": "https://platform"}, run_ports(printed))
     assert Stack(Instance("new", tmp_path), {"DATABASE_URL": ""}).external_database is None
+
+
+async def test_chosen_ports_are_not_chosen_again_while_their_servers_start() -> None:
+    """Tests and commands beside each other; nor are they of those that connections get."""
+    chosen = await asyncio.gather(*(asyncio.to_thread(choose_free, 3) for _ in range(20)))
+    every = [port for some in chosen for port in some]
+    assert len(set(every)) == 60
+    assert max(every) < 32_768
+    assert all(is_free(port) for port in every)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from kits.resilience.background import PeriodicTask, Supervisor
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 
 async def test_a_failed_task_is_started_again() -> None:
@@ -22,7 +22,7 @@ async def test_a_failed_task_is_started_again() -> None:
 
     supervisor = Supervisor()
     supervisor.start("task", fail_once)
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), patient(60))
     await supervisor.stop()
     assert runs == 2
 
@@ -58,7 +58,7 @@ async def test_stop_is_bounded_even_if_a_task_ignores_its_end() -> None:
     supervisor = Supervisor()
     supervisor.start("task", stubborn)
     await asyncio.sleep(0)
-    await asyncio.wait_for(supervisor.stop(within_seconds=0.05), 5)
+    await asyncio.wait_for(supervisor.stop(within_seconds=0.05), patient(60))
     release.set()
     await asyncio.sleep(0)
 
