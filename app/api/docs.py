@@ -17,6 +17,7 @@ VERSION = "1.0.0"
 _DESCRIPTION = (
     "Takes orders and gets every one of them to the data platform, in order, whatever breaks. "
     "Amounts are integers in the currency's minor unit, times are UTC. "
+    "What a door does not know it refuses: query parameters, fields, members that stand twice. "
     "A development token: `python -m app token --sub c-1`."
 )
 _HTML = {"content-type": "text/html; charset=utf-8", "content-security-policy": DOCS_POLICY}

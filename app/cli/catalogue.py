@@ -25,7 +25,7 @@ Brings products and coupons to what FILE says; what FILE does not name stays. On
 
 Amounts are whole numbers in the currency's minor unit. A coupon may also have: currency (needed for kind
 "fixed" and with minimumSubtotal), minimumSubtotal, validFrom, totalLimit, customerLimit; what is left out is
-taken away. A coupon keeps its count of uses.
+taken away. A coupon keeps its count of uses, and its code is kept in capital letters.
 
 `stock` is the opening stock of a new product (0 without it). A product that exists keeps its stock, whatever
 the file says: orders take from it meanwhile. Change it with `stock add`.

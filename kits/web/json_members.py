@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -37,23 +38,18 @@ class MemberCheck:
         Raises:
             RepeatedMemberError: an object in it, at any depth, names a member twice.
         """
-        if self._always or b"\\" in text or text.count(b":") > _fewest_colons(decoded):
-            json.loads(text, object_pairs_hook=_require_unique, parse_int=_skip, parse_float=_skip)
-
-
-def _fewest_colons(decoded: Any) -> int:
-    encoded = _encode(decoded)
-    # A field that was left out is encoded too, as null.
-    return encoded.count(b":") - encoded.count(b":null")
+        encoded = _encode(decoded)
+        # A field that was left out is encoded too, as null.
+        spare = encoded.count(b":") - encoded.count(b":null") - text.count(b":")
+        if spare < 0 or self._always or b"\\" in text:
+            _reader.decode(text.decode())
 
 
 def _require_unique(pairs: list[tuple[str, Any]]) -> None:
-    seen: set[str] = set()
-    for name, _ in pairs:
-        if name in seen:
-            raise RepeatedMemberError(name)
-        seen.add(name)
+    if len(dict(pairs)) < len(pairs):
+        times = Counter(name for name, _ in pairs)
+        raise RepeatedMemberError(times.most_common(1)[0][0])
 
 
-def _skip(_number: str) -> None:
-    """Numbers do not matter here, and Python would refuse very long ones."""
+# Numbers stay texts: they do not matter here, and Python would refuse very long ones.
+_reader = json.JSONDecoder(object_pairs_hook=_require_unique, parse_int=str, parse_float=str)
