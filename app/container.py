@@ -6,6 +6,7 @@ from dependency_injector import containers, providers
 from uuid_utils import uuid7
 
 from app.application.catalogue_import import CatalogueImport
+from app.application.held_rows import HeldRows
 from app.application.order_contracts import OrderContracts
 from app.application.order_expiry import OrderExpiry
 from app.application.order_facade import OrderFacade
@@ -171,6 +172,7 @@ class Container(containers.DeclarativeContainer):
     order_intake = providers.Singleton(
         OrderIntake,
         order_facade.provided.create_orders,
+        providers.Factory(HeldRows, transactions),
         queue_size=settings.provided.intake.queue_size,
     )
     changes = providers.Singleton(SqlTransactions, change_engine, event_bus, outbox.provider)

@@ -5,6 +5,7 @@ import sys
 
 import uvloop
 
+from app.application.held_rows import HeldRows
 from app.application.order_intake import OrderIntake
 from app.container import Container
 from app.main import create_app
@@ -25,6 +26,7 @@ async def main(settings: AppSettings, *, one_by_one: bool) -> None:
     if one_by_one:
         alone = OrderIntake(
             container.order_facade().create_orders,
+            HeldRows(container.transactions()),
             batch_size=1,
             transactions=settings.database.pool_size,
             queue_size=settings.intake.queue_size,

@@ -17,6 +17,7 @@ ALWAYS = (
     "rate_limited",
     "internal_error",
     "storage_unavailable",
+    "storage_busy",
     "storage_conflict",
 )
 

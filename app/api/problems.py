@@ -99,6 +99,14 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
     ),
     _kind(
         503,
+        "storage_busy",
+        "What the request needs is busy",
+        "Somebody else holds the order, a product or the coupon that the request names, or the database took "
+        "too long over it. Nothing was stored. Send the same request again after `Retry-After` seconds.",
+        1,
+    ),
+    _kind(
+        503,
         "storage_conflict",
         "The database is busy",
         "Nothing was stored. Send the same request again after `Retry-After` seconds.",

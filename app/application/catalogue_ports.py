@@ -77,6 +77,7 @@ class CatalogueTransactions(Protocol):
         """Leaving the block commits, an exception rolls everything back.
 
         Raises:
-            StorageUnavailableError, StorageConflictError, StorageRefusedError: it could not be committed.
+            StorageUnavailableError: whether it was committed is unknown.
+            StorageBusyError, StorageConflictError, StorageRefusedError: nothing was committed.
         """
         ...

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.application.commands import CreateOrder
+from app.application.errors import Row, RowHeldError
 from app.domain.coupon import Coupon
 from app.domain.errors import CouponNotFoundError, OrderError, UnknownProductError
 from app.domain.order import Order
@@ -14,17 +16,23 @@ from app.domain.product import Product
 
 @dataclass(slots=True)
 class Checkout:
-    """Products and coupons as they are locked; `placed` and `taken` are what has to be saved."""
+    """Products and coupons as they are locked; `placed` and `taken` are what has to be saved.
+
+    `held` are the rows that somebody else has locked: who names one of them is not served now.
+    """
 
     products: Mapping[str, Product]
     coupons: Mapping[str, Coupon]
     now: datetime
     time_to_live: timedelta
+    held: AbstractSet[Row] = frozenset()
     placed: list[tuple[Order, CreateOrder]] = field(default_factory=list)
     taken: Counter[str] = field(default_factory=Counter)
 
-    def attempt(self, command: CreateOrder) -> Order | OrderError:
-        """The placed order, or why the shop refuses it."""
+    def attempt(self, command: CreateOrder) -> Order | OrderError | RowHeldError:
+        """The placed order, or why the shop refuses it, or what stands in its way."""
+        if self.held and (in_the_way := command.rows & self.held):
+            return RowHeldError(in_the_way)
         try:
             return self._place(command)
         except OrderError as refusal:

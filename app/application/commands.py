@@ -2,6 +2,7 @@
 
 import msgspec
 
+from app.application.errors import Row
 from app.domain.order import Order
 
 
@@ -32,6 +33,12 @@ class CreateOrder(msgspec.Struct, frozen=True):
     coupon_code: str | None = None
     traceparent: str = ""
     idempotency: IdempotencyKey | None = None
+
+    @property
+    def rows(self) -> set[Row]:
+        """The rows of the catalogue that its transaction locks: its products and its coupon."""
+        named = {("product", item.product_id) for item in self.items}
+        return named | {("coupon", self.coupon_code)} if self.coupon_code else named
 
 
 class ReplayedOrder(msgspec.Struct, frozen=True):

@@ -1,5 +1,10 @@
 """Use case errors: what stands between a caller and an answer, beside the refusals of the domain."""
 
+from collections.abc import Iterable
+
+Row = tuple[str, str]
+"""A row that a command names: its kind, and the name that customers know it by."""
+
 
 class ApplicationError(Exception):
     """Root of the use case errors; `code` is stable, `facts` are shown to the caller."""
@@ -36,7 +41,7 @@ class StorageError(ApplicationError):
 
 
 class StorageUnavailableError(StorageError):
-    """The database is away or too slow. Whether the transaction was committed is unknown."""
+    """The database is away. Whether the transaction was committed is unknown."""
 
     code = "storage_unavailable"
 
@@ -53,6 +58,29 @@ class StorageOverloadedError(StorageError):
     """No connection was free in time: nothing was begun."""
 
     code = "overloaded"
+
+
+class StorageBusyError(StorageError):
+    """A lock was not to be had, or a statement took too long: nothing was committed; later it may be."""
+
+    code = "storage_busy"
+
+
+class LockWaitError(StorageBusyError):
+    """Another session holds something that the transaction needs, for longer than a lock is waited for."""
+
+
+class IdempotencyKeyWaitError(LockWaitError):
+    """Another session holds an idempotency key that the transaction needs, and does not end."""
+
+
+class RowHeldError(StorageBusyError):
+    """Another session holds `rows`, which the command names: nothing of it was committed, others went on."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows = frozenset(rows)
+        names = ", ".join(f"{kind} {name}" for kind, name in sorted(self.rows))
+        super().__init__(f"Somebody else is working on {names}: nothing was stored. Try again in a moment.")
 
 
 class StorageConflictError(StorageError):
@@ -89,9 +117,3 @@ class IdempotencyKeyReusedError(ApplicationError):
     """The key was used for another request: nothing was done."""
 
     code = "idempotency_key_reused"
-
-
-class IdempotencyKeyWaitError(Exception):
-    """Another process holds one of the batch's keys; batch_attempts finds out whose, and answers for it."""
-
-    code = "idempotency_key_wait"

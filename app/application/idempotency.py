@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.application.batch_attempts import Outcome
 from app.application.commands import ChangeOrder, CreateOrder, ReplayedOrder
-from app.application.errors import IdempotencyKeyInUseError, IdempotencyKeyReusedError
+from app.application.errors import IdempotencyKeyInUseError, IdempotencyKeyReusedError, RowHeldError
 from app.application.ports import KeyClaim, UnitOfWork
 from app.domain.errors import OrderError
 from app.domain.order import OrderStatus
@@ -19,22 +19,28 @@ _REUSED = "This key was used for another request."
 _IN_USE = "A request with this key is still running."
 
 
-async def answered_by_key(commands: Sequence[CreateOrder], uow: UnitOfWork) -> dict[str, Outcome]:
+async def answered_by_key(
+    commands: Sequence[CreateOrder], uow: UnitOfWork, *, careful: bool
+) -> dict[str, Outcome]:
     """Claim the keys; outcomes, by order id, of the commands that an earlier request has answered already.
 
     The same key and body: that request's order. Another body: refused. What is not answered may be placed.
+    `careful` does not wait for a key that another transaction holds: that command is not for now.
     """
     claims = _claims(commands)
     if not claims:
         return {}
-    owners = await uow.idempotency.claim(claims)
-    orders = await uow.orders.find({owner.order_id for owner in owners.values()}) if owners else {}
+    owners = await (uow.idempotency.claim_free if careful else uow.idempotency.claim)(claims)
+    taken = {owner.order_id for owner in owners.values() if owner}
+    orders = await uow.orders.find(taken) if taken else {}
     answered: dict[str, Outcome] = {}
     for claim in claims:
-        owner = owners.get(claim.order_id)
-        if owner is None:
+        if claim.order_id not in owners:
             continue
-        if owner.request_hash != claim.request_hash:
+        owner = owners[claim.order_id]
+        if owner is None:
+            answered[claim.order_id] = IdempotencyKeyInUseError(_IN_USE)
+        elif owner.request_hash != claim.request_hash:
             answered[claim.order_id] = IdempotencyKeyReusedError(_REUSED)
         elif owner.order_id in orders:
             answered[claim.order_id] = ReplayedOrder(orders[owner.order_id])
@@ -46,9 +52,10 @@ async def answered_by_key(commands: Sequence[CreateOrder], uow: UnitOfWork) -> d
 async def release_refused(
     commands: Sequence[CreateOrder], outcomes: Sequence[Outcome], uow: UnitOfWork
 ) -> None:
-    """Give back the keys of refused commands: a failure is never stored as an answer."""
+    """Give back the keys of commands without an order: a failure is never stored as an answer."""
     answers = zip(commands, outcomes, strict=True)
-    refused = _claims([command for command, outcome in answers if isinstance(outcome, OrderError)])
+    without = OrderError | RowHeldError
+    refused = _claims([command for command, outcome in answers if isinstance(outcome, without)])
     if refused:
         await uow.idempotency.release(refused)
 

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from app.application.errors import StorageConflictError, StorageUnavailableError
+from app.application.errors import StorageBusyError, StorageConflictError, StorageUnavailableError
 from app.application.order_life import OrderLife
 from kits.resilience.background import PeriodicTask, Supervisor
 
@@ -34,6 +34,6 @@ class OrderExpiry:
     async def expire_once(self) -> bool:
         """Expire one batch; True when there may be more at once."""
         # Readiness tells about a database that is away; overdue orders wait.
-        with suppress(StorageUnavailableError, StorageConflictError):
+        with suppress(StorageUnavailableError, StorageBusyError, StorageConflictError):
             return await self._order_life.expire_due()
         return False

@@ -7,6 +7,8 @@ from logging import DEBUG
 from app.application.batch_attempts import Outcome, attempt_batch
 from app.application.checkout import Checkout
 from app.application.commands import CreateOrder, ReplayedOrder
+from app.application.errors import Row, RowHeldError
+from app.application.held_rows import COUPON, PRODUCT, lock_free_rows
 from app.application.idempotency import answered_by_key, release_refused
 from app.application.ports import Transactions, UnitOfWork
 from app.domain.events import OrderCreatedEvent
@@ -29,24 +31,36 @@ class OrderFacade:
         """Create all that the shop accepts, in one transaction; the outcomes stand in the commands' order.
 
         A refused command changes nothing and does not disturb its neighbours. An Order among the outcomes is
-        committed, and so is its event. A command whose key has an order already gets that one, replayed.
+        committed, and so is its event. A command whose key has an order already gets that one, replayed. One
+        that names a row which another session holds gets a RowHeldError or an IdempotencyKeyInUseError, and
+        nothing of it is stored; its neighbours have their orders, a moment later than usual.
 
         Raises:
-            StorageUnavailableError, StorageConflictError: none of the outcomes is certain.
+            StorageUnavailableError: which of them were committed is unknown.
+            StorageBusyError, StorageConflictError: none was committed.
         """
-        outcomes = await attempt_batch(commands, self._create)
+        outcomes = await attempt_batch(commands, self._create, self._create_around_held)
         self._count(outcomes)
         return outcomes
 
     async def _create(self, commands: Sequence[CreateOrder], resumed: bool) -> list[Outcome]:
-        async with self._transactions() as uow:
-            # A former attempt may have committed before its connection was lost.
-            known: dict[str, Outcome] = {}
-            if resumed:
-                known |= await uow.orders.find(command.order_id for command in commands)
-            known |= await answered_by_key([each for each in commands if each.order_id not in known], uow)
+        return await self._transact(commands, resumed, careful=False)
+
+    async def _create_around_held(self, commands: Sequence[CreateOrder], resumed: bool) -> list[Outcome]:
+        return await self._transact(commands, resumed, careful=True)
+
+    async def _transact(
+        self, commands: Sequence[CreateOrder], resumed: bool, *, careful: bool
+    ) -> list[Outcome]:
+        # The careful one waits for no row: what it may still meet is a lock on a whole table.
+        async with self._transactions(hurried=not careful) as uow:
+            known = await answered_by_key(commands, uow, careful=careful)
             waiting = [command for command in commands if command.order_id not in known]
-            checkout = await self._check_out(waiting, uow)
+            checkout = await self._check_out(waiting, uow, careful)
+            if resumed:
+                # A former attempt may have committed before its connection was lost. Asked under the locks:
+                # it has ended by now, one way or the other.
+                known |= await uow.orders.find(command.order_id for command in commands)
             outcomes = [known.get(command.order_id) or checkout.attempt(command) for command in commands]
             for order, command in checkout.placed:
                 uow.publish(OrderCreatedEvent(order), traceparent=command.traceparent)
@@ -63,17 +77,21 @@ class OrderFacade:
         for outcome in outcomes if created < len(outcomes) else ():
             if isinstance(outcome, ReplayedOrder):
                 self._metrics.orders_replayed.inc()
-            elif not isinstance(outcome, Order):
+            elif not isinstance(outcome, Order | RowHeldError):
                 self._metrics.orders_refused.labels(outcome.code).inc()
 
-    async def _check_out(self, commands: Sequence[CreateOrder], uow: UnitOfWork) -> Checkout:
+    async def _check_out(self, commands: Sequence[CreateOrder], uow: UnitOfWork, careful: bool) -> Checkout:
         # The lock order that holds everywhere: keys, orders, products, coupons, each sorted.
-        products = await uow.products.lock(
-            {item.product_id for command in commands for item in command.items}
-        )
+        ids = {item.product_id for command in commands for item in command.items}
         asked = {(command.coupon_code, command.customer_id) for command in commands if command.coupon_code}
+        held: set[Row] = set()
+        if careful:
+            held = await lock_free_rows({row for command in commands for row in command.rows}, uow)
+            ids = {product_id for product_id in ids if (PRODUCT, product_id) not in held}
+            asked = {pair for pair in asked if (COUPON, pair[0]) not in held}
+        products = await uow.products.lock(ids)
         coupons = await uow.coupons.lock(asked) if asked else {}
-        return Checkout(products, coupons, await uow.now(), self._time_to_live)
+        return Checkout(products, coupons, await uow.now(), self._time_to_live, held)
 
 
 async def _save(checkout: Checkout, uow: UnitOfWork) -> None:

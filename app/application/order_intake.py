@@ -8,24 +8,24 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from app.application.batch_attempts import Outcome
 from app.application.commands import CreateOrder, ReplayedOrder
-from app.application.errors import IdempotencyKeyInUseError, IntakeFullError, StorageUnavailableError
+from app.application.errors import (
+    IdempotencyKeyInUseError,
+    IntakeFullError,
+    LockWaitError,
+    RowHeldError,
+    StorageUnavailableError,
+)
+from app.application.held_lane import HeldLane, RowWatch, WaitingOrder
 from app.domain.order import Order
 
 _SLOW_SECONDS = 0.05
 _SMALL_BATCH = 8
+_KEY_SECONDS = 1.0
 
 CreateOrders = Callable[[Sequence[CreateOrder]], Awaitable[list[Outcome]]]
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    command: CreateOrder
-    key: tuple[str, str] | None
-    outcome: asyncio.Future[Order | ReplayedOrder]
 
 
 class OrderIntake:
@@ -37,16 +37,30 @@ class OrderIntake:
     and when the first has been running for 50 ms, whatever waits: one that is stuck does not hold the others.
     Nothing is kept in memory beyond `queue_size` commands. A caller that goes away does not cancel its
     transaction.
+
+    A row that another session holds (a product, a coupon) is no fault of the database. The commands that name
+    it wait in a lane of their own, which asks again and again whether it is free. Then they go on; after 3 s
+    they get a RowHeldError. The others go on without them.
     """
 
     def __init__(
-        self, create: CreateOrders, *, batch_size: int = 64, transactions: int = 2, queue_size: int = 2000
+        self,
+        create: CreateOrders,
+        rows: RowWatch | None = None,
+        *,
+        batch_size: int = 64,
+        transactions: int = 2,
+        queue_size: int = 2000,
+        lane_size: int = 256,
+        lane_seconds: float = 3.0,
     ) -> None:
         self._create = create
         self._batch_size = batch_size
         self._transactions = transactions
         self._queue_size = queue_size
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[WaitingOrder] = deque()
+        self._lane = HeldLane(rows, size=lane_size, patience_seconds=lane_seconds)
+        self._lane_task: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._keys: set[tuple[str, str]] = set()
@@ -56,32 +70,37 @@ class OrderIntake:
     @property
     def waiting(self) -> int:
         """Commands that no transaction has taken yet."""
-        return len(self._queue)
+        return len(self._queue) + len(self._lane)
 
     async def create_order(self, command: CreateOrder) -> Order | ReplayedOrder:
         """Create one order together with whatever else arrives.
 
         Raises:
             IntakeFullError: too many are waiting; nothing was begun, try again in a second.
-            IdempotencyKeyInUseError: the same customer's request with the same key is running here.
+            IdempotencyKeyInUseError: the same customer's request with the same key is running.
+            RowHeldError: another session holds what it names; nothing was stored.
             OrderError: the shop refuses it. StorageError: as OrderFacade.create_orders.
         """
         if len(self._queue) >= self._queue_size:
             raise IntakeFullError("More orders are waiting than can be taken; try again in a moment.")
-        key = (command.customer_id, command.idempotency.key) if command.idempotency else None
+        key = _key_of(command)
         if key in self._keys:
             raise IdempotencyKeyInUseError("A request with this key is still running; try again in a moment.")
         if key:
             self._keys.add(key)
-        waiting = _Waiting(command, key, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        self._pump_soon()
+        waiting = WaitingOrder(command, asyncio.get_running_loop().create_future())
+        if held := self._lane.in_the_way_of(command):
+            self._set_aside(waiting, RowHeldError(held))
+        else:
+            self._queue.append(waiting)
+            self._pump_soon()
         return await waiting.outcome
 
     async def stop(self, *, within_seconds: float) -> None:
         """Wait for the running transactions; the doors must be closed before."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=within_seconds)
+        unfinished = self._running | ({self._lane_task} if self._lane_task else set())
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=within_seconds)
 
     def _pump_soon(self) -> None:
         # Not at once: requests that arrive in the same turn of the loop share a transaction.
@@ -106,7 +125,7 @@ class OrderIntake:
         slow = now - self._last_began >= _SLOW_SECONDS
         return (worthwhile or slow) and len(self._running) < self._transactions
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_batch(self) -> list[WaitingOrder]:
         share = math.ceil((len(self._queue) + self._in_flight) / self._transactions)
         size = min(self._batch_size, len(self._queue), share if share > _SMALL_BATCH else self._batch_size)
         self._in_flight += size
@@ -116,28 +135,57 @@ class OrderIntake:
         self._running.discard(task)
         self._pump_soon()
 
-    async def _run(self, batch: Sequence[_Waiting]) -> None:
+    async def _run(self, batch: Sequence[WaitingOrder]) -> None:
         try:
             outcomes: Sequence[Outcome | Exception] = await self._create([each.command for each in batch])
         except Exception as error:  # noqa: BLE001 - it belongs to the callers, each for its own request
             outcomes = [error] * len(batch)
-            if isinstance(error, StorageUnavailableError):
-                # The database is away: nobody else shall wait for a time-out of their own.
+            if isinstance(error, StorageUnavailableError | LockWaitError):
+                # The database is away, or a whole table is locked: nobody else shall wait for a time-out of
+                # their own.
                 self._end(self._drained(), error)
         finally:
             self._in_flight -= len(batch)
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            self._end([waiting], outcome)
+            if isinstance(outcome, RowHeldError):
+                self._set_aside(waiting, outcome)
+            else:
+                self._end([waiting], outcome)
+        if any(isinstance(outcome, RowHeldError) for outcome in outcomes):
+            self._sort_queue()
 
-    def _drained(self) -> Sequence[_Waiting]:
+    def _set_aside(self, waiting: WaitingOrder, held: RowHeldError) -> None:
+        if not self._lane.admit(waiting, held.rows):
+            self._end([waiting], held)
+        elif self._lane_task is None:
+            self._lane_task = asyncio.create_task(self._serve_lane(), name="order-intake-lane")
+
+    def _sort_queue(self) -> None:
+        # These orders had come before the held rows were known.
+        queue, self._queue = self._queue, deque()
+        for waiting in queue:
+            if held := self._lane.in_the_way_of(waiting.command):
+                self._set_aside(waiting, RowHeldError(held))
+            else:
+                self._queue.append(waiting)
+
+    async def _serve_lane(self) -> None:
+        while self._lane:
+            free, given_up = await self._lane.look()
+            for waiting in given_up:
+                self._end([waiting], RowHeldError(self._lane.in_the_way_of(waiting.command)))
+            self._queue.extendleft(reversed(free))
+            self._pump_soon()
+        self._lane_task = None
+
+    def _drained(self) -> Sequence[WaitingOrder]:
         waiting = list(self._queue)
         self._queue.clear()
         return waiting
 
-    def _end(self, ended: Sequence[_Waiting], outcome: Outcome | Exception) -> None:
+    def _end(self, ended: Sequence[WaitingOrder], outcome: Outcome | Exception) -> None:
         for waiting in ended:
-            if waiting.key:
-                self._keys.discard(waiting.key)
+            self._forget_key(waiting.command, outcome)
             if waiting.outcome.done():
                 # The caller has gone. The order is made all the same, and a repeat of the request finds it.
                 continue
@@ -145,3 +193,17 @@ class OrderIntake:
                 waiting.outcome.set_exception(outcome)
             else:
                 waiting.outcome.set_result(outcome)
+
+    def _forget_key(self, command: CreateOrder, outcome: Outcome | Exception) -> None:
+        key = _key_of(command)
+        if key is None:
+            return
+        if isinstance(outcome, IdempotencyKeyInUseError):
+            # Another session holds it: who asks again too soon is answered here, and holds up no transaction.
+            asyncio.get_running_loop().call_later(_KEY_SECONDS, self._keys.discard, key)
+        else:
+            self._keys.discard(key)
+
+
+def _key_of(command: CreateOrder) -> tuple[str, str] | None:
+    return (command.customer_id, command.idempotency.key) if command.idempotency else None

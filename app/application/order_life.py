@@ -1,5 +1,6 @@
 """Use cases: how an order goes on after it was placed: paid, fulfilled, cancelled, expired."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from app.application.errors import (
     ApplicationError,
     IdempotencyKeyInUseError,
     IdempotencyKeyWaitError,
+    LockWaitError,
     OrderNotFoundError,
     PreconditionFailedError,
     StorageError,
@@ -17,16 +19,22 @@ from app.application.errors import (
     StorageStaleError,
 )
 from app.application.idempotency import answered_change, change_claim
-from app.application.order_moves import move_orders
+from app.application.order_moves import move_orders, releasable
+from app.application.order_turns import OrderTurns
 from app.application.ports import KeyClaim, Transactions
 from app.domain.errors import OrderError, PaymentTooLateError
 from app.domain.order import Order, OrderStatus
 from app.metrics import AppMetrics
 from kits.observability.logs import get_logger
+from kits.resilience.retry import Backoff
 
 log = get_logger(__name__)
 
 _EXPIRY_BATCH = 100
+_MOST_PASSED_OVER = 2_000
+_PATIENCE_SECONDS = 3.0
+_TRIES = 4
+_BACKOFF = Backoff(base_seconds=0.1, cap_seconds=0.4)
 
 
 class OrderLife:
@@ -41,6 +49,9 @@ class OrderLife:
         self._transactions = transactions
         self._metrics = metrics
         self._running: set[KeyClaim] = set()
+        self._turns = OrderTurns(seconds=_PATIENCE_SECONDS)
+        self._passed_over: set[str] = set()
+        self._careful = False
 
     async def pay(self, command: ChangeOrder) -> Order | ReplayedOrder:
         """PENDING -> PAID, while the order has time by the database's clock, read under its lock.
@@ -72,32 +83,55 @@ class OrderLife:
 
         Any number of processes may do this at once: each passes over what another has locked. An order that
         the database refuses to change keeps no other from expiring; it is logged and tried again next time.
+        An order whose product, coupon or coupon use another session holds is passed over for this round.
 
         Raises:
-            StorageUnavailableError, StorageConflictError: nothing is certain; the next call looks again.
+            StorageUnavailableError, StorageBusyError, StorageConflictError: the next call looks again.
         """
+        found, expired = await self._expire(limit)
+        self._note(expired)
+        more = len(found) == limit and len(self._passed_over) < _MOST_PASSED_OVER
+        if not more:
+            # The next round begins with the longest overdue again.
+            self._careful = bool(self._passed_over)
+            self._passed_over.clear()
+        return more
+
+    async def _expire(self, limit: int) -> tuple[Sequence[Order], Sequence[Order]]:
         try:
-            async with self._transactions() as uow:
-                due = await uow.orders.lock_due(limit)
-                if not due:
-                    return False
-                expired = await move_orders(due, OrderStatus.EXPIRED, uow=uow, now=await uow.now())
+            return await self._expire_together(limit)
+        except LockWaitError:
+            if self._careful:
+                raise
+            self._careful = True
+            return await self._expire(limit)
         except StorageRefusedError:
             expired = await self._expire_one_by_one(limit)
-        self._note(expired)
-        return len(expired) == limit
+            return expired, expired
+
+    async def _expire_together(self, limit: int) -> tuple[Sequence[Order], Sequence[Order]]:
+        expired: Sequence[Order] = []
+        async with self._transactions(hurried=True) as uow:
+            due = await uow.orders.lock_due(limit, besides=self._passed_over)
+            free = await releasable(due, uow) if self._careful and due else due
+            if free:
+                expired = await move_orders(free, OrderStatus.EXPIRED, uow=uow, now=await uow.now())
+        self._passed_over |= {order.id for order in due} - {order.id for order in expired}
+        return due, expired
 
     async def _expire_one_by_one(self, limit: int) -> list[Order]:
         async with self._transactions() as uow:
-            due = await uow.orders.lock_due(limit)
+            due = await uow.orders.lock_due(limit, besides=self._passed_over)
         expired: list[Order] = []
         for order in due:
             try:
-                async with self._transactions() as uow:
+                async with self._transactions(hurried=True) as uow:
                     # It was free for a moment: somebody may have come first.
                     found = (await uow.orders.lock([order.id])).values()
                     pending = [one for one in found if one.status is OrderStatus.PENDING]
                     expired += await move_orders(pending, OrderStatus.EXPIRED, uow=uow, now=await uow.now())
+            except LockWaitError:
+                self._passed_over.add(order.id)
             except StorageRefusedError as refused:
                 action = "mend the row that the constraint guards; the order is tried again"
                 log.warning("order_not_expired", order_id=order.id, reason=str(refused), action=action)
@@ -112,12 +146,14 @@ class OrderLife:
             InvalidTransitionError: it does not go there from where it stands.
             IdempotencyKeyReusedError, IdempotencyKeyInUseError: the key names another request, or one that
                 is still running.
-            StorageError: the database did not do it, or (StorageUnavailableError) it is unknown if it did.
+            StorageError: the database did not do it, or (StorageUnavailableError) it is unknown if it did. A
+                row that another session holds is waited for in short attempts, between which nothing is held.
         """
         claim = change_claim(command, status)
         try:
             with self._alone(claim):
-                return await self._attempt_on_a_living_connection(command, status, claim)
+                async with self._turns.of(command.order_id):
+                    return await self._try_until_free(command, status, claim)
         except StorageError:
             raise
         except (OrderError, ApplicationError) as refusal:
@@ -140,6 +176,16 @@ class OrderLife:
         finally:
             self._running.discard(name)
 
+    async def _try_until_free(
+        self, command: ChangeOrder, status: OrderStatus, claim: KeyClaim | None
+    ) -> Order | ReplayedOrder:
+        for number in range(1, _TRIES):
+            try:
+                return await self._attempt_on_a_living_connection(command, status, claim)
+            except LockWaitError:
+                await asyncio.sleep(_BACKOFF.wait_seconds(number))
+        return await self._attempt_on_a_living_connection(command, status, claim)
+
     async def _attempt_on_a_living_connection(
         self, command: ChangeOrder, status: OrderStatus, claim: KeyClaim | None
     ) -> Order | ReplayedOrder:
@@ -152,7 +198,7 @@ class OrderLife:
         self, command: ChangeOrder, status: OrderStatus, claim: KeyClaim | None
     ) -> Order | ReplayedOrder:
         refusal: PaymentTooLateError | None = None
-        async with self._transactions() as uow:
+        async with self._transactions(hurried=True) as uow:
             if claim and (replayed := await answered_change(claim, status, uow)):
                 self._metrics.orders_replayed.inc()
                 return replayed

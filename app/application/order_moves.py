@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from app.application.held_rows import COUPON, PRODUCT, lock_free_rows
 from app.application.ports import UnitOfWork
 from app.domain.events import moved
 from app.domain.order import RELEASING, Order, OrderStatus
@@ -28,6 +29,24 @@ async def move_orders(
     for order in changed:
         uow.publish(moved(order, occurred_at=now), traceparent=traceparent)
     return changed
+
+
+async def releasable(orders: Sequence[Order], uow: UnitOfWork) -> list[Order]:
+    """Those of these locked orders whose products, coupons and uses nobody else holds; locks those of them.
+
+    It never waits for a row.
+    """
+    named = {(PRODUCT, line.product_id) for order in orders for line in order.lines}
+    with_coupon = {order.id: order.coupon_code for order in orders if order.coupon_code}
+    held = await lock_free_rows(named | {(COUPON, code) for code in with_coupon.values()}, uow)
+    held_uses = await uow.coupons.lock_free_uses(with_coupon) if with_coupon else set()
+    return [
+        order
+        for order in orders
+        if order.id not in held_uses
+        and (COUPON, order.coupon_code) not in held
+        and not any((PRODUCT, line.product_id) in held for line in order.lines)
+    ]
 
 
 async def _release(orders: Sequence[Order], uow: UnitOfWork) -> None:

@@ -36,8 +36,11 @@ class OrderRepository(Protocol):
         """Those of the orders that exist, by id; their rows locked in ascending id order."""
         ...
 
-    async def lock_due(self, limit: int) -> Sequence[Order]:
-        """Up to `limit` PENDING orders whose time is over, longest first; locked, without those that are."""
+    async def lock_due(self, limit: int, *, besides: Iterable[str] = ()) -> Sequence[Order]:
+        """Up to `limit` PENDING orders whose time is over, longest first; locked, without those that are.
+
+        Without those `besides` too.
+        """
         ...
 
     async def update(self, orders: Sequence[Order]) -> None:
@@ -50,6 +53,10 @@ class ProductRepository(Protocol):
 
     async def lock(self, product_ids: Iterable[str]) -> Mapping[str, Product]:
         """Those of the products that exist, by id; their rows locked in ascending id order."""
+        ...
+
+    async def lock_free(self, product_ids: Iterable[str]) -> set[str]:
+        """Lock those that are free, in ascending id order; the ids of those that somebody else holds."""
         ...
 
     async def take(self, pieces: Mapping[str, int]) -> None:
@@ -66,6 +73,14 @@ class CouponRepository(Protocol):
 
     async def lock(self, asked: Iterable[tuple[str, str]]) -> Mapping[str, Coupon]:
         """Coupons by code for (code, customer) pairs, with those customers' uses; locked in code order."""
+        ...
+
+    async def lock_free(self, codes: Iterable[str]) -> set[str]:
+        """Lock those that are free, in code order; the codes of those that somebody else holds."""
+        ...
+
+    async def lock_free_uses(self, order_ids: Iterable[str]) -> set[str]:
+        """Lock the uses of these orders that are free; the ids of those whose use somebody else holds."""
         ...
 
     async def use(self, orders: Sequence[Order]) -> None:
@@ -105,6 +120,10 @@ class IdempotencyRepository(Protocol):
         Raises:
             IdempotencyKeyWaitError: another transaction holds a key and does not end.
         """
+        ...
+
+    async def claim_free(self, claims: Sequence[KeyClaim]) -> Mapping[str, KeyOwner | None]:
+        """As `claim`, but a key that an unfinished transaction holds is passed over: its owner is None."""
         ...
 
     async def release(self, claims: Sequence[KeyClaim]) -> None:
@@ -157,11 +176,15 @@ class UnitOfWork(Protocol):
 class Transactions(Protocol):
     """Opens units of work."""
 
-    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
+    def __call__(self, *, hurried: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
         """Leaving the block commits, an exception rolls everything back.
 
+        A lock is waited for at most 3 s; `hurried`, a few times as long as transactions take at present, 250
+        ms at least: who waits holds what others need.
+
         Raises:
-            StorageUnavailableError, StorageConflictError, StorageRefusedError: it could not be committed.
+            StorageUnavailableError: whether it was committed is unknown.
+            StorageBusyError, StorageConflictError, StorageRefusedError: nothing was committed.
         """
         ...
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from app.application.catalogue_errors import CouponLimitsError
 from app.application.catalogue_import import ImportRequest, ImportTally, Verdict
 from app.application.catalogue_ports import StockMovement
-from app.application.errors import StorageConflictError, StorageUnavailableError
+from app.application.errors import StorageBusyError, StorageConflictError, StorageUnavailableError
 from app.cli.catalogue_file import CatalogueFile, CatalogueFileError, read_catalogue
 from app.cli.environment import FAILED, database, settings_of
 from app.settings import DatabaseCommandSettings
@@ -74,7 +74,7 @@ def _import(options: argparse.Namespace) -> int:
         tally = asyncio.run(_importing(settings, request))
     except CouponLimitsError as error:
         raise CatalogueFileError(_limit_faults(error.codes, catalogue)) from error
-    except (StorageUnavailableError, StorageConflictError) as error:
+    except (StorageUnavailableError, StorageBusyError, StorageConflictError) as error:
         print(f"{error} The import is not complete: repeat it, it goes on where it was.", file=sys.stderr)
         return FAILED
     print(_told(tally, dry_run=options.dry_run))
@@ -116,6 +116,9 @@ def _add(options: argparse.Namespace) -> int:
         print(asyncio.run(_adding(settings, options)))
     except StorageUnavailableError as error:
         print(f"{error} Look into stock_audit before you repeat it.", file=sys.stderr)
+        return FAILED
+    except (StorageBusyError, StorageConflictError) as error:
+        print(f"{error} The stock is as it was: repeat it later.", file=sys.stderr)
         return FAILED
     return 0
 

@@ -1,7 +1,7 @@
 """Outbox: its SQL after a row's birth; every write to a claimed row is fenced by the claim's token."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -33,6 +33,7 @@ from app.outbox.table import EVENT_ID, UNPUBLISHED, earlier_unpublished, lease_e
 from contracts.envelope import EventMessage
 from kits.kafka.records import Acknowledgement, Deadline
 from kits.postgres.driver import DriverStatement, driver_fetch
+from kits.postgres.row_locks import lock_free_rows
 from kits.postgres.schema import as_document, rows_from_document
 
 _row = outbox_event.c
@@ -64,6 +65,7 @@ def _counted(changed: ReturningUpdate[Any]) -> Select[Any]:
     return select(func.count()).select_from(changed.cte("changed"))
 
 
+_HELD = lock_free_rows(_row.event_id)
 _claimed = rows_from_document("claimed", event_id=EVENT_ID, token=EVENT_ID)
 _RENEW = DriverStatement(
     update(outbox_event)
@@ -202,6 +204,11 @@ class OutboxStore:
         ]
         ((written,),) = await driver_fetch(self._engine, _FAILED, as_document(rows))
         return int(written)
+
+    async def held_by_others(self, event_ids: Iterable[str]) -> set[str]:
+        """Those of the rows that another session holds at this moment; it waits for none."""
+        held = await driver_fetch(self._engine, _HELD, {"keys": sorted(event_ids)})
+        return {str(event_id) for (event_id,) in held}
 
     async def delete_published(self, *, older_than_days: int, limit: int) -> int:
         """Delete up to `limit` rows that were published that long ago; returns how many."""

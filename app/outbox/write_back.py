@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from app.metrics import AppMetrics
 from app.outbox.claim import Claim, renew_every, send_until
 from app.outbox.store import FailedSend, OutboxStore
 from kits.kafka.records import Acknowledgement
 from kits.observability.logs import get_logger
+from kits.postgres.errors import LockTimeoutError
 from kits.postgres.outages import outage_suppressed
 
 log = get_logger(__name__)
@@ -22,8 +23,9 @@ _OUTAGE_SECONDS = 0.5
 class WriteBack:
     """One task per process does renewals and write-backs in turn, so that they never lock each other out.
 
-    While the database is away answers are kept, and written when it is back. A row whose lease was lost is
-    not written: another process has claimed it, and it may be published once more.
+    While the database is away answers are kept, and written when it is back. So is the answer of a row that
+    another session holds: it stands aside, and the others are written. A row whose lease was lost is not
+    written: another process has claimed it, and it may be published once more.
     """
 
     def __init__(self, store: OutboxStore, metrics: AppMetrics, *, lease_seconds: float) -> None:
@@ -33,6 +35,9 @@ class WriteBack:
         self._held: dict[str, Claim] = {}
         self._acknowledged: list[tuple[Claim, Acknowledgement]] = []
         self._failed: list[FailedSend] = []
+        self._locked: set[str] = set()
+        self._aside: list[tuple[Claim, Acknowledgement]] = []
+        self._failed_aside: list[FailedSend] = []
         self._wake = asyncio.Event()
         self._renew_at = 0.0
         self._settled: Callable[[Sequence[Claim]], None] = lambda _claims: None
@@ -77,10 +82,9 @@ class WriteBack:
     async def settle(self) -> None:
         """Write all answers back and renew what is due; returns early while the database is away."""
         with outage_suppressed("outbox_write_back_waits"):
-            while self._acknowledged or self._failed:
-                await self._write()
+            await self._write_answers()
             if self._held and time.monotonic() >= self._renew_at:
-                await self._renew()
+                await self._around_locked(self._renew)
             return
         await asyncio.sleep(_OUTAGE_SECONDS)
         self._wake.set()
@@ -89,10 +93,37 @@ class WriteBack:
         """Write the last answers; what can't be written in time is left to the end of its lease."""
         with outage_suppressed("outbox_write_back_given_up"):
             async with asyncio.timeout(within_seconds):
-                while self._acknowledged or self._failed:
-                    await self._write()
+                await self._write_answers()
         if self._held:
             log.warning("outbox_rows_left_claimed", rows=len(self._held), action="none: their leases run out")
+
+    async def _write_answers(self) -> None:
+        if self._locked:
+            await self._look_at_locked(self._locked)
+        while self._acknowledged or self._failed:
+            await self._around_locked(self._write)
+
+    async def _around_locked(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except LockTimeoutError:
+            await self._look_at_locked(self._held)
+            if not self._locked:
+                raise
+            log.warning(
+                "outbox_rows_held_by_others",
+                rows=len(self._locked),
+                action="end the session that holds them: see state, xact_start and query in pg_stat_activity",
+            )
+
+    async def _look_at_locked(self, event_ids: Iterable[str]) -> None:
+        """Answers of rows that another session holds stand aside, those of the others are to be written."""
+        self._locked = locked = await self._store.held_by_others(event_ids)
+        answers, failures = self._aside + self._acknowledged, self._failed_aside + self._failed
+        self._aside = [each for each in answers if each[0].message.event_id in locked]
+        self._acknowledged = [each for each in answers if each[0].message.event_id not in locked]
+        self._failed_aside = [each for each in failures if each.claim.message.event_id in locked]
+        self._failed = [each for each in failures if each.claim.message.event_id not in locked]
 
     async def _write(self) -> None:
         if self._acknowledged:
@@ -111,7 +142,7 @@ class WriteBack:
     async def _renew(self) -> None:
         asked_at = time.monotonic()
         self._renew_at = asked_at + renew_every(self._lease_seconds)
-        claims = list(self._held.values())
+        claims = [claim for event_id, claim in self._held.items() if event_id not in self._locked]
         mine = await self._store.renew(claims)
         for claim in claims:
             # A row that is no longer ours must not be sent again: its deadline stays where it was.

@@ -18,6 +18,8 @@ from kits.postgres.schema import as_document, insert_from_document
 
 # Two imports that insert the same new rows could wait for each other; orders never take this lock.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('catalogue'))")
+# A batch that waits for one row holds hundreds that orders need: it gives up soon, and is tried again.
+_HURRIED = text("SET LOCAL lock_timeout = '100ms'")
 _KEYS = bindparam("all_keys", type_=ARRAY(Text))
 _LOCK_PRODUCTS = (
     select(products).where(products.c.id == func.any(_KEYS)).order_by(products.c.id).with_for_update()
@@ -105,11 +107,13 @@ class SqlCatalogueTransactions:
         """One transaction, behind any other on the catalogue.
 
         Raises:
-            StorageUnavailableError, StorageConflictError, StorageRefusedError: it could not be committed.
+            StorageUnavailableError: whether it was committed is unknown.
+            StorageBusyError, StorageConflictError, StorageRefusedError: nothing was committed.
         """
         with storage_errors():
             async with self._engine.begin() as connection:
                 await connection.execute(_ONE_AT_A_TIME)
+                await connection.execute(_HURRIED)
                 yield SqlCatalogueWork(connection)
 
 

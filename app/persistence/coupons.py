@@ -9,6 +9,7 @@ from app.domain.coupon import Coupon, CouponKind
 from app.domain.order import Order
 from app.persistence.tables import coupon_uses, coupons
 from kits.postgres.driver import DriverConnection, DriverStatement
+from kits.postgres.row_locks import lock_free_rows
 from kits.postgres.schema import as_document, insert_from_document, rows_from_document
 
 _LOCK = DriverStatement(
@@ -17,6 +18,8 @@ _LOCK = DriverStatement(
     .order_by(coupons.c.code)
     .with_for_update()
 )
+_LOCK_FREE = lock_free_rows(coupons.c.code)
+_LOCK_FREE_USES = lock_free_rows(coupon_uses.c.order_id)
 _asked = rows_from_document("asked", coupon_code=Text(), customer_id=Text())
 _USES = DriverStatement(
     select(_asked.c.coupon_code, _asked.c.customer_id, func.count())
@@ -76,6 +79,16 @@ class SqlCouponRepository:
             for code, customer_id, count in uses:
                 locked[code].used_by[customer_id] = count
         return locked
+
+    async def lock_free(self, codes: Iterable[str]) -> set[str]:
+        """Lock those that nobody holds, without waiting; the codes of the others that exist."""
+        held = await self._connection.fetch(_LOCK_FREE, {"keys": sorted(codes)})
+        return {code for (code,) in held}
+
+    async def lock_free_uses(self, order_ids: Iterable[str]) -> set[str]:
+        """Lock the uses of these orders that nobody holds, without waiting; the ids of the other orders."""
+        held = await self._connection.fetch(_LOCK_FREE_USES, {"keys": sorted(order_ids)})
+        return {str(order_id) for (order_id,) in held}
 
     async def use(self, placed: Sequence[Order]) -> None:
         """Record one use for each order, and count it on its coupon."""

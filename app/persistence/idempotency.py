@@ -13,6 +13,7 @@ from kits.postgres.driver import DriverConnection, DriverStatement, driver_fetch
 from kits.postgres.errors import LockTimeoutError
 from kits.postgres.schema import as_document, insert_from_document, rows_from_document
 
+_GLANCE_SECONDS = 0.02
 KEPT_HOURS = 24
 
 _COLUMNS = ("customer_id", "route", "key", "request_hash", "order_id")
@@ -71,6 +72,22 @@ class SqlIdempotencyRepository:
         taken = [claim for claim in ordered if claim.order_id not in mine]
         found = await self._connection.fetch(_OWNERS, as_document(taken))
         return {str(asked): KeyOwner(str(owner), request_hash) for asked, owner, request_hash in found}
+
+    async def claim_free(self, claims: Sequence[KeyClaim]) -> Mapping[str, KeyOwner | None]:
+        """As `claim`, key by key: what another transaction has inserted can't be seen, only be run into.
+
+        The owner of a key that is held is None.
+        """
+        owners: dict[str, KeyOwner | None] = {}
+        await self._connection.bound_locks(_GLANCE_SECONDS)
+        for claim in sorted(claims, key=_name_of):
+            try:
+                async with self._connection.savepoint():
+                    owners |= await self.claim([claim])
+            except IdempotencyKeyWaitError:
+                owners[claim.order_id] = None
+        await self._connection.bound_locks(None)
+        return owners
 
     async def release(self, claims: Sequence[KeyClaim]) -> None:
         """Delete keys that this transaction has claimed."""

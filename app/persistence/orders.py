@@ -18,12 +18,16 @@ _FIND = DriverStatement(_found)
 _LOCK = DriverStatement(_found.order_by(orders.c.id).with_for_update())
 # statement_timestamp() stands still during the statement: the index ends the search at the first order that
 # still has time. clock_timestamp() would be compared with every PENDING order there is.
-_LOCK_DUE = DriverStatement(
+_due = (
     select(orders)
     .where(orders.c.status == literal_column("'PENDING'"), orders.c.expires_at <= func.statement_timestamp())
     .order_by(orders.c.expires_at)
     .limit(bindparam("limit", type_=Integer))
     .with_for_update(skip_locked=True)
+)
+_LOCK_DUE = DriverStatement(_due)
+_LOCK_DUE_BESIDES = DriverStatement(
+    _due.where(orders.c.id != func.all(bindparam("besides", type_=ARRAY(orders.c.id.type))))
 )
 _moved = rows_from_document("moved", id=orders.c.id.type, status=Text(), version=Integer())
 _UPDATE = DriverStatement(
@@ -51,12 +55,15 @@ class SqlOrderRepository:
         found = await self._connection.fetch(_LOCK, {"ids": sorted(order_ids)})
         return {order.id: order for order in map(order_of, found)}
 
-    async def lock_due(self, limit: int) -> Sequence[Order]:
+    async def lock_due(self, limit: int, *, besides: Iterable[str] = ()) -> Sequence[Order]:
         """PENDING orders whose time is over by the database's clock, longest first.
 
         Rows that somebody else has locked are passed over: they are being paid, cancelled or expired.
         """
-        return [order_of(row) for row in await self._connection.fetch(_LOCK_DUE, {"limit": limit})]
+        passed_over = sorted(besides)
+        values = {"limit": limit, "besides": passed_over}
+        found = await self._connection.fetch(_LOCK_DUE_BESIDES if passed_over else _LOCK_DUE, values)
+        return [order_of(row) for row in found]
 
     async def update(self, changed: Sequence[Order]) -> None:
         """Store status and version of locked orders; nothing else of an order ever changes."""

@@ -9,6 +9,7 @@ from app.domain.product import Product
 from app.persistence.tables import products
 from app.persistence.transaction_clock import TransactionClock
 from kits.postgres.driver import DriverConnection, DriverStatement
+from kits.postgres.row_locks import lock_free_rows
 from kits.postgres.schema import as_document, rows_from_document
 
 _LOCK = DriverStatement(
@@ -17,6 +18,7 @@ _LOCK = DriverStatement(
     .order_by(products.c.id)
     .with_for_update()
 )
+_LOCK_FREE = lock_free_rows(products.c.id)
 _taken = rows_from_document("taken", product_id=Text(), pieces=Integer())
 _TAKE = DriverStatement(
     update(products)
@@ -44,6 +46,11 @@ class SqlProductRepository:
         if found:
             self._clock.told(found[0]["told_at"])
         return {row["id"]: Product(*row[:-1]) for row in found}
+
+    async def lock_free(self, product_ids: Iterable[str]) -> set[str]:
+        """Lock those that nobody holds, without waiting; the ids of the others that exist."""
+        held = await self._connection.fetch(_LOCK_FREE, {"keys": sorted(product_ids)})
+        return {product_id for (product_id,) in held}
 
     async def take(self, pieces: Mapping[str, int]) -> None:
         """Take pieces out of the stock of locked products; the table's CHECK refuses to go below zero."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.application.errors import (
+    LockWaitError,
+    StorageBusyError,
     StorageConflictError,
     StorageError,
     StorageNotReadyError,
@@ -12,7 +14,7 @@ from app.application.errors import (
     StorageStaleError,
     StorageUnavailableError,
 )
-from kits.postgres.errors import Fault, constraint, fault_of, sqlstate
+from kits.postgres.errors import LOCK_NOT_AVAILABLE, Fault, constraint, fault_of, sqlstate
 from kits.postgres.outages import sentence, warn_once
 
 MIGRATE_COMMAND = "python -m app migrate"
@@ -45,7 +47,15 @@ def _meaning(error: Exception) -> StorageError | None:  # noqa: PLR0911 - one li
             return StorageNotReadyError(sentence(error, migrate_command=MIGRATE_COMMAND))
         case Fault.OVERLOADED:
             return StorageOverloadedError("More requests are waiting for the database than it can take now.")
-        case Fault.OUTAGE | Fault.BUSY:
+        case Fault.BUSY:
+            return _busy(sqlstate(error) == LOCK_NOT_AVAILABLE)
+        case Fault.OUTAGE:
             return StorageUnavailableError("The order database does not answer now; try again in a moment.")
         case Fault.BUG:
             return None
+
+
+def _busy(waited: bool) -> StorageBusyError:
+    if waited:
+        return LockWaitError("Somebody else is working on what this needs: nothing was stored.")
+    return StorageBusyError("The order database took too long over this: nothing was stored.")

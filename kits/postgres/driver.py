@@ -6,7 +6,7 @@ Where a transaction is the bottleneck its statements go this way; the pool stays
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache, partial
 from itertools import chain
 from typing import Any
@@ -105,13 +105,38 @@ class DriverConnection:
         )
         return rows
 
-    def transaction(self) -> AbstractAsyncContextManager[Any]:
+    @asynccontextmanager
+    async def transaction(self, *, lock_seconds: float | None = None) -> AsyncIterator[None]:
         """READ COMMITTED; leaving the block commits, an exception rolls back.
 
-        When the connection is lost during the COMMIT, whether it took place is unknown.
+        When the connection is lost during the COMMIT, whether it took place is unknown. A lock is waited for
+        `lock_seconds`, by default for the session's lock_timeout; the bound costs no round trip.
         """
-        block: AbstractAsyncContextManager[Any] = self._connection.transaction(isolation="read_committed")
-        return block
+        bound = "" if lock_seconds is None else f"; {_lock_timeout(lock_seconds)}"
+        await self._connection.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED{bound}")
+        try:
+            yield
+        except BaseException:
+            if not self._connection.is_closed():
+                await self._connection.execute("ROLLBACK")
+            raise
+        await self._connection.execute("COMMIT")
+
+    async def bound_locks(self, lock_seconds: float | None) -> None:
+        """From now on wait for a lock no longer than this (None: the session's), in this transaction."""
+        await self._connection.execute(_lock_timeout(lock_seconds))
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A block whose exception takes back what was done in it, and leaves the transaction usable."""
+        await self.flush()
+        await self._connection.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except Exception:
+            await self._connection.execute("ROLLBACK TO SAVEPOINT attempt")
+            raise
+        await self._connection.execute("RELEASE SAVEPOINT attempt")
 
 
 @asynccontextmanager
@@ -133,23 +158,26 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[DriverConnecti
             # The engine has not seen this connection fail: without this it would lend it again.
             if condemned:
                 await condemn(connection, lent)
-            elif driver.is_closed():
+            elif driver.is_closed() or driver.is_in_transaction():
+                # Nor one whose transaction its task was torn from.
                 await connection.invalidate()
 
 
 @asynccontextmanager
-async def driver_transaction(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
+async def driver_transaction(
+    engine: AsyncEngine, *, lock_seconds: float | None = None
+) -> AsyncIterator[DriverConnection]:
     """A transaction on a connection of its own, see `DriverConnection.transaction`.
 
     A connection that can't even begin one is replaced; nobody notices.
     """
     async with AsyncExitStack() as stack:
         try:
-            connection = await stack.enter_async_context(_begun(engine))
+            connection = await stack.enter_async_context(_begun(engine, lock_seconds))
         except Exception as error:
             if not may_run_again(error):
                 raise
-            connection = await stack.enter_async_context(_begun(engine))
+            connection = await stack.enter_async_context(_begun(engine, lock_seconds))
         yield connection
         await connection.flush()
 
@@ -175,8 +203,8 @@ async def _fetch_alone(
 
 
 @asynccontextmanager
-async def _begun(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
-    async with driver_connection(engine) as connection, connection.transaction():
+async def _begun(engine: AsyncEngine, lock_seconds: float | None) -> AsyncIterator[DriverConnection]:
+    async with driver_connection(engine) as connection, connection.transaction(lock_seconds=lock_seconds):
         yield connection
 
 
@@ -196,6 +224,10 @@ def _together(statements: tuple[DriverStatement, ...]) -> str:
     *others, last = texts
     named = ", ".join(f"write_{index} AS ({text})" for index, text in enumerate(others))
     return f"WITH {named} {last}" if named else last
+
+
+def _lock_timeout(seconds: float | None) -> str:
+    return f"SET LOCAL lock_timeout = {'DEFAULT' if seconds is None else round(seconds * 1000)}"
 
 
 def _renumbered(text: str, shift: int) -> str:

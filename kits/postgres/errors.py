@@ -9,8 +9,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 LockTimeoutError = asyncpg.LockNotAvailableError
 """Another transaction holds a row for longer than lock_timeout; out of kits.postgres.driver."""
 
+LOCK_NOT_AVAILABLE = "55P03"
+
 _RUN_AGAIN = {"40001", "40P01"}
-_BUSY = {"55P03", "57014", "25P03"}
+_BUSY = {LOCK_NOT_AVAILABLE, "57014", "25P03"}
 # Read-only since a fail-over, prepared statements or catalogue entries that are not the server's any more.
 _STALE = {"25006", "26000", "42P05", "XX000"}
 # A schema, table, column, index, function or type that this build uses is not there, or is another one.

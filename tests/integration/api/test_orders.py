@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from app.application.errors import StorageConflictError, StorageRefusedError, StorageUnavailableError
+from app.application.errors import (
+    LockWaitError,
+    RowHeldError,
+    StorageBusyError,
+    StorageConflictError,
+    StorageRefusedError,
+    StorageUnavailableError,
+)
 from app.domain.errors import CouponExhaustedError, CouponExpiredError
 from kits.observability.traces import trace_id
 from tests.integration.api.conftest import Shop
@@ -80,6 +87,9 @@ async def test_too_few_pieces_name_the_product_and_what_is_left(shop: Shop) -> N
         (CouponExhaustedError("It is used up.", coupon="A"), 409, "coupon_exhausted", None),
         (StorageUnavailableError("The database is away."), 503, "storage_unavailable", "1"),
         (StorageConflictError("Busy."), 503, "storage_conflict", "1"),
+        (StorageBusyError("Too slow."), 503, "storage_busy", "1"),
+        (LockWaitError("Held."), 503, "storage_busy", "1"),
+        (RowHeldError([("product", "p-1")]), 503, "storage_busy", "1"),
         (StorageRefusedError("Refused."), 422, "storage_refused", None),
     ],
 )

@@ -13,6 +13,7 @@ from contracts.envelope import EventMessage
 from kits.kafka.errors import KafkaConfigurationError, RecordRefusedError, SendNotDoneError
 from kits.kafka.records import Acknowledgement
 from kits.postgres.driver import driver_transaction
+from kits.postgres.engine import _SESSION
 from tests.builders import a_message
 from tests.integration.app.conftest import LEASE_SECONDS, Shop
 from tests.integration.app.outbox_pipeline import Pipeline
@@ -216,6 +217,43 @@ async def test_answers_are_kept_while_the_database_is_away_and_written_when_it_i
     monkeypatch.setattr(pipeline.store, "_engine", engine)
     await pipeline.write_back.settle()
     assert await shop.rows("SELECT published_at IS NOT NULL FROM outbox_event") == [(True,)]
+
+
+@pytest.fixture
+def short_lock_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For engines that are made from now on."""
+    monkeypatch.setitem(_SESSION, "lock_timeout", "200")
+
+
+async def test_a_row_that_another_session_holds_keeps_its_answer_and_no_others(
+    short_lock_timeout: None, shop: Shop, engine: AsyncEngine, pipeline: Pipeline
+) -> None:
+    """Answers are written and leases renewed around it; its own follows when it is free."""
+    answered = await record(engine, a_message(), a_message(), claimed=True)
+    unanswered = await record(engine, a_message(), a_message(), claimed=True)
+    held = [answered[0].message.event_id, unanswered[0].message.event_id]
+    pipeline.publisher.publish(answered)
+    pipeline.producer.answers = False
+    pipeline.publisher.publish(unanswered)
+    await asyncio.sleep(0)
+    deadlines = [claim.deadline.not_after for claim in unanswered]
+    published = "SELECT count(*) FROM outbox_event WHERE published_at IS NOT NULL"
+    async with engine.connect() as stranger:
+        rows = "SELECT 1 FROM outbox_event WHERE event_id = ANY(CAST(:ids AS uuid[])) FOR UPDATE"
+        await stranger.execute(text(rows), {"ids": held})
+        await pipeline.write_back.settle()
+        assert await shop.rows(published) == [(1,)]
+        renewed = [claim.deadline.not_after for claim in unanswered]
+        assert [now > before for now, before in zip(renewed, deadlines, strict=True)] == [False, True]
+        # Known from now on: a new answer is written without a wait for the held one.
+        pipeline.producer.answer()
+        await asyncio.sleep(0)
+        await pipeline.write_back.settle()
+        assert await shop.rows(published) == [(2,)]
+        await stranger.rollback()
+    await pipeline.write_back.settle()
+    assert await shop.rows(published) == [(4,)]
+    assert pipeline.publisher.held == 0
 
 
 class AwayEngine:

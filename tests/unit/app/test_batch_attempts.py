@@ -6,7 +6,14 @@ import pytest
 
 from app.application.batch_attempts import Outcome, attempt_batch
 from app.application.commands import CreateOrder
-from app.application.errors import StorageConflictError, StorageRefusedError, StorageUnavailableError
+from app.application.errors import (
+    LockWaitError,
+    RowHeldError,
+    StorageBusyError,
+    StorageConflictError,
+    StorageRefusedError,
+    StorageUnavailableError,
+)
 from app.domain.order import Order
 from tests.builders import a_command, an_order
 
@@ -67,3 +74,59 @@ async def test_refused_data_fails_alone() -> None:
     assert isinstance(first, Order)
     assert isinstance(second, StorageRefusedError)
     assert isinstance(third, Order)
+
+
+async def test_a_lock_of_another_session_is_gone_around_once() -> None:
+    """What is held beyond that is a whole table: everybody is told that nothing was stored."""
+    script, around = Script(LockWaitError("held")), Script(LockWaitError("held"))
+    assert len(await attempt_batch([a_command()], script, Script())) == 1
+    with pytest.raises(LockWaitError):
+        await attempt_batch([a_command()], Script(LockWaitError("held")), around)
+    assert (len(script.asked), len(around.asked)) == (1, 1)
+
+
+async def test_a_slow_statement_is_not_tried_again() -> None:
+    """It would be as slow again; nothing was stored."""
+    script = Script(StorageBusyError("slow"))
+    with pytest.raises(StorageBusyError):
+        await attempt_batch([a_command()], script, script)
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "second", [LockWaitError("held"), StorageBusyError("slow"), StorageConflictError("deadlock")]
+)
+async def test_after_an_unknown_commit_nothing_is_called_undone_that_was_not_looked_at(
+    second: StorageBusyError | StorageConflictError,
+) -> None:
+    """The attempt before may have committed: its own transaction may even be what holds the row."""
+    with pytest.raises(StorageUnavailableError):
+        await attempt_batch([a_command()], Script(StorageUnavailableError("lost"), *[second] * 4))
+
+    async def attempt(_commands: Sequence[CreateOrder], resumed: bool) -> list[Outcome]:
+        if not resumed:
+            raise StorageUnavailableError("lost")
+        return [RowHeldError([("product", "p-1")]), an_order()]
+
+    outcomes = await attempt_batch([a_command(), a_command()], attempt)
+    assert [type(outcome) for outcome in outcomes] == [StorageUnavailableError, Order]
+
+
+async def test_one_by_one_each_command_keeps_the_outcome_that_it_had() -> None:
+    """A later failure takes no committed order back; after an outage nobody waits for another one."""
+    first, slow, lost, last = [a_command() for _ in range(4)]
+    failures = {slow.order_id: StorageBusyError("slow"), lost.order_id: StorageUnavailableError("lost")}
+    asked: list[str] = []
+
+    async def attempt(commands: Sequence[CreateOrder], _resumed: bool) -> list[Outcome]:
+        if len(commands) > 1:
+            raise StorageRefusedError("value out of range")
+        asked.append(commands[0].order_id)
+        if commands[0].order_id in failures:
+            raise failures[commands[0].order_id]
+        return [an_order()]
+
+    outcomes = await attempt_batch([first, slow, lost, last], attempt)
+    expected = [Order, StorageBusyError, StorageUnavailableError, StorageUnavailableError]
+    assert [type(outcome) for outcome in outcomes] == expected
+    assert last.order_id not in asked

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 from msgspec.structs import replace
@@ -9,7 +10,13 @@ from msgspec.structs import replace
 from app.application import order_intake
 from app.application.batch_attempts import Outcome
 from app.application.commands import CreateOrder, IdempotencyKey, ReplayedOrder
-from app.application.errors import IdempotencyKeyInUseError, IntakeFullError, StorageUnavailableError
+from app.application.errors import (
+    IdempotencyKeyInUseError,
+    IntakeFullError,
+    LockWaitError,
+    StorageBusyError,
+    StorageUnavailableError,
+)
 from app.application.order_intake import OrderIntake
 from app.domain.errors import UnknownProductError
 from app.domain.order import Order
@@ -206,6 +213,42 @@ async def test_a_database_that_is_away_fails_all_that_wait_at_once() -> None:
     assert work.sizes == [1]
     work.failure = None
     assert isinstance(await intake.create_order(a_command()), Order)
+
+
+async def test_a_locked_table_fails_all_that_wait_at_once_and_a_slow_statement_its_own_batch() -> None:
+    """Who waits behind a slow one has a transaction of its own."""
+    for failure, batches in ((LockWaitError("locked"), [1]), (StorageBusyError("slow"), [1, 4])):
+        work = Transactions()
+        work.failure = failure
+        tasks = await arrive(OrderIntake(work, transactions=1), *commands(5))
+        work.may_end.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(result) for result in results] == [type(failure)] * 5
+        assert work.sizes == batches
+
+
+async def test_a_key_that_another_session_holds_is_in_use_for_a_moment_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who asks again sooner than told holds up no transaction."""
+    monkeypatch.setattr(order_intake, "_KEY_SECONDS", 0.2)
+    work = Transactions()
+    work.may_end.set()
+    work.failure = IdempotencyKeyInUseError("It is still running.")
+    intake = OrderIntake(work)
+    mine = replace(a_command(), idempotency=IdempotencyKey("k-1", b"hash"))
+    for _ in range(2):
+        with pytest.raises(IdempotencyKeyInUseError):
+            await intake.create_order(mine)
+    assert work.sizes == [1]
+    work.failure = None
+
+    async def placed() -> bool:
+        with suppress(IdempotencyKeyInUseError):
+            return isinstance(await intake.create_order(mine), Order)
+        return False
+
+    await eventually(placed)
 
 
 async def test_a_bug_reaches_its_callers_and_the_intake_goes_on() -> None:
