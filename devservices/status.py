@@ -1,11 +1,13 @@
 """What runs and where, for people and for programs."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from devservices import leftovers
 from devservices.stack import Server, Stack
+
+_HOSTS = re.compile(r"[a-z+]+://(?:[^@/?#]*@)?([^@/?#]*)(?:/[^@?#]*)?(?:\?[^@#]*)?")
 
 
 def describe(stack: Stack) -> dict[str, Any]:
@@ -40,7 +42,11 @@ def _describe_server(server: Server, external: str | None) -> dict[str, Any]:
 
 
 def _without_secret(address: str) -> str:
-    return urlsplit(address)._replace(query="").netloc.rpartition("@")[2] if "://" in address else address
+    """The hosts alone; nothing of an address whose password may reach into them."""
+    if "://" not in address:
+        return address
+    found = _HOSTS.fullmatch(address)
+    return found[1] if found else "(not shown: its special characters are not percent-encoded)"
 
 
 def as_table(description: Mapping[str, Any]) -> str:
