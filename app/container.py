@@ -26,6 +26,7 @@ from app.outbox.recorder import SqlOutbox
 from app.outbox.relay import OutboxRelay
 from app.outbox.retention import OutboxRetention
 from app.outbox.store import OutboxStore
+from app.outbox.table import outbox as outbox_tables
 from app.outbox.table import outbox_event
 from app.outbox.write_back import WriteBack
 from app.persistence.catalogue import SqlCatalogue
@@ -34,6 +35,7 @@ from app.persistence.idempotency import SqlIdempotencyKeys
 from app.persistence.key_retention import KeyRetention
 from app.persistence.queries import SqlOrderReader
 from app.persistence.storage_errors import MIGRATE_COMMAND
+from app.persistence.tables import shop
 from app.persistence.unit_of_work import SqlTransactions
 from app.persistence.write_probe import shop_write_probe
 from app.settings import AppSettings, DatabaseCommandSettings
@@ -44,6 +46,7 @@ from kits.observability.metrics import Metrics
 from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
+from kits.postgres.schema import DECLARED_SCHEMA
 from kits.resilience.background import Supervisor
 from kits.resilience.lifecycle import Lifecycle
 from kits.resilience.rate_limit import rate_limiter
@@ -72,8 +75,11 @@ class DatabaseContainer(containers.DeclarativeContainer):
         settings.provided.database.url,
         application_name=_CLIENT_ID,
         pool_size=settings.provided.database.pool_size,
+        schemas=providers.Dict({DECLARED_SCHEMA: settings.provided.database.schema}),
     )
-    history = providers.Singleton(History, "app")
+    history = providers.Singleton(
+        History, "app", schema=settings.provided.database.schema, made=(shop, outbox_tables)
+    )
     database_check = providers.Factory(DatabaseHealth, engine, history, migrate_command=MIGRATE_COMMAND)
     new_id = providers.Object(_new_id)
     catalogue = providers.Singleton(SqlCatalogue, engine)
@@ -87,13 +93,20 @@ class Container(containers.DeclarativeContainer):
     """Everything that serving needs; nothing is contacted until `lifecycle().start()`."""
 
     settings = providers.Dependency(instance_of=AppSettings)
-    history = providers.Singleton(History, "app")
+    history = providers.Singleton(
+        History, "app", schema=settings.provided.database.schema, made=(shop, outbox_tables)
+    )
     metrics = providers.Singleton(Metrics)
     app_metrics = providers.Singleton(AppMetrics, metrics)
     new_id = providers.Object(_new_id)
 
     # Each kind of work has connections of its own: none can take those that another one needs.
-    _pool = providers.Factory(create_engine, settings.provided.database.url, application_name=_CLIENT_ID)
+    _pool = providers.Factory(
+        create_engine,
+        settings.provided.database.url,
+        application_name=_CLIENT_ID,
+        schemas=providers.Dict({DECLARED_SCHEMA: settings.provided.database.schema}),
+    )
     engine = providers.Singleton(_pool, pool_size=settings.provided.database.pool_size)
     change_engine = providers.Singleton(_pool, pool_size=settings.provided.database.pool_size)
     read_engine = providers.Singleton(
@@ -211,7 +224,7 @@ class Container(containers.DeclarativeContainer):
                 DatabaseHealth,
                 health_engine,
                 history,
-                providers.Callable(shop_write_probe, outbox_event.fullname),
+                providers.Callable(shop_write_probe, outbox_event),
                 migrate_command=MIGRATE_COMMAND,
             ),
             providers.Factory(OutboxHealth, publisher),

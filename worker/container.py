@@ -32,6 +32,7 @@ from worker.ledger.deliveries import SqlLedger
 from worker.ledger.health import LedgerCheck
 from worker.ledger.storms import SqlStorms
 from worker.ledger.tables import SCHEMA
+from worker.ledger.tables import ledger as ledger_tables
 from worker.metrics import WorkerMetrics
 from worker.order_topics import OrderTopics
 from worker.runner import Runner
@@ -116,9 +117,15 @@ class LedgerContainer(containers.DeclarativeContainer):
     settings: providers.Dependency[LedgerSettings] = providers.Dependency()
     group = providers.Object(DATA_PLATFORM_GROUP)
     engine = providers.Singleton(
-        create_engine, settings.provided.ledger_url, application_name=CLIENT_ID, pool_size=5
+        create_engine,
+        settings.provided.ledger_url,
+        application_name=CLIENT_ID,
+        pool_size=5,
+        schemas=providers.Dict({SCHEMA: settings.provided.worker.database_schema}),
     )
-    history = providers.Singleton(History, "worker", schema=SCHEMA)
+    history = providers.Singleton(
+        History, "worker", schema=settings.provided.worker.database_schema, made=(ledger_tables,)
+    )
     ledger_check = providers.Singleton(LedgerCheck, engine, history)
     storms = providers.Singleton(SqlStorms, engine, group=group)
 

@@ -8,6 +8,7 @@ from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
 from kits.patterns import whole
 from kits.postgres.address import address_problems
+from kits.postgres.engine import SchemaName
 from kits.settings import Secret
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -34,6 +35,8 @@ class LedgerPlaceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the ledger lives, if not in the shop's database: group `WORKER_…`."""
 
     database_url: Secret = Secret("")
+    database_schema: SchemaName = "delivery"
+    """Where the ledger's tables lie."""
 
 
 class ProcessSettings(LedgerPlaceSettings, frozen=True, kw_only=True):

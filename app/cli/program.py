@@ -11,6 +11,7 @@ from app.cli.catalogue_file import CatalogueFileError
 from app.cli.environment import FAILED, USAGE_ERROR, DatabaseNotReadyError
 from app.outbox.operations import OutboxUnavailableError
 from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
+from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.web.listener import AddressError
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str]) -> int:
         return USAGE_ERROR
     except (
         ApplicationError, CatalogueError, CatalogueFileError, OutboxUnavailableError,
-        DatabaseNotReadyError, DatabaseUnreachableError, AddressError, TokenKeysError, OSError,
+        DatabaseNotReadyError, DatabaseUnreachableError, MigrationRefusedError, AddressError, TokenKeysError,
+        OSError,
     ) as error:  # fmt: skip
         print(f"{error}", file=sys.stderr)
         return FAILED

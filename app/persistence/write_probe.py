@@ -1,6 +1,6 @@
 """Persistence: what the order service must be able to write, for its readiness."""
 
-from sqlalchemy import Text, cast, func, insert
+from sqlalchemy import Table, Text, cast, func, insert
 
 from app.persistence.tables import coupon_uses, coupons, idempotency_keys, orders, products
 from kits.postgres.write_probe import WriteProbe
@@ -13,15 +13,15 @@ _A_NEW_KEY = insert(idempotency_keys).values(
     order_id=func.gen_random_uuid(),
 )
 _RIGHTS = {
-    products.fullname: ("SELECT", "UPDATE"),
-    coupons.fullname: ("SELECT", "UPDATE"),
-    coupon_uses.fullname: ("SELECT", "INSERT", "DELETE"),
-    orders.fullname: ("SELECT", "INSERT", "UPDATE"),
-    idempotency_keys.fullname: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    products: ("SELECT", "UPDATE"),
+    coupons: ("SELECT", "UPDATE"),
+    coupon_uses: ("SELECT", "INSERT", "DELETE"),
+    orders: ("SELECT", "INSERT", "UPDATE"),
+    idempotency_keys: ("SELECT", "INSERT", "UPDATE", "DELETE"),
 }
 
 
-def shop_write_probe(outbox_table: str) -> WriteProbe:
+def shop_write_probe(outbox_table: Table) -> WriteProbe:
     """The shop's tables and the outbox's; serving needs no right on the audits."""
     rights = {**_RIGHTS, outbox_table: ("SELECT", "INSERT", "UPDATE", "DELETE")}
     return WriteProbe(rights, _A_NEW_KEY)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache, partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ClauseElement, ColumnElement, literal_column
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
@@ -17,10 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kits.postgres.errors import condemns_connection
 from kits.postgres.pools import condemn, may_run_again, run_again_once
+from kits.postgres.schema import schemas_of
 
 _NOTHING: Mapping[str, Any] = {}
 _PARAMETER = re.compile(r"\$(\d+)")
 _COMBINATIONS = 128
+
+Schemas: TypeAlias = tuple[tuple[str, str], ...]
+"""Pairs: the schema that a table is declared in, and the one it lies in."""
 
 
 def in_any(column: ColumnElement[str], *values: str) -> ColumnElement[bool]:
@@ -41,6 +45,9 @@ class DriverStatement:
     def __init__(self, statement: ClauseElement) -> None:
         compiled: Any = statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
         self.text = str(compiled)
+        """As its tables are declared."""
+        self._statement = statement
+        self._elsewhere: dict[Schemas, str] = {}
         self.table = str(getattr(statement, "table", ""))
         """The table that it writes to."""
         self._names: Sequence[str] = compiled.positiontup or ()
@@ -51,6 +58,19 @@ class DriverStatement:
     def parameters(self) -> int:
         """How many parameters it has."""
         return len(self._names)
+
+    def text_in(self, schemas: Schemas) -> str:
+        """The text for an engine whose tables lie in these schemas."""
+        if not schemas:
+            return self.text
+        if schemas not in self._elsewhere:
+            compiled = self._statement.compile(
+                dialect=dialect(),  # type: ignore[no-untyped-call]
+                schema_translate_map=dict(schemas),
+                render_schema_translate=True,
+            )
+            self._elsewhere[schemas] = str(compiled)
+        return self._elsewhere[schemas]
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """One argument per number.
@@ -64,8 +84,9 @@ class DriverStatement:
 class DriverConnection:
     """A connection lent by the engine's pool; outside of a transaction each statement commits by itself."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, schemas: Schemas = ()) -> None:
         self._connection = connection
+        self._schemas = schemas
         self._waiting: dict[DriverStatement, list[Any]] = {}
 
     async def fetch(self, statement: DriverStatement, values: Mapping[str, Any] = _NOTHING) -> Sequence[Any]:
@@ -75,7 +96,8 @@ class DriverConnection:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: see kits.postgres.errors.
         """
         await self.flush()
-        rows: Sequence[Any] = await self._connection.fetch(statement.text, *statement.arguments(values))
+        text = statement.text_in(self._schemas)
+        rows: Sequence[Any] = await self._connection.fetch(text, *statement.arguments(values))
         return rows
 
     async def write(self, statement: DriverStatement, values: Mapping[str, Any]) -> None:
@@ -101,7 +123,7 @@ class DriverConnection:
             return ()
         waiting, self._waiting = self._waiting, {}
         rows: Sequence[Any] = await self._connection.fetch(
-            _together(tuple(waiting)), *chain.from_iterable(waiting.values())
+            _together(tuple(waiting), self._schemas), *chain.from_iterable(waiting.values())
         )
         return rows
 
@@ -150,7 +172,7 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[DriverConnecti
         driver: Any = lent.driver_connection
         condemned = False
         try:
-            yield DriverConnection(driver)
+            yield DriverConnection(driver, tuple(schemas_of(connection).items()))
         except Exception as error:
             condemned = condemns_connection(error)
             raise
@@ -210,16 +232,17 @@ async def _begun(engine: AsyncEngine, lock_seconds: float | None) -> AsyncIterat
 
 async def beneath(connection: AsyncConnection) -> DriverConnection:
     """The driver's side of an engine's connection; what runs there belongs to the engine's transaction."""
-    return DriverConnection((await connection.get_raw_connection()).driver_connection)
+    driver = (await connection.get_raw_connection()).driver_connection
+    return DriverConnection(driver, tuple(schemas_of(connection).items()))
 
 
 @lru_cache(maxsize=_COMBINATIONS)
-def _together(statements: tuple[DriverStatement, ...]) -> str:
+def _together(statements: tuple[DriverStatement, ...], schemas: Schemas) -> str:
     """`WITH write_0 AS (…), write_1 AS (…) …`: all of them are carried out, whether they are read or not."""
     texts: list[str] = []
     shift = 0
     for statement in statements:
-        texts.append(_renumbered(statement.text, shift))
+        texts.append(_renumbered(statement.text_in(schemas), shift))
         shift += statement.parameters
     *others, last = texts
     named = ", ".join(f"write_{index} AS ({text})" for index, text in enumerate(others))

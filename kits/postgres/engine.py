@@ -1,7 +1,8 @@
 """PostgreSQL connections: an engine whose every wait is bounded, by the server itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,9 @@ from kits.postgres.connect import CONNECT_SECONDS, connect
 from kits.postgres.pools import watch_pool
 from kits.settings import Secret
 
+SchemaName = Annotated[str, msgspec.Meta(pattern=r"^(?!pg_)[A-Za-z_][A-Za-z0-9_$-]{0,62}(?![\s\S])")]
+"""The name of a schema, as it is spelt in the catalogue: it is always quoted."""
+_AS_DECLARED: Mapping[str, str] = MappingProxyType({})
 _ADDRESS = "database_address"
 _SESSION = {
     # A frozen process must not hold the shop: the server ends what its client forgot.
@@ -32,6 +36,8 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings group `DATABASE_…` of a process."""
 
     url: Secret
+    schema: SchemaName = "public"
+    """Where the shop's tables lie."""
     pool_size: PoolSize = 10
     """Connections for orders; as many again, of their own, for what becomes of them."""
     read_pool_size: PoolSize = 5
@@ -45,9 +51,16 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create_engine(
-    url: str, *, application_name: str, pool_size: int = 5, wait_seconds: float = CONNECT_SECONDS
+    url: str,
+    *,
+    application_name: str,
+    pool_size: int = 5,
+    wait_seconds: float = CONNECT_SECONDS,
+    schemas: Mapping[str, str] = _AS_DECLARED,
 ) -> AsyncEngine:
     """An engine with at most `pool_size` connections, `wait_seconds` to get one, no values in its errors.
+
+    `schemas` says where the tables lie that are declared in another schema; every name is qualified by it.
 
     Raises:
         DatabaseAddressError: `url` is not an address.
@@ -56,7 +69,7 @@ def create_engine(
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=partial(connect, address, application_name=application_name, session=_SESSION),
-        execution_options={_ADDRESS: address.where},
+        execution_options={_ADDRESS: address.where, **_elsewhere(schemas)},
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=wait_seconds,
@@ -67,6 +80,12 @@ def create_engine(
     )
     watch_pool(engine)
     return engine
+
+
+def _elsewhere(schemas: Mapping[str, str]) -> dict[str, object]:
+    """The engine's own option, and none where all is as declared: that way costs nothing."""
+    moved = {declared: actual for declared, actual in schemas.items() if declared != actual}
+    return {"schema_translate_map": moved} if moved else {}
 
 
 def where(engine: AsyncEngine) -> str:

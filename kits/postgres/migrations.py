@@ -1,18 +1,23 @@
 """PostgreSQL migrations: brings one history to its head, one migrator at a time."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kits.observability.logs import get_logger
-from kits.postgres.errors import Fault, fault_of
+from kits.postgres.catalogue import Tables, look_up, refusal
+from kits.postgres.diagnosis import diagnose_statement
+from kits.postgres.errors import Fault, fault_of, sqlstate
+from kits.postgres.identifiers import quoted
+from kits.postgres.version_table import adopt, follow
 from kits.resilience.retry import Backoff
 
 log = get_logger(__name__)
@@ -20,16 +25,30 @@ log = get_logger(__name__)
 _TRIES = 5
 _AGAIN = Backoff(base_seconds=0.2, cap_seconds=3.0)
 _INI = Path(__file__).resolve().parents[2] / "alembic.ini"
+_LOST = {Fault.RUN_AGAIN, Fault.BUSY}
+_TAKEN = {"42P07", "42710"}
+
+
+class MigrationRefusedError(Exception):
+    """The database cannot be migrated and was left as it is; the text says what to do."""
+
+    code = "migration_refused"
 
 
 class History:
-    """One history of migrations: a section of alembic.ini, and the schema that holds its version table."""
+    """One history of migrations: a section of alembic.ini, and the schema of its tables and their version.
 
-    def __init__(self, section: str, *, schema: str = "public") -> None:
+    The version stands in a table of our own (`order_pipeline_app_version`): `alembic_version` may be another
+    program's. `made` are the tables that must be there at the head.
+    """
+
+    def __init__(self, section: str, *, schema: str = "public", made: Iterable[MetaData] = ()) -> None:
         self._config = Config(str(_INI), ini_section=section)
         self._script = ScriptDirectory.from_config(self._config)
+        self._known = frozenset(script.revision for script in self._script.walk_revisions())
         self._section = section
-        self._schema = schema
+        tables = frozenset(table.name for each in made for table in each.tables.values())
+        self._tables = Tables(schema, f"order_pipeline_{section}_version", tables)
 
     async def migrate(self, engine: AsyncEngine) -> str:
         """Bring the database to this build's head in one transaction and return the revision it is at then.
@@ -37,64 +56,90 @@ class History:
         Two migrators wait for each other (advisory lock). A migration that fails changes nothing; one that
         lost against the work of a running build (deadlock, lock timeout) is tried again, at most 5 times. A
         database that a newer build has migrated stays as it is: this build runs on it (rolling deploys).
+
+        Raises:
+            MigrationRefusedError: a right is missing, a name is taken, it is not a UTF-8 database, or the
+                locks were lost each time.
         """
         for attempt in range(_TRIES):
             try:
                 return await self._migrate(engine)
             except DBAPIError as error:
-                if fault_of(error) not in {Fault.RUN_AGAIN, Fault.BUSY} or attempt == _TRIES - 1:
-                    raise
+                if fault_of(error) not in _LOST or attempt == _TRIES - 1:
+                    raise self._meaning_of(error) from error
                 wait = _AGAIN.wait_seconds(attempt)
                 log.warning("migration_lost_a_lock", again_in_seconds=round(wait, 2), action="none yet")
                 await asyncio.sleep(wait)
         raise AssertionError("the last try either returns or raises")
 
     async def _migrate(self, engine: AsyncEngine) -> str:
+        schema = self._tables.schema
         async with engine.begin() as connection:
             # Migrating may wait longer than a request may: each migration sets bounds of its own.
             await connection.execute(text("SET LOCAL statement_timeout = '60s'"))
             await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
-            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('migrations'))"))
-            await self._create_schema(connection)
-            found = await self.current(connection)
-            if found and not self._knows(found):
+            one_at_a_time = text("SELECT pg_advisory_xact_lock(hashtext('migrations'), hashtext(:schema))")
+            await connection.execute(one_at_a_time, {"schema": schema})
+            found = await look_up(connection, self._tables)
+            if (at := found.revision) == self.head():
+                return at
+            if at and at not in self._known:
                 log.warning(
                     "database_newer_than_build",
                     history=self._section,
-                    revision=found,
+                    revision=at,
                     action="none while builds are being replaced; later, run the newest build",
                 )
-                return found
-            await connection.run_sync(self._upgrade)
+                return at
+            if reason := refusal(found):
+                raise MigrationRefusedError(reason)
+            if not found.schema_exists:
+                await connection.execute(text(f"CREATE SCHEMA {quoted(schema)}"))
+            former = "" if at else await adopt(connection, found, self._known)
+            await connection.run_sync(self._upgrade, former)
+            await follow(connection, found, self._known, self.head())
         head = self.head()
-        log.info("database_migrated", history=self._section, revision=head)
+        log.info("database_migrated", history=self._section, schema=schema, revision=head)
         return head
 
     def head(self) -> str:
         """The newest revision that this build knows."""
         return self._script.get_current_head() or ""
 
-    async def current(self, connection: AsyncConnection) -> str:
-        """The revision of the database, empty if it was never migrated."""
-        return await connection.run_sync(self._current)
+    async def lack(self, connection: AsyncConnection) -> str:
+        """What this build misses in the database, with what to do, as one sentence; empty if nothing.
 
-    def is_current(self, revision: str) -> bool:
-        """Whether this build runs on a database at `revision`: its head, or newer (not known here)."""
-        return bool(revision) and (revision == self.head() or not self._knows(revision))
+        It reads the version and sees whether each table is there; a newer build's database lacks nothing.
+        """
+        found = await look_up(connection, self._tables)
+        schema, at = quoted(self._tables.schema), found.revision
+        if not found.version_is_readable:
+            grant = f"GRANT USAGE on the schema and SELECT on its tables to {quoted(found.role)}"
+            return f"The role may not read {schema}.{self._tables.version}: {grant}."
+        if at == self.head():
+            lost = ", ".join(sorted(found.missing))
+            return f"The schema {schema} has lost tables ({lost}): restore them." if lost else ""
+        if at and at not in self._known:
+            return ""
+        return f"The schema {schema} is at {at or 'nothing'}: run `python -m {self._section} migrate`."
 
-    def _knows(self, revision: str) -> bool:
-        return revision in {script.revision for script in self._script.walk_revisions()}
-
-    async def _create_schema(self, connection: AsyncConnection) -> None:
-        # Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create even if there is nothing to do.
-        exists = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
-        if (await connection.execute(exists, {"schema": self._schema})).first() is None:
-            await connection.execute(text(f'CREATE SCHEMA "{self._schema}"'))
-
-    def _upgrade(self, connection: Connection) -> None:
-        self._config.attributes.update(connection=connection, schema=self._schema)
+    def _upgrade(self, connection: Connection, former: str) -> None:
+        names = {"version_table": self._tables.version, "schema": self._tables.schema}
+        if former:
+            options = {"version_table": names["version_table"], "version_table_schema": names["schema"]}
+            MigrationContext.configure(connection, opts=options).stamp(self._script, former)
+        self._config.attributes.update(connection=connection, **names)
         command.upgrade(self._config, "head")
 
-    def _current(self, connection: Connection) -> str:
-        context = MigrationContext.configure(connection, opts={"version_table_schema": self._schema})
-        return context.get_current_revision() or ""
+    def _meaning_of(self, error: DBAPIError) -> Exception:
+        if fault_of(error) in _LOST:
+            return MigrationRefusedError(
+                "The migration lost its locks to running work and changed nothing: repeat it."
+            )
+        told = diagnose_statement(error)
+        if sqlstate(error) in _TAKEN:
+            told = (
+                f"{told} The schema {quoted(self._tables.schema)} has such a name already, not of our making:"
+            )
+            told += " choose another schema (DATABASE_SCHEMA, WORKER_DATABASE_SCHEMA)."
+        return MigrationRefusedError(f"{told} The migration changed nothing.")

@@ -13,7 +13,7 @@ from kits.postgres.diagnosis import CONNECTION_ERRORS, diagnose_connection
 from kits.postgres.engine import where
 from kits.postgres.errors import Fault, fault_of, sqlstate
 from kits.postgres.migrations import History
-from kits.postgres.outages import not_this_builds, sentence
+from kits.postgres.outages import sentence
 from kits.postgres.pools import run_again_once
 from kits.postgres.write_probe import WriteProbe
 from kits.resilience.retry import Backoff
@@ -108,10 +108,8 @@ class DatabaseHealth:
 
     async def _try(self) -> CheckResult:
         async with self._engine.connect() as connection:
-            revision = await self._history.current(connection)
-            if not self._history.is_current(revision):
-                found = f"it is at {revision or 'nothing'}"
-                return CheckResult(Status.UNREADY, not_this_builds(found, self._migrate_command))
+            if lack := await self._history.lack(connection):
+                return CheckResult(Status.UNREADY, lack)
             await connection.execute(_BRIEFLY)
             if self._probe and (lacking := await self._probe.run(connection)):
                 action = f"run `{self._migrate_command}`, or grant it"

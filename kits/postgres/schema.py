@@ -1,6 +1,6 @@
 """PostgreSQL schema conventions: names of constraints, and rows as arrays: one statement per table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.type_api import TypeEngine
 
 _NAMES = {
@@ -35,9 +36,23 @@ _NAMES = {
 _PREFIX = "all_"
 
 
-def metadata(schema: str | None = None) -> MetaData:
-    """A MetaData whose constraints get stable names, so that a migration can name what it drops."""
+DECLARED_SCHEMA = "public"
+"""Where tables are declared that say nothing else; an engine may find them elsewhere (`schemas`)."""
+
+
+def metadata(schema: str = DECLARED_SCHEMA) -> MetaData:
+    """A MetaData whose constraints get stable names, so that a migration can name what it drops.
+
+    Every table has a schema: in a statement its name is qualified, whatever search_path the role has.
+    """
     return MetaData(schema=schema, naming_convention=_NAMES)
+
+
+def schemas_of(connection: AsyncConnection) -> Mapping[str, str]:
+    """Where the tables of these declared schemas lie (`kits.postgres.engine`); empty: where declared."""
+    options = connection.sync_connection.get_execution_options() if connection.sync_connection else {}
+    schemas: Mapping[str, str] = options.get("schema_translate_map") or {}
+    return schemas
 
 
 def rows_from_arrays(name: str, /, **columns: TypeEngine[Any]) -> TableValuedAlias:

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Executable, text
+from sqlalchemy import Executable, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kits.postgres.identifiers import quoted
+from kits.postgres.schema import schemas_of
 
 # Columns too: a role may have a right on some of a table's columns only.
 _LACKING = text("""
@@ -26,7 +29,7 @@ _SPILL = text("SELECT count(*) FROM generate_series(1, 10000)")
 class WriteProbe:
     """What a process must be able to write."""
 
-    rights: Mapping[str, Sequence[str]]
+    rights: Mapping[Table, Sequence[str]]
     """Table -> SELECT, INSERT, UPDATE, DELETE: what the process does with it."""
     write: Executable
     """One small write, which is rolled back."""
@@ -37,7 +40,8 @@ class WriteProbe:
         Raises:
             As any statement: the server is read-only, its disk is full, a lock is held, it is away.
         """
-        asked = [(table, right) for table, rights in self.rights.items() for right in rights]
+        schemas = schemas_of(connection)
+        asked = [(_name(table, schemas), right) for table, rights in self.rights.items() for right in rights]
         names, needed = zip(*asked, strict=True)
         found = await connection.execute(_LACKING, {"names": list(names), "needed": list(needed)})
         lacking = [
@@ -49,3 +53,8 @@ class WriteProbe:
             await connection.execute(_SPILL)
             await connection.execute(self.write)
         return ", ".join(dict.fromkeys(lacking))
+
+
+def _name(table: Table, schemas: Mapping[str, str]) -> str:
+    declared = table.schema or ""
+    return f"{quoted(schemas.get(declared, declared))}.{quoted(table.name)}"

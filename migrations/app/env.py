@@ -2,8 +2,12 @@
 
 from alembic import context
 
-connection = context.config.attributes["connection"]
-schema = context.config.attributes["schema"]
+attributes = context.config.attributes
 
-context.configure(connection=connection, version_table_schema=schema, transaction_per_migration=False)
+context.configure(
+    connection=attributes["connection"],
+    version_table=attributes["version_table"],
+    version_table_schema=attributes["schema"],
+    transaction_per_migration=False,
+)
 context.run_migrations()

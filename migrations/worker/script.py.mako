@@ -8,12 +8,12 @@
 %>\
 """${docstring(message or "")}"""
 
-from alembic import op
+from kits.postgres.migration_steps import run
 
 revision = "${up_revision}"
 down_revision = ${f'"{down_revision}"' if down_revision else None}
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '3s'")
-    op.execute("SET LOCAL statement_timeout = '60s'")
+    # Every name is qualified: ALTER TABLE {schema}.delivery ADD COLUMN …
+    run()

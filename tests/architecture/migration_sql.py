@@ -14,7 +14,8 @@ from alembic.script import ScriptDirectory
 from tests.architecture.source import ROOT
 
 HISTORIES = ("app", "worker")
-_NAME = r'(?:"?\w+"?\.)?"?(\w+)"?'
+SCHEMA = "a-schema"
+_NAME = r'(?:"?[\w-]+"?\.)?"?(\w+)"?'
 _CREATED = re.compile(rf"\bCREATE TABLE (?:IF NOT EXISTS )?{_NAME}", re.IGNORECASE)
 _ALTERED = re.compile(rf"\bALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_NAME}", re.IGNORECASE)
 _INDEXED = re.compile(rf"\bCREATE UNIQUE INDEX\b.*? ON (?:ONLY )?{_NAME}", re.IGNORECASE)
@@ -25,6 +26,11 @@ _ALWAYS = {
     "refuses rows that the older build writes": r"\bSET NOT NULL\b",
     "deletes data": r"\b(?:TRUNCATE|DELETE FROM)\b",
 }
+_NAMED = re.compile(
+    r"\b(?:TABLE|INSERT INTO|UPDATE|FROM|JOIN|REFERENCES|INDEX \w+ ON)"
+    r" (?:IF (?:NOT )?EXISTS |ONLY )*(?!\(|unnest)([^\s(),;]+)",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r",\s*(?=(?:ADD|ALTER|DROP)\b)", re.IGNORECASE)
 _RULE = re.compile(r"\bADD (?:CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN|EXCLUDE)\b", re.IGNORECASE)
 _OBLIGATORY = re.compile(r"\bADD (?!CONSTRAINT\b).*\bNOT NULL\b", re.IGNORECASE)
@@ -57,7 +63,7 @@ def migrations() -> Iterator[Migration]:
     for history, script in histories().items():
         for step in script.walk_revisions():
             buffer = StringIO()
-            options = {"as_sql": True, "output_buffer": buffer}
+            options = {"as_sql": True, "output_buffer": buffer, "version_table_schema": SCHEMA}
             context = MigrationContext.configure(dialect_name="postgresql", opts=options)
             with Operations.context(context):
                 step.module.upgrade()
@@ -68,6 +74,12 @@ def statements_of(sql: str) -> list[str]:
     """Single statements on one line each, without comments and texts."""
     bare = re.sub(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", "''", sql, flags=re.DOTALL)
     return [" ".join(one.split()) for one in bare.split(";") if one.strip()]
+
+
+def unqualified(statements: tuple[str, ...]) -> list[str]:
+    """Names of tables that stand without the history's schema."""
+    names = [name for one in statements for name in _NAMED.findall(one)]
+    return [name for name in names if not name.startswith(f'"{SCHEMA}".')]
 
 
 def breaks(statements: tuple[str, ...]) -> list[str]:

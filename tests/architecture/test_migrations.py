@@ -14,7 +14,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from tests.architecture.migration_sql import breaks, histories, migrations, statements_of
+from tests.architecture.migration_sql import breaks, histories, migrations, statements_of, unqualified
 from tests.architecture.source import ROOT
 
 MESSAGES = [
@@ -59,6 +59,28 @@ def test_every_step_bounds_its_waits_first() -> None:
         first, second = each.statements[:2]
         assert first.startswith("SET LOCAL lock_timeout"), each.revision
         assert second.startswith("SET LOCAL statement_timeout"), each.revision
+
+
+def test_every_name_is_qualified_by_the_schema_of_its_history() -> None:
+    """The tables may lie in any schema: `{schema}.orders`, run by kits.postgres.migration_steps."""
+    found = {each.revision: unqualified(each.statements) for each in migrations()}
+    assert {revision: names for revision, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE orders (id text)",
+        "ALTER TABLE IF EXISTS orders ADD COLUMN note text",
+        "CREATE INDEX ix ON orders (id)",
+        'CREATE TABLE "a-schema".notes (id uuid REFERENCES orders)',
+        "UPDATE orders SET total = 1",
+        'INSERT INTO "a-schema".notes SELECT id FROM orders',
+    ],
+)
+def test_a_name_that_depends_on_the_search_path_is_reported(sql: str) -> None:
+    """A check that cannot fail is no check."""
+    assert unqualified(tuple(statements_of(sql))) == ["orders"]
 
 
 @pytest.mark.parametrize(

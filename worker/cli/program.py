@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from kits.kafka.errors import KafkaError
 from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
+from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
 from worker.cli import dead_letters, offsets, serving, shown_settings
@@ -29,7 +30,13 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         print(f"The settings are not valid:\n{error}", file=sys.stderr)
         return USAGE_ERROR
-    except (DatabaseUnreachableError, LedgerNotReadyError, LedgerUnavailableError, KafkaError) as error:
+    except (
+        DatabaseUnreachableError,
+        MigrationRefusedError,
+        LedgerNotReadyError,
+        LedgerUnavailableError,
+        KafkaError,
+    ) as error:
         print(f"{error}", file=sys.stderr)
         return FAILED
     except DATABASE_ERRORS as error:

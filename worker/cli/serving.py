@@ -22,7 +22,7 @@ def add_commands(commands: Commands) -> None:
     consume.add_argument(
         "groups", nargs="*", metavar="group", help=f"consumer groups: {', '.join(GROUPS)} (default: all)"
     )
-    migrate = commands.add_parser("migrate", help="bring the schema `delivery` to this build's revision")
+    migrate = commands.add_parser("migrate", help="bring the ledger's tables to this build's schema")
     migrate.set_defaults(command=_migrate)
 
 

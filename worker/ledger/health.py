@@ -23,14 +23,9 @@ class LedgerCheck:
         self.is_refused = False
         try:
             async with self._engine.connect() as connection:
-                revision = await self._history.current(connection)
+                lack = await self._history.lack(connection)
         except CONNECTION_ERRORS as error:
             found = diagnose_connection(error)
             self.is_refused = found.lasting
             return CheckResult(Status.UNREADY, f"The ledger's database {found.found}: {found.action}.")
-        if self._history.is_current(revision):
-            return CheckResult(Status.OK)
-        found_at = f"at revision {revision}" if revision else "without tables"
-        return CheckResult(
-            Status.UNREADY, f"The ledger's database is {found_at}: run `python -m worker migrate`."
-        )
+        return CheckResult(Status.UNREADY, lack) if lack else CheckResult(Status.OK)

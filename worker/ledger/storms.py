@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from worker.delivery.storm_guard import Trip
 from worker.ledger.errors import ledger_errors
-from worker.ledger.tables import delivery_storm
+from worker.ledger.tables import delivery_audit, delivery_storm
 
 _EXCUSED_FOR = text("interval '1 hour'")
 _storm = delivery_storm.c
@@ -41,9 +41,11 @@ _RELEASE = (
     .values(released_at=func.clock_timestamp())
     .returning(func.cardinality(_storm.event_ids))
 )
-_AUDIT = text(
-    "INSERT INTO delivery.delivery_audit (actor, action, consumer_group, reason)"
-    " VALUES (:actor, 'storm_release', :of_group, :reason)"
+_AUDIT = insert(delivery_audit).values(
+    actor=bindparam("actor"),
+    action="storm_release",
+    consumer_group=_group,
+    reason=bindparam("reason"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Ledger: the tables of the schema `delivery`."""
+"""Ledger: its tables."""
 
 from sqlalchemy import (
     ARRAY,
@@ -19,6 +19,7 @@ from sqlalchemy import (
 from kits.postgres.schema import metadata
 
 SCHEMA = "delivery"
+"""Where the tables are declared; an engine may find them elsewhere (WORKER_DATABASE_SCHEMA)."""
 ledger = metadata(SCHEMA)
 
 OPEN_STATUS = text("status IN ('dead', 'held', 'retrying')")

@@ -1,28 +1,24 @@
 """The shop's tables and the outbox."""
 
-from alembic import op
+from kits.postgres.migration_steps import run
 
 revision = "2026_11_21_0900"
 down_revision = None
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '3s'")
-    op.execute("SET LOCAL statement_timeout = '60s'")
-    op.execute(
+    run(
         """
-        CREATE TABLE products (
+        CREATE TABLE {schema}.products (
             id text CONSTRAINT pk_products PRIMARY KEY,
             name text NOT NULL,
             price bigint NOT NULL CONSTRAINT ck_products_price CHECK (price BETWEEN 0 AND 10000000000),
             currency text NOT NULL CONSTRAINT ck_products_currency CHECK (currency ~ '^[A-Z]{3}$'),
             stock integer NOT NULL CONSTRAINT ck_products_stock CHECK (stock >= 0)
         ) WITH (fillfactor = 50)
+        """,
         """
-    )
-    op.execute(
-        """
-        CREATE TABLE coupons (
+        CREATE TABLE {schema}.coupons (
             code text CONSTRAINT pk_coupons PRIMARY KEY,
             kind text NOT NULL CONSTRAINT ck_coupons_kind CHECK (kind IN ('percent', 'fixed')),
             value bigint NOT NULL,
@@ -38,11 +34,9 @@ def upgrade() -> None:
                 CHECK (kind = 'percent' AND minimum_subtotal = 0 OR currency IS NOT NULL),
             CONSTRAINT ck_coupons_used CHECK (used >= 0 AND used <= coalesce(total_limit, used))
         ) WITH (fillfactor = 50)
+        """,
         """
-    )
-    op.execute(
-        """
-        CREATE TABLE orders (
+        CREATE TABLE {schema}.orders (
             id uuid CONSTRAINT pk_orders PRIMARY KEY,
             customer_id text NOT NULL,
             status text NOT NULL,
@@ -60,26 +54,21 @@ def upgrade() -> None:
             CONSTRAINT ck_orders_amounts
                 CHECK (discount BETWEEN 0 AND subtotal AND total = subtotal - discount)
         )
+        """,
+        "CREATE INDEX ix_orders_customer_id_id ON {schema}.orders (customer_id, id)",
         """
-    )
-    op.execute("CREATE INDEX ix_orders_customer_id_id ON orders (customer_id, id)")
-    op.execute(
-        """
-        CREATE TABLE coupon_uses (
+        CREATE TABLE {schema}.coupon_uses (
             order_id uuid CONSTRAINT pk_coupon_uses PRIMARY KEY
-                CONSTRAINT fk_coupon_uses_order_id REFERENCES orders,
-            coupon_code text NOT NULL CONSTRAINT fk_coupon_uses_coupon_code REFERENCES coupons,
+                CONSTRAINT fk_coupon_uses_order_id REFERENCES {schema}.orders,
+            coupon_code text NOT NULL CONSTRAINT fk_coupon_uses_coupon_code REFERENCES {schema}.coupons,
             customer_id text NOT NULL
         )
+        """,
+        "CREATE INDEX ix_coupon_uses_coupon_code_customer_id"
+        " ON {schema}.coupon_uses (coupon_code, customer_id)",
+        # Each row is written once and updated once or twice soon after: vacuum by count, not by share.
         """
-    )
-    op.execute(
-        "CREATE INDEX ix_coupon_uses_coupon_code_customer_id ON coupon_uses (coupon_code, customer_id)"
-    )
-    # Each row is written once and updated once or twice soon after: vacuum by count, not by share.
-    op.execute(
-        """
-        CREATE TABLE outbox_event (
+        CREATE TABLE {schema}.outbox_event (
             event_id uuid CONSTRAINT pk_outbox_event PRIMARY KEY,
             aggregate_type text NOT NULL,
             aggregate_id text NOT NULL,
@@ -102,13 +91,9 @@ def upgrade() -> None:
             dead_at timestamptz,
             abandoned_at timestamptz
         ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)
-        """
-    )
-    op.execute(
+        """,
         "CREATE UNIQUE INDEX uq_outbox_event_aggregate_seq"
-        " ON outbox_event (aggregate_type, aggregate_id, seq) WHERE abandoned_at IS NULL"
-    )
-    op.execute(
-        "CREATE INDEX ix_outbox_event_unpublished ON outbox_event (event_id)"
-        " WHERE published_at IS NULL AND abandoned_at IS NULL"
+        " ON {schema}.outbox_event (aggregate_type, aggregate_id, seq) WHERE abandoned_at IS NULL",
+        "CREATE INDEX ix_outbox_event_unpublished ON {schema}.outbox_event (event_id)"
+        " WHERE published_at IS NULL AND abandoned_at IS NULL",
     )

@@ -1,17 +1,15 @@
 """The keys of requests that must not create two orders."""
 
-from alembic import op
+from kits.postgres.migration_steps import run
 
 revision = "2026_11_21_1130"
 down_revision = "2026_11_21_1100"
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '3s'")
-    op.execute("SET LOCAL statement_timeout = '60s'")
-    op.execute(
+    run(
         """
-        CREATE TABLE idempotency_keys (
+        CREATE TABLE {schema}.idempotency_keys (
             customer_id text NOT NULL,
             route text NOT NULL,
             key text NOT NULL,
@@ -20,6 +18,6 @@ def upgrade() -> None:
             created_at timestamptz NOT NULL DEFAULT now(),
             CONSTRAINT pk_idempotency_keys PRIMARY KEY (customer_id, route, key)
         )
-        """
+        """,
+        "CREATE INDEX ix_idempotency_keys_created_at ON {schema}.idempotency_keys (created_at)",
     )
-    op.execute("CREATE INDEX ix_idempotency_keys_created_at ON idempotency_keys (created_at)")

@@ -1,18 +1,16 @@
 """Who changed the catalogue and the stock, when, and why. Only adds tables: the previous build runs on it."""
 
-from alembic import op
+from kits.postgres.migration_steps import run
 
 revision = "2026_11_22_0900"
 down_revision = "2026_11_21_1130"
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '3s'")
-    op.execute("SET LOCAL statement_timeout = '60s'")
     # No foreign keys: an audit outlives what it tells about, and must not lock it.
-    op.execute(
+    run(
         """
-        CREATE TABLE stock_audit (
+        CREATE TABLE {schema}.stock_audit (
             id uuid CONSTRAINT pk_stock_audit PRIMARY KEY,
             at timestamptz NOT NULL DEFAULT clock_timestamp(),
             actor text NOT NULL,
@@ -21,12 +19,10 @@ def upgrade() -> None:
             stock_after integer NOT NULL,
             reason text NOT NULL
         )
+        """,
+        "CREATE INDEX ix_stock_audit_product_id_at ON {schema}.stock_audit (product_id, at)",
         """
-    )
-    op.execute("CREATE INDEX ix_stock_audit_product_id_at ON stock_audit (product_id, at)")
-    op.execute(
-        """
-        CREATE TABLE catalogue_audit (
+        CREATE TABLE {schema}.catalogue_audit (
             id uuid CONSTRAINT pk_catalogue_audit PRIMARY KEY,
             at timestamptz NOT NULL DEFAULT clock_timestamp(),
             actor text NOT NULL,
@@ -36,6 +32,6 @@ def upgrade() -> None:
             before jsonb,
             after jsonb NOT NULL
         )
-        """
+        """,
+        "CREATE INDEX ix_catalogue_audit_kind_subject_at ON {schema}.catalogue_audit (kind, subject, at)",
     )
-    op.execute("CREATE INDEX ix_catalogue_audit_kind_subject_at ON catalogue_audit (kind, subject, at)")

@@ -1,17 +1,15 @@
 """Who retried or gave up a dead event, when, and why. Only adds a table: the previous build runs on it."""
 
-from alembic import op
+from kits.postgres.migration_steps import run
 
 revision = "2026_11_22_1000"
 down_revision = "2026_11_22_0900"
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '3s'")
-    op.execute("SET LOCAL statement_timeout = '60s'")
-    op.execute(
+    run(
         """
-        CREATE TABLE outbox_audit (
+        CREATE TABLE {schema}.outbox_audit (
             id uuid CONSTRAINT pk_outbox_audit PRIMARY KEY,
             at timestamptz NOT NULL DEFAULT clock_timestamp(),
             actor text NOT NULL,
@@ -21,6 +19,6 @@ def upgrade() -> None:
             seq integer NOT NULL,
             reason text NOT NULL
         )
-        """
+        """,
+        "CREATE INDEX ix_outbox_audit_order_id_at ON {schema}.outbox_audit (order_id, at)",
     )
-    op.execute("CREATE INDEX ix_outbox_audit_order_id_at ON outbox_audit (order_id, at)")

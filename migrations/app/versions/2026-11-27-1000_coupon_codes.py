@@ -4,7 +4,7 @@ Two codes that differ in nothing else stop the migration, which names them: whic
 to decide. The collation "C" knows no capital letters but A to Z (another has the Turkish dotted I).
 """
 
-from alembic import op
+from kits.postgres.migration_steps import run
 
 revision = "2026_11_27_1000"
 down_revision = "2026_11_22_1000"
@@ -15,16 +15,14 @@ CONTRACT = (
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '3s'")
-    op.execute("SET LOCAL statement_timeout = '60s'")
-    op.execute(
+    run(
         r"""
         DO $$
         DECLARE
             doubles text;
         BEGIN
             SELECT string_agg(spellings, '; ' ORDER BY spellings) INTO doubles FROM (
-                SELECT string_agg(quote_literal(code), ', ' ORDER BY code) AS spellings FROM coupons
+                SELECT string_agg(quote_literal(code), ', ' ORDER BY code) AS spellings FROM {schema}.coupons
                 GROUP BY upper(btrim(code, E' \t') COLLATE "C") HAVING count(*) > 1
             ) AS same;
             IF doubles IS NOT NULL THEN
@@ -32,38 +30,30 @@ def upgrade() -> None:
                     'rename or delete all but one of each, then migrate again', doubles;
             END IF;
         END $$
-        """
-    )
-    # The long search goes first: it locks nothing but the orders that it changes.
-    op.execute(
+        """,
+        # The long search goes first: it locks nothing but the orders that it changes.
         r"""
-        UPDATE orders SET coupon_code = upper(btrim(coupon_code, E' \t') COLLATE "C")
+        UPDATE {schema}.orders SET coupon_code = upper(btrim(coupon_code, E' \t') COLLATE "C")
         WHERE coupon_code <> upper(btrim(coupon_code, E' \t') COLLATE "C")
-            AND EXISTS (SELECT FROM coupons WHERE code <> upper(btrim(code, E' \t') COLLATE "C"))
-        """
-    )
-    # From here on no order can use a coupon until this is over.
-    op.execute("LOCK TABLE coupons IN EXCLUSIVE MODE")
-    # One statement: the reference is looked at when both sides have changed.
-    op.execute(
+            AND EXISTS (SELECT FROM {schema}.coupons WHERE code <> upper(btrim(code, E' \t') COLLATE "C"))
+        """,
+        # From here on no order can use a coupon until this is over.
+        "LOCK TABLE {schema}.coupons IN EXCLUSIVE MODE",
+        # One statement: the reference is looked at when both sides have changed.
         r"""
         WITH renamed AS (
-            UPDATE coupons SET code = upper(btrim(code, E' \t') COLLATE "C")
+            UPDATE {schema}.coupons SET code = upper(btrim(code, E' \t') COLLATE "C")
             WHERE code <> upper(btrim(code, E' \t') COLLATE "C")
         )
-        UPDATE coupon_uses SET coupon_code = upper(btrim(coupon_code, E' \t') COLLATE "C")
+        UPDATE {schema}.coupon_uses SET coupon_code = upper(btrim(coupon_code, E' \t') COLLATE "C")
         WHERE coupon_code <> upper(btrim(coupon_code, E' \t') COLLATE "C")
+        """,
         """
-    )
-    op.execute(
-        """
-        UPDATE orders SET coupon_code = coupon_uses.coupon_code FROM coupon_uses
-        WHERE coupon_uses.order_id = orders.id AND orders.coupon_code <> coupon_uses.coupon_code
-        """
-    )
-    op.execute(
+        UPDATE {schema}.orders AS o SET coupon_code = used.coupon_code FROM {schema}.coupon_uses AS used
+        WHERE used.order_id = o.id AND o.coupon_code <> used.coupon_code
+        """,
         r"""
-        ALTER TABLE coupons
+        ALTER TABLE {schema}.coupons
         ADD CONSTRAINT ck_coupons_code CHECK (code = upper(btrim(code, E' \t') COLLATE "C"))
-        """
+        """,
     )

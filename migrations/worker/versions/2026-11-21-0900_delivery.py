@@ -1,12 +1,12 @@
 """The ledger: what was delivered, what is held, what is dead, and where the group began."""
 
-from alembic import op
+from kits.postgres.migration_steps import run
 
 revision = "202611210900"
 down_revision = None
 
 _DELIVERY = """
-CREATE TABLE delivery.delivery (
+CREATE TABLE {schema}.delivery (
     consumer_group text NOT NULL,
     event_id text NOT NULL,
     order_id text,
@@ -38,7 +38,7 @@ CREATE TABLE delivery.delivery (
 """
 
 _DELIVERY_ORDER = """
-CREATE TABLE delivery.delivery_order (
+CREATE TABLE {schema}.delivery_order (
     consumer_group text NOT NULL,
     order_id text NOT NULL,
     last_seq integer NOT NULL DEFAULT 0,
@@ -54,7 +54,7 @@ CREATE TABLE delivery.delivery_order (
 """
 
 _DELIVERY_PARTITION = """
-CREATE TABLE delivery.delivery_partition (
+CREATE TABLE {schema}.delivery_partition (
     consumer_group text NOT NULL,
     topic text NOT NULL,
     partition integer NOT NULL,
@@ -66,7 +66,7 @@ CREATE TABLE delivery.delivery_partition (
 """
 
 _DELIVERY_AUDIT = """
-CREATE TABLE delivery.delivery_audit (
+CREATE TABLE {schema}.delivery_audit (
     id bigint GENERATED ALWAYS AS IDENTITY,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     actor text NOT NULL,
@@ -80,25 +80,15 @@ CREATE TABLE delivery.delivery_audit (
 """
 
 _OPEN_ROWS = """
-CREATE INDEX ix_delivery_open ON delivery.delivery (consumer_group, order_id, seq)
+CREATE INDEX ix_delivery_open ON {schema}.delivery (consumer_group, order_id, seq)
     WHERE status IN ('dead', 'held', 'retrying')
 """
 
 _BLOCKED_ORDERS = """
-CREATE INDEX ix_delivery_order_blocked ON delivery.delivery_order (consumer_group, order_id)
+CREATE INDEX ix_delivery_order_blocked ON {schema}.delivery_order (consumer_group, order_id)
     WHERE blocked IS NOT NULL
 """
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '3s'")
-    op.execute("SET LOCAL statement_timeout = '60s'")
-    for statement in (
-        _DELIVERY,
-        _DELIVERY_ORDER,
-        _DELIVERY_PARTITION,
-        _DELIVERY_AUDIT,
-        _OPEN_ROWS,
-        _BLOCKED_ORDERS,
-    ):
-        op.execute(statement)
+    run(_DELIVERY, _DELIVERY_ORDER, _DELIVERY_PARTITION, _DELIVERY_AUDIT, _OPEN_ROWS, _BLOCKED_ORDERS)

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from app.application.demo_catalogue import demo_coupons, demo_products
 from app.container import Container, DatabaseContainer
 from app.main import create_app
+from app.outbox.table import outbox_event
 from app.persistence.write_probe import shop_write_probe
 from app.settings import AppSettings, DatabaseCommandSettings, TokenSettings
 from devservices.stack import Stack
@@ -224,7 +225,7 @@ async def test_a_column_that_changes_while_the_shop_serves_fails_nobody(shop: Sh
         ("UPDATE", "products", "POST"),
         ("INSERT", "outbox_event", "POST"),
         ("SELECT", "products", "GET"),
-        ("SELECT", "alembic_version", ""),
+        ("SELECT", "order_pipeline_app_version", ""),
     ],
 )
 async def test_a_right_that_is_missing_is_told_and_is_no_bug(
@@ -296,7 +297,7 @@ async def test_readiness_writes_to_the_disk_and_leaves_nothing(shop: Shop) -> No
         driver: Any = (await connection.get_raw_connection()).driver_connection
         await driver.execute("SET log_temp_files = 0; SET client_min_messages = log")
         driver.add_log_listener(lambda _connection, said: heard.append(str(said)))
-        assert await shop_write_probe("outbox_event").run(connection) == ""
+        assert await shop_write_probe(outbox_event).run(connection) == ""
         await connection.rollback()
         left = await connection.execute(text("SELECT count(*) FROM idempotency_keys WHERE customer_id = ''"))
         assert left.scalar() == 0

@@ -62,7 +62,7 @@ async def expand_once(database_url: str) -> None:
             await connection.execute("SET LOCAL lock_timeout = '3s'")
             for statement in EXPAND:
                 await connection.execute(statement)
-            await connection.execute("UPDATE alembic_version SET version_num = $1", NEWER)
+            await connection.execute("UPDATE order_pipeline_app_version SET version_num = $1", NEWER)
     finally:
         await connection.close()
 
@@ -107,6 +107,6 @@ async def test_an_older_build_starts_on_a_newer_schema_and_does_everything(
         assert (await exchange(older.port, message("GET", "/products?limit=5"))).status == 200
         assert "(+3)" in await run_app(database_url, "stock", "add", "p-1", "3", "--reason", "delivery")
     connection = await asyncpg.connect(database_url)
-    assert await connection.fetchval("SELECT version_num FROM alembic_version") == NEWER
+    assert await connection.fetchval("SELECT version_num FROM order_pipeline_app_version") == NEWER
     assert await connection.fetchval("SELECT count(*) FROM outbox_event") == 1
     await connection.close()

@@ -4,8 +4,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from alembic import command
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,6 +14,7 @@ from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from tests.builders import a_command, a_coupon, a_product
 from tests.commands import run_command
+from tests.earlier_history import EarlierHistory
 from tests.fakes import FakePublisher
 from tests.integration.app.conftest import Shop, a_shop, moved
 from tests.integration.app.test_order_life import change
@@ -30,19 +30,11 @@ A_USE = "INSERT INTO coupon_uses (order_id, coupon_code, customer_id) VALUES ($1
 ORDERS = [f"019f8e6a-3d52-7c1e-9b4a-5f0c2d7e8a9{number}" for number in range(4)]
 
 
-class Earlier(History):
-    """The history as far as the last build knew it."""
-
-    def _upgrade(self, connection: Connection) -> None:
-        self._config.attributes.update(connection=connection, schema=self._schema)
-        command.upgrade(self._config, BEFORE)
-
-
 @pytest.fixture
 async def older(empty_database_url: str) -> Any:
     """A shop of the build before, with a coupon in small letters that two orders have used."""
     engine = create_engine(empty_database_url, application_name="test")
-    await Earlier("app").migrate(engine)
+    await EarlierHistory("app", upto=BEFORE).migrate(engine)
     await engine.dispose()
     connection = await asyncpg.connect(empty_database_url)
     for stored in ("welcome10", "Summer-5", "PLAIN"):

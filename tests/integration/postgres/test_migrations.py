@@ -5,7 +5,7 @@ from sqlalchemy.exc import DBAPIError
 
 from kits.postgres import migrations
 from kits.postgres.engine import create_engine
-from kits.postgres.migrations import History
+from kits.postgres.migrations import History, MigrationRefusedError
 from kits.resilience.retry import Backoff
 
 
@@ -48,7 +48,7 @@ async def test_a_migration_that_keeps_losing_fails_in_the_end(empty_database_url
     history.losses = 99
     engine = create_engine(empty_database_url, application_name="test")
     try:
-        with pytest.raises(DBAPIError):
+        with pytest.raises(MigrationRefusedError, match="repeat it"):
             await history.migrate(engine)
     finally:
         await engine.dispose()
