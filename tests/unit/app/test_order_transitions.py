@@ -1,5 +1,6 @@
 """The life of an order: every pair of statuses, and the event of each step."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -15,7 +16,7 @@ from app.domain.events import (
     OrderPaidEvent,
     moved,
 )
-from app.domain.order import RELEASING, TRANSITIONS, OrderStatus
+from app.domain.order import RELEASING, TRANSITIONS, Order, OrderStatus
 from tests.builders import NOW, an_order
 
 POSSIBLE = {
@@ -90,3 +91,18 @@ def test_each_step_has_an_event_of_its_own_numbered_by_the_version(
     order = replace(an_order(), status=status, version=3)
     event = moved(order, occurred_at=NOW)
     assert (type(event), event.seq, event.occurred_at) == (kind, 3, NOW)
+
+
+def walks_from(order: Order) -> Iterator[list[Order]]:
+    """Every way that an order can go on from here, with all that it was on it."""
+    yield [order]
+    for status in TRANSITIONS[order.status]:
+        yield from ([order, *walk] for walk in walks_from(order.moved_to(status, now=NOW)))
+
+
+def test_an_order_can_be_shown_as_it_became_whatever_has_become_of_it() -> None:
+    """On every way that it can go: what it was after each of its steps."""
+    walks = list(walks_from(an_order()))
+    assert {walk[-1].status for walk in walks} == set(OrderStatus)
+    for walk in walks:
+        assert [walk[-1].as_it_became(then.status) for then in walk] == walk
