@@ -5,7 +5,8 @@ from litestar.types import ASGIApp
 
 from kits.observability.metrics import Metrics
 from kits.web.cors import Cors
-from kits.web.interruption import Interruption
+from kits.web.failures import FailureLog
+from kits.web.last_answer import LastAnswer
 from kits.web.limits import MAX_BODY_BYTES, BodyLimit
 from kits.web.methods import Methods
 from kits.web.problems import Problems
@@ -24,11 +25,14 @@ def build_entrance(
 ) -> Litestar:
     """Wrap the application's routing, and the answers to what it does not route, and give it back.
 
-    Litestar's own middleware stands behind the router and would miss 404 and 405.
+    Litestar's own middleware stands behind the router and would miss 404 and 405. The last answer stands
+    twice: what fails inside is measured like any other 500, what fails in the outer layers is answered too.
     """
+    failures = FailureLog()
     inner: ASGIApp = BodyLimit(app.asgi_handler, problems, max_bytes=max_body_bytes)
-    answered = Interruption(RequestTrace(inner), problems)
+    answered = LastAnswer(inner, problems, failures)
     measured = RequestMetrics(ResponseHeaders(answered), metrics)
     methods = Methods(measured, app)
-    app.asgi_handler = Cors(methods, cors_origins) if cors_origins else methods
+    outer = LastAnswer(Cors(methods, cors_origins) if cors_origins else methods, problems, failures)
+    app.asgi_handler = RequestTrace(outer)
     return app

@@ -59,8 +59,8 @@ def _framing(scope: Scope) -> _Framing:
     framing = _Framing()
     for name, value in scope["headers"]:
         if name == b"content-length":
-            # The HTTP parser has refused everything but digits.
-            framing.length = int(value)
+            # The HTTP parser has refused everything but digits beyond 64 bits; leading zeros are no bits.
+            framing.length = int(value.lstrip(b"0") or b"0")
         elif name == b"transfer-encoding":
             framing.chunked = True
         elif name == b"expect":

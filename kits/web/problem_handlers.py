@@ -7,13 +7,10 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
-from kits.observability.logs import get_logger
-from kits.observability.traces import current_traceparent, trace_id
+from kits.web.failures import FailureLog
 from kits.web.http_problems import code_of_status
 from kits.web.methods import allowed_methods
 from kits.web.problems import FieldError, ProblemAnswer, ProblemError, Problems
-
-log = get_logger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
 _FAILED = "The service failed while it worked on this request."
@@ -39,6 +36,7 @@ def problem_handlers(problems: Problems, coded: Sequence[type[Exception]] = ()) 
 class _ProblemDoor:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
+        self._failures = FailureLog()
 
     def raised(self, request: AnyRequest, error: ProblemError) -> Response[bytes]:
         return self._response(
@@ -66,14 +64,7 @@ class _ProblemDoor:
         return self._response(request, "invalid_request", "A parameter is not valid.", errors=errors)
 
     def unexpected(self, request: AnyRequest, error: Exception) -> Response[bytes]:
-        log.error(
-            "request_failed",
-            exc_info=error,
-            method=request.scope["method"],
-            route=request.scope.get("path_template", ""),
-            trace_id=trace_id(current_traceparent.get()),
-            action="report a bug with this trace",
-        )
+        self._failures.add(error, request.scope)
         return self._response(request, "internal_error", _FAILED)
 
     def _response(self, request: AnyRequest, code: str, detail: str, **members: Any) -> Response[bytes]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kits.observability.traces import current_traceparent, trace_id
+from kits.observability.traces import continue_trace, current_traceparent, trace_id
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEM_DOCS = "/docs/problems"
@@ -127,7 +127,8 @@ class Problems:
             detail=detail,
             instance=path,
             code=kind.code,
-            trace_id=trace_id(current_traceparent.get()),
+            # What is refused before it has a trace gets one of its own.
+            trace_id=trace_id(current_traceparent.get() or continue_trace(None)),
             errors=errors,
         )
         members = msgspec.to_builtins(problem)

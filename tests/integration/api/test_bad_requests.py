@@ -127,6 +127,15 @@ async def test_bytes_that_are_not_careful_http_get_a_400(shop: Shop, case: str) 
     assert (await shop.order(GOOD)).status == 202
 
 
+@pytest.mark.parametrize("zeros", [1, 4300, 4400, 15_000])
+async def test_zeros_before_a_length_do_not_matter(shop: Shop, zeros: int) -> None:
+    """RFC 9110, 8.6: digits, however many."""
+    padded = "0" * zeros
+    assert (await shop.order(GOOD, content_length=f"{padded}{len(GOOD)}")).status == 202
+    empty = await shop.order(b"", content_length=padded)
+    assert (empty.status, empty.problem()["code"]) == (400, "malformed_body")
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [

@@ -65,6 +65,14 @@ async def test_a_chunked_body_is_refused_at_the_first_byte_too_many() -> None:
     assert exchange.parts == [b"never read"]
 
 
+@pytest.mark.parametrize(("count", "status"), [(b"5", 200), (b"11", 413)])
+async def test_zeros_before_a_length_do_not_count(count: bytes, status: int) -> None:
+    """More of them than Python turns into a number."""
+    exchange = Exchange(b"12345", headers=[(b"content-length", b"0" * 4400 + count)])
+    await exchange.through(echo)
+    assert exchange.sent[0]["status"] == status
+
+
 async def test_the_rest_of_a_body_is_read_after_an_early_answer() -> None:
     exchange = Exchange(b"12345", b"67890", headers=[length(10)])
     await exchange.through(ignore)

@@ -32,6 +32,10 @@ def test_a_problem_has_every_standard_member_and_the_trace() -> None:
     }
 
 
+def test_a_problem_without_a_trace_gets_one_of_its_own() -> None:
+    assert len(json.loads(PROBLEMS.answer("bad_request", "No.", path="").body)["traceId"]) == 32
+
+
 def test_facts_become_members_but_never_replace_a_standard_one() -> None:
     answer = PROBLEMS.answer(
         "not_found", "No.", path="/", facts={"product": "p-1", "status": 200, "code": "x"}
