@@ -50,6 +50,9 @@ from kits.postgres.schema import DECLARED_SCHEMA
 from kits.resilience.background import Supervisor
 from kits.resilience.lifecycle import Lifecycle
 from kits.resilience.rate_limit import rate_limiter
+from kits.web.jwks_url import JwksUrl
+from kits.web.refused_tokens import RefusedTokens
+from kits.web.token_keys_health import TokenKeysHealth
 from kits.web.tokens import TokenVerifier
 
 _CLIENT_ID = "order-api"
@@ -193,12 +196,15 @@ class Container(containers.DeclarativeContainer):
     order_expiry = providers.Singleton(OrderExpiry, order_life, providers.Factory(Supervisor))
     order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, read_engine))
 
+    jwks_url = providers.Singleton(JwksUrl, settings.provided.jwt.jwks_url, providers.Factory(Supervisor))
+
     # What raises events stops before what publishes them.
     lifecycle = providers.Singleton(
         Lifecycle,
         providers.List(
             pools,
             outbox_lifecycle,
+            jwks_url,
             providers.Factory(
                 KeyRetention,
                 providers.Factory(SqlIdempotencyKeys, background_engine),
@@ -213,9 +219,13 @@ class Container(containers.DeclarativeContainer):
         TokenVerifier,
         issuer=settings.provided.jwt.issuer,
         audience=settings.provided.jwt.audience,
+        token_type=settings.provided.jwt.type,
+        max_lifetime_seconds=settings.provided.jwt.max_lifetime_seconds,
         secret=settings.provided.jwt.secret,
         jwks_file=settings.provided.jwt.jwks_file,
+        jwks_url=jwks_url,
     )
+    refused_tokens = providers.Singleton(RefusedTokens, metrics)
     rate_limiter = providers.Singleton(rate_limiter, settings.provided.rate_limit.per_second)
     health = providers.Singleton(
         Health,
@@ -228,5 +238,6 @@ class Container(containers.DeclarativeContainer):
                 migrate_command=MIGRATE_COMMAND,
             ),
             providers.Factory(OutboxHealth, publisher),
+            providers.Factory(TokenKeysHealth, token_verifier),
         ),
     )

@@ -58,7 +58,9 @@ def create_app(container: Container) -> Litestar:
 
     app = Litestar(
         route_handlers=[
-            order_routes(bearer_auth(container.token_verifier(), container.rate_limiter())),
+            order_routes(
+                bearer_auth(container.token_verifier(), container.refused_tokens(), container.rate_limiter())
+            ),
             product_routes(),
             docs_routes(problems),
             *probe_routes(container.health(), container.metrics()),

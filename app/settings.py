@@ -9,9 +9,11 @@ from kits.observability.logs import LogSettings
 from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret, is_file
 from kits.web.cors import read_origins
+from kits.web.key_address import key_address_problems
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+Lifetime = Annotated[int, msgspec.Meta(ge=0, le=31_536_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 MINIMUM_SECRET_BYTES = 32
 
@@ -22,6 +24,8 @@ class SigningSettings(msgspec.Struct, frozen=True, kw_only=True):
     secret: Secret
     issuer: str = "order-pipeline"
     audience: str = "orders"
+    type: str = ""
+    max_lifetime_seconds: Lifetime = 0
 
     def problems(self) -> list[str]:
         """What is wrong with the values together; one sentence each."""
@@ -33,16 +37,25 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     secret: Secret = Secret("")
     jwks_file: str = ""
+    jwks_url: str = ""
     issuer: str = "order-pipeline"
     audience: str = "orders"
+    type: str = ""
+    """The `typ` that the header of a token must have, for example at+jwt; empty: any."""
+    max_lifetime_seconds: Lifetime = 0
+    """The longest time between `iat` and `exp`; 0: any."""
 
     def problems(self) -> list[str]:
         """What is wrong with the values together; one sentence each."""
         found = _secret_problems(self.secret) if self.secret else []
-        if not self.secret and not self.jwks_file:
-            found.append("JWT_SECRET or JWT_JWKS_FILE is missing: one of them must verify the tokens.")
+        if not self.secret and not self.jwks_file and not self.jwks_url:
+            found.append(
+                "JWT_SECRET or JWT_JWKS_FILE or JWT_JWKS_URL is missing: one of them must verify the tokens."
+            )
         if self.jwks_file and not is_file(self.jwks_file):
             found.append("JWT_JWKS_FILE: there is no such file.")
+        if self.jwks_url:
+            found += key_address_problems("JWT_JWKS_URL", self.jwks_url)
         return found
 
 

@@ -33,7 +33,7 @@ async def main(settings: AppSettings, *, one_by_one: bool) -> None:
         )
         container.order_intake.override(alone)
     app = create_app(container)
-    app.register(no_op_route(bearer_auth(container.token_verifier())))
+    app.register(no_op_route(bearer_auth(container.token_verifier(), container.refused_tokens())))
     try:
         with stop_on_signals() as stop:
             await serve(app, host=settings.api.host, port=settings.api.port, stop=stop)

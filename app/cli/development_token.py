@@ -16,19 +16,21 @@ def add_commands(commands: Commands) -> None:
     token.set_defaults(command=_token)
     token.add_argument("--sub", type=subject, required=True, help="the customer")
     token.add_argument("--scope", type=scopes, default="", help="scopes, separated by blanks")
-    token.add_argument("--seconds", type=positive, default=_TOKEN_SECONDS, help="how long it is valid")
+    token.add_argument("--seconds", type=positive, help="how long it is valid, by default as long as it may")
 
 
 def _token(options: argparse.Namespace) -> int:
     settings = settings_of(TokenCommandSettings)
+    longest = settings.jwt.max_lifetime_seconds or _TOKEN_SECONDS
     print(
         issue_token(
             settings.jwt.secret,
             options.sub,
             issuer=settings.jwt.issuer,
             audience=settings.jwt.audience,
+            token_type=settings.jwt.type,
             scopes=options.scope.split(),
-            ttl_seconds=options.seconds,
+            ttl_seconds=options.seconds or min(longest, _TOKEN_SECONDS),
         )
     )
     return 0

@@ -9,22 +9,38 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from kits.resilience.rate_limit import RateLimiter
 from kits.web.problems import ProblemError
 from kits.web.rate_limit import SubjectRateLimit
-from kits.web.tokens import Identity, InvalidTokenError, TokenVerifier
+from kits.web.refused_tokens import RefusedTokens
+from kits.web.token_claims import InvalidTokenError, TokenFault
+from kits.web.tokens import Identity, TokenVerifier
 
 _SCHEME = b"bearer"
 
 
-def bearer_auth(verifier: TokenVerifier, limiter: RateLimiter | None = None) -> DefineMiddleware:
+def bearer_auth(
+    verifier: TokenVerifier, refused: RefusedTokens, limiter: RateLimiter | None = None
+) -> DefineMiddleware:
     """Middleware for routers whose handlers need an identity; `limiter` bounds each subject's requests."""
-    return DefineMiddleware(BearerAuth, verifier=verifier, limiter=limiter)
+
+    # In a closure: the framework copies routes deeply, with the arguments of their middleware.
+    def build(app: ASGIApp) -> ASGIApp:
+        return cast(ASGIApp, BearerAuth(app, verifier, refused, limiter))
+
+    return DefineMiddleware(build)
 
 
 class BearerAuth:
     """ASGI middleware. (The framework's guards copy the handler for each request and run in a thread.)"""
 
-    def __init__(self, app: ASGIApp, verifier: TokenVerifier, limiter: RateLimiter | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        verifier: TokenVerifier,
+        refused: RefusedTokens,
+        limiter: RateLimiter | None = None,
+    ) -> None:
         self._app = app if limiter is None else cast(ASGIApp, SubjectRateLimit(app, limiter))
         self._verifier = verifier
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a proven identity through; OPTIONS needs none, since it says nothing about anybody.
@@ -33,26 +49,39 @@ class BearerAuth:
             ProblemError: unauthenticated or invalid_token, with `WWW-Authenticate` as RFC 6750, 3 asks.
         """
         if scope.get("method") != "OPTIONS":
-            scope["auth"] = self._identify(scope["headers"])
+            try:
+                scope["auth"] = await self._identify(scope["headers"])
+            except InvalidTokenError as error:
+                self._refused.add(error)
+                raise _problem(str(error)) from error
         await self._app(scope, receive, send)
 
-    def _identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity:
-        found = [value for name, value in headers if name == b"authorization"]
-        if not found:
-            raise ProblemError(
-                "unauthenticated",
-                "Send the header Authorization with a bearer token.",
-                headers={"www-authenticate": "Bearer"},
-            )
-        scheme, _, token = found[0].partition(b" ")
-        if len(found) > 1 or scheme.lower() != _SCHEME or not token:
-            raise _refused("Authorization must be one header with the scheme Bearer.")
+    async def _identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity:
+        token = _token_of(headers)
         try:
-            return self._verifier.verify(token.decode("latin-1"))
+            return self._verifier.verify(token)
         except InvalidTokenError as error:
-            raise _refused(str(error)) from error
+            if error.fault is not TokenFault.UNKNOWN_KEY or not await self._verifier.newer_keys():
+                raise
+        return self._verifier.verify(token)
 
 
-def _refused(reason: str) -> ProblemError:
+def _token_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    found = [value for name, value in headers if name == b"authorization"]
+    if not found:
+        raise ProblemError(
+            "unauthenticated",
+            "Send the header Authorization with a bearer token.",
+            headers={"www-authenticate": "Bearer"},
+        )
+    scheme, _, token = found[0].partition(b" ")
+    if len(found) > 1 or scheme.lower() != _SCHEME or not token:
+        raise InvalidTokenError(
+            TokenFault.NO_BEARER, "Authorization must be one header with the scheme Bearer."
+        )
+    return token.decode("latin-1")
+
+
+def _problem(reason: str) -> ProblemError:
     challenge = f'Bearer error="invalid_token", error_description="{reason}"'
     return ProblemError("invalid_token", reason, headers={"www-authenticate": challenge})

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kits.observability.logs import get_logger
-from kits.web.token_keys import TokenKey, TokenKeysError, keys_of_set
+from kits.web.followed_keys import FollowedKeys
+from kits.web.key_set import MAX_BYTES
+from kits.web.token_keys import TokenKey, TokenKeysError
 
 log = get_logger(__name__)
 
 LOOK_SECONDS = 1.0
-MAX_BYTES = 1024 * 1024
 
 _Mark = tuple[int, int, int]
 
@@ -20,9 +21,9 @@ class JwksFile:
     """The keys of a JSON Web Key Set file, followed without a thread: whoever uses the keys looks first.
 
     A look costs one `stat` at most once per second, and one read more if the file was changed. A file that
-    can't be read, or that holds no safe keys, changes nothing: the former keys stay, and the log says so once
-    for each reason. To rotate: add the new key, wait a second, sign with it, remove the old one when its last
-    token has expired. Removing a key ends every token that it signed.
+    can't be read, or is no key set, changes nothing: the former keys stay, and the log says so once for each
+    reason. To rotate: add the new key, wait a second, sign with it, remove the old one when its last token
+    has expired. Removing a key ends every token that it signed, whatever else the file holds.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,10 +35,17 @@ class JwksFile:
         self._path = path
         self._clock = clock
         self._mark: _Mark | None = None
-        self._complaint = ""
         self._looked_at = clock()
         self._reread_at = -math.inf
-        self.keys = self._read()
+        self._where = f"JWT_JWKS_FILE {path}"
+        self._followed = FollowedKeys(self._where)
+        self.complaint = ""
+        self._followed.adopt(self._read())
+
+    @property
+    def keys(self) -> tuple[TokenKey, ...]:
+        """Those of the last look."""
+        return self._followed.keys
 
     def look(self) -> bool:
         """Whether the keys are other ones than before; asks the file at most once per second."""
@@ -46,7 +54,7 @@ class JwksFile:
             return False
         self._looked_at = now
         try:
-            changed = self._complaint or _mark_of(self._path) != self._mark
+            changed = self.complaint or _mark_of(self._path) != self._mark
         except OSError:
             changed = True
         return self._replace() if changed else False
@@ -63,44 +71,35 @@ class JwksFile:
         return self._replace()
 
     def _replace(self) -> bool:
+        before = self.keys
         try:
-            keys = self._read()
+            self._followed.adopt(self._read())
         except TokenKeysError as error:
-            if str(error) != self._complaint:
-                self._complaint = str(error)
+            if str(error) != self.complaint:
+                self.complaint = str(error)
                 log.warning(
                     "key_file_refused",
                     file=str(self._path),
-                    reason=self._complaint,
-                    action="write a valid JSON Web Key Set there; the former keys stay in use until then",
+                    reason=self.complaint,
+                    action="write a JSON Web Key Set there; former keys stay until then, less removed ones",
                 )
+        else:
+            self.complaint = ""
+        if self.keys is before:
             return False
-        self._complaint = ""
-        if _identity_of(keys) == _identity_of(self.keys):
-            return False
-        self.keys = keys
-        log.info("key_file_read", file=str(self._path), keys=[key.key_id or key.algorithm for key in keys])
+        log.info("key_file_read", file=str(self._path), keys=self._followed.names())
         return True
 
-    def _read(self) -> tuple[TokenKey, ...]:
-        where = f"JWT_JWKS_FILE {self._path}"
+    def _read(self) -> bytes:
         try:
             # Marked before it is read: what is written in between is seen by the next look.
             self._mark = _mark_of(self._path)
             with self._path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-            text = content.decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise TokenKeysError(f"{where} is not a readable JSON Web Key Set: {error}") from error
-        if len(content) > MAX_BYTES:
-            raise TokenKeysError(f"{where} is larger than {MAX_BYTES} bytes.")
-        return keys_of_set(text, where=where)
+                return file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise TokenKeysError(f"{self._where} is not a readable file: {error.strerror}.") from error
 
 
 def _mark_of(path: Path) -> _Mark:
     found = path.stat()
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _identity_of(keys: tuple[TokenKey, ...]) -> set[tuple[str, str | None, object]]:
-    return {(key.algorithm, key.key_id, key.key.public_numbers()) for key in keys}

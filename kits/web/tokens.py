@@ -4,24 +4,28 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jwt
 
 from kits.web.jwks_file import JwksFile
-from kits.web.token_keys import PUBLIC_ALGORITHMS, TOKEN_REFUSALS, TokenKey, TokenKeysError, secret_key
+from kits.web.jwks_url import JwksUrl
+from kits.web.key_set import MOST_OF_ONE_NAME
+from kits.web.token_claims import (
+    Expected,
+    InvalidTokenError,
+    TokenFault,
+    TokenHeader,
+    checked_subject,
+    read_claims,
+    read_header,
+    scopes_of,
+)
+from kits.web.token_keys import KeySource, TokenKey, TokenKeysError, secret_key
 
-LEEWAY_SECONDS = 60
 LONGEST_TOKEN = 8192
-LONGEST_SUBJECT = 255
 _LONGEST_CACHED_TOKEN = 2048
-_REQUIRED_CLAIMS = ["aud", "exp", "iss", "sub"]
-
-
-class InvalidTokenError(Exception):
-    """The token proves nothing; the text is one sentence that may be shown to the caller."""
-
-    code = "invalid_token"
+_PROVES_NOTHING = "The token is malformed or its signature is wrong."
+_signatures = jwt.PyJWS(["HS256", "RS256", "ES256"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,11 @@ class Identity:
 
 
 class TokenVerifier:
-    """Verifies signed tokens against one shared secret (HS256), a JWKS file (RS256, ES256), or both.
+    """Verifies signed tokens against a shared secret (HS256), a JWKS file and a JWKS URL (RS256, ES256).
 
-    A verified token is remembered until it expires or the keys change, at most `cache_size` of them: a
-    signature costs more than all the rest of a request's head. The JWKS file is followed (see JwksFile).
+    Whichever of them are configured count, together. A verified token is remembered until it expires or the
+    keys change, at most `cache_size` of them: a signature costs more than all the rest of a request's head.
+    File and URL are followed (see JwksFile, JwksUrl).
     """
 
     def __init__(
@@ -44,27 +49,35 @@ class TokenVerifier:
         *,
         issuer: str,
         audience: str,
+        token_type: str = "",
+        max_lifetime_seconds: int = 0,
         secret: str = "",
         jwks_file: str = "",
+        jwks_url: JwksUrl | None = None,
         cache_size: int = 4096,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Read the keys.
 
         Args:
+            token_type: the `typ` that a token's header must have, for example "at+jwt"; empty: any.
+            max_lifetime_seconds: between a token's `iat` and `exp`; 0: any, and `iat` may be missing.
             secret: at least 32 bytes, empty if tokens are signed with public keys only.
             jwks_file: path of a JSON Web Key Set (RFC 7517) with public keys.
-            clock: seconds since the epoch; decides when a remembered token expires.
+            jwks_url: started and stopped by whoever made it.
+            clock: seconds since the epoch.
 
         Raises:
-            TokenKeysError: no usable key, a short secret, or a key that is not a public RSA or P-256 key.
+            TokenKeysError: no source of keys, a short secret, or a file without a usable key.
         """
         self._secret_keys = (secret_key(secret),) if secret else ()
         self._jwks_file = JwksFile(Path(jwks_file)) if jwks_file else None
-        if not self._keys():
-            raise TokenKeysError("Set JWT_SECRET or JWT_JWKS_FILE: without a key no token can be verified.")
-        self._issuer = issuer
-        self._audience = audience
+        self._jwks_url = jwks_url if jwks_url is not None and jwks_url.configured else None
+        if not self._secret_keys and not self._sources():
+            raise TokenKeysError(
+                "Set JWT_SECRET or JWT_JWKS_FILE or JWT_JWKS_URL: without a key no token can be verified."
+            )
+        self._expected = Expected(issuer, audience, token_type, max_lifetime_seconds)
         self._cache_size = cache_size
         self._clock = clock
         self._verified: dict[str, tuple[Identity, float]] = {}
@@ -73,10 +86,10 @@ class TokenVerifier:
         """Who holds this token: `aud`, `exp`, `iss` and `sub` are required, clocks may differ by 60 s.
 
         Raises:
-            InvalidTokenError: expired, forged, for somebody else, or not a token at all.
+            InvalidTokenError: expired, forged, for somebody else, or not a token at all. Nothing else is ever
+                raised, whatever the bytes are.
         """
-        if self._jwks_file is not None and self._jwks_file.look():
-            self._verified.clear()
+        self._follow([source.look() for source in self._sources()])
         known = self._verified.get(token)
         if known is not None:
             identity, expires_at = known
@@ -87,45 +100,76 @@ class TokenVerifier:
         self._remember(token, identity, expires_at)
         return identity
 
+    async def newer_keys(self) -> bool:
+        """Ask the JWKS URL again, for a token whose key is unknown; whether it has other keys now."""
+        return self._jwks_url is not None and await self._jwks_url.newer()
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether any token at all can be verified now."""
+        return bool(self._keys())
+
+    def complaints(self) -> list[str]:
+        """What is wrong with the sources of the keys, after a look at them."""
+        self._follow([source.look() for source in self._sources()])
+        return [source.complaint for source in self._sources() if source.complaint]
+
     def _read(self, token: str) -> tuple[Identity, float]:
         if len(token) > LONGEST_TOKEN:
-            raise InvalidTokenError(f"The token is longer than {LONGEST_TOKEN} characters.")
-        try:
-            key = self._key_for(jwt.get_unverified_header(token))
-            claims = jwt.decode(
-                token,
-                key.key,
-                algorithms=[key.algorithm],
-                audience=self._audience,
-                issuer=self._issuer,
-                leeway=LEEWAY_SECONDS,
-                options={"require": _REQUIRED_CLAIMS},
+            raise InvalidTokenError(
+                TokenFault.TOO_LONG, f"The token is longer than {LONGEST_TOKEN} characters."
             )
-            return Identity(_subject(claims), _scopes(claims)), int(claims["exp"]) + LEEWAY_SECONDS
-        except TOKEN_REFUSALS as error:
-            raise InvalidTokenError(_reason(error)) from error
+        try:
+            header = read_header(token)
+            self._expected.check_header(header)
+            claims = read_claims(self._payload(token, header))
+            subject, expires_at = self._expected.check_claims(claims, now=self._clock())
+            return Identity(subject, scopes_of(claims)), expires_at
+        except InvalidTokenError:
+            raise
+        except Exception as error:
+            # What a library makes of hostile bytes is the token's fault, not ours, whatever it is.
+            raise InvalidTokenError(TokenFault.UNEXPECTED, _PROVES_NOTHING) from error
 
-    def _key_for(self, header: dict[str, Any]) -> TokenKey:
+    def _payload(self, token: str, header: TokenHeader) -> bytes:
+        for key in self._keys_for(header):
+            try:
+                payload: bytes = _signatures.decode(token, key.key, algorithms=[key.algorithm])
+            except jwt.InvalidSignatureError:
+                continue
+            except jwt.PyJWTError as error:
+                raise InvalidTokenError(TokenFault.MALFORMED, _PROVES_NOTHING) from error
+            return payload
+        raise InvalidTokenError(TokenFault.BAD_SIGNATURE, _PROVES_NOTHING)
+
+    def _keys_for(self, header: TokenHeader) -> list[TokenKey]:
         fitting = self._fitting(header)
-        if not fitting and header.get("alg") in PUBLIC_ALGORITHMS and self._jwks_file is not None:
+        if not fitting and header.alg != "HS256":
             # Signed with a key that is newer than our last look, perhaps.
-            if self._jwks_file.reread():
-                self._verified.clear()
+            self._follow([source.reread() for source in self._sources()])
             fitting = self._fitting(header)
-        if len(fitting) != 1:
-            raise InvalidTokenError("The token's header names no key and algorithm that is accepted here.")
-        return fitting[0]
+        if not 1 <= len(fitting) <= MOST_OF_ONE_NAME:
+            raise InvalidTokenError(
+                TokenFault.UNKNOWN_KEY, "The token's header names no key and algorithm that is accepted here."
+            )
+        return fitting
 
-    def _fitting(self, header: dict[str, Any]) -> list[TokenKey]:
-        algorithm, key_id = header.get("alg"), header.get("kid")
+    def _fitting(self, header: TokenHeader) -> list[TokenKey]:
         return [
             key
             for key in self._keys()
-            if key.algorithm == algorithm and (key_id is None or key.key_id is None or key.key_id == key_id)
+            if key.algorithm == header.alg and (None in {header.kid, key.key_id} or key.key_id == header.kid)
         ]
 
     def _keys(self) -> tuple[TokenKey, ...]:
-        return self._secret_keys + (self._jwks_file.keys if self._jwks_file is not None else ())
+        return self._secret_keys + tuple(key for source in self._sources() for key in source.keys)
+
+    def _sources(self) -> list[KeySource]:
+        return [source for source in (self._jwks_file, self._jwks_url) if source is not None]
+
+    def _follow(self, changed: list[bool]) -> None:
+        if any(changed):
+            self._verified.clear()
 
     def _remember(self, token: str, identity: Identity, expires_at: float) -> None:
         if len(token) > _LONGEST_CACHED_TOKEN or self._cache_size < 1:
@@ -141,6 +185,7 @@ def issue_token(
     *,
     issuer: str,
     audience: str,
+    token_type: str = "",
     scopes: Iterable[str] = (),
     ttl_seconds: int = 3600,
     now: float | None = None,
@@ -154,40 +199,12 @@ def issue_token(
     key = secret_key(secret)
     issued_at = int(time.time() if now is None else now)
     claims = {
-        "sub": _subject({"sub": sub}),
+        "sub": checked_subject(sub),
         "iss": issuer,
         "aud": audience,
         "iat": issued_at,
         "exp": issued_at + ttl_seconds,
         "scope": " ".join(scopes),
     }
-    return jwt.encode(claims, key.key, algorithm=key.algorithm)
-
-
-def _subject(claims: dict[str, Any]) -> str:
-    subject = claims["sub"]
-    # It becomes a database key and a log field: no control character, no lone surrogate.
-    if not isinstance(subject, str) or not 1 <= len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
-        raise InvalidTokenError(f"`sub` must be 1 to {LONGEST_SUBJECT} printable characters.")
-    return subject
-
-
-def _scopes(claims: dict[str, Any]) -> frozenset[str]:
-    """`scope` is one string (RFC 8693, 4.2), `scp` the list that some issuers write instead."""
-    found = claims.get("scope") or claims.get("scp")
-    words = found.split() if isinstance(found, str) else found
-    if not isinstance(words, list):
-        return frozenset()
-    return frozenset(word for word in words if isinstance(word, str))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, jwt.ExpiredSignatureError):
-        return "The token has expired."
-    if isinstance(error, jwt.MissingRequiredClaimError):
-        return f"The token lacks the claim `{error.claim}`."
-    if isinstance(error, jwt.InvalidAudienceError | jwt.InvalidIssuerError):
-        return "The token was made for somebody else (`aud`, `iss`)."
-    if isinstance(error, jwt.ImmatureSignatureError):
-        return "The token is not valid yet."
-    return "The token is malformed or its signature is wrong."
+    headers = {"typ": token_type} if token_type else None
+    return jwt.encode(claims, key.key, algorithm=key.algorithm, headers=headers)

@@ -71,7 +71,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "door-alembic": [("app.persistence.tables", "alembic")],
     "door-aiokafka": [("app.outbox.publisher", "aiokafka"), ("worker.runner", "aiokafka")],
     "door-di": [("app.main", "dependency_injector")],
-    "door-aiohttp": [("worker.runner", "aiohttp")],
+    "door-aiohttp": [("worker.runner", "aiohttp"), ("kits.web.tokens", "aiohttp")],
     "door-jwt": [("app.api.orders", "jwt")],
     "door-metrics": [("app.metrics", "prometheus_client")],
     "door-uvicorn": [("app.main", "uvicorn")],

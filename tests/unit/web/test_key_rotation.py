@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 
 from kits.web import jwks_file as module
 from kits.web.jwks_file import LOOK_SECONDS, JwksFile
-from kits.web.token_keys import TokenKey, TokenKeysError
-from kits.web.tokens import InvalidTokenError, TokenVerifier
+from kits.web.token_claims import InvalidTokenError
+from kits.web.token_keys import TokenKeysError
+from kits.web.tokens import TokenVerifier
 
 KEYS = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("old", "new")}
 
@@ -148,7 +149,7 @@ def test_tokens_that_name_unknown_keys_do_not_make_us_read_each_time(
     reads = 0
     read = JwksFile._read
 
-    def counting(file: JwksFile) -> tuple[TokenKey, ...]:
+    def counting(file: JwksFile) -> bytes:
         nonlocal reads
         reads += 1
         return read(file)
