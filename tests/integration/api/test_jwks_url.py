@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import jwt
 import pytest
@@ -15,14 +16,18 @@ from jwt.algorithms import ECAlgorithm
 from structlog.testing import capture_logs
 
 from kits.observability.health import CheckResult, Status
+from kits.observability.metrics import Metrics
 from kits.resilience.background import Supervisor
 from kits.resilience.retry import Backoff
 from kits.web import jwks_url as module
+from kits.web.bearer import BearerAuth
 from kits.web.jwks_url import ASK_AGAIN_SECONDS, KEEP_SECONDS, JwksUrl
 from kits.web.key_set import MAX_BYTES
+from kits.web.problems import ProblemError
+from kits.web.refused_tokens import RefusedTokens
 from kits.web.token_claims import InvalidTokenError
 from kits.web.token_keys_health import TokenKeysHealth
-from kits.web.tokens import TokenVerifier
+from kits.web.tokens import Identity, TokenVerifier
 from tests.waiting import eventually
 
 KEYS = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("old", "new")}
@@ -139,6 +144,29 @@ async def test_a_token_with_an_unknown_key_waits_for_one_new_fetch(issuer: Issue
             assert not shop.accepts(signed("new", kid=f"unknown-{number}"))
             assert not await shop.verifier.newer_keys()
     assert issuer.asked == 2
+
+
+async def test_a_request_whose_key_is_new_is_served_at_once(issuer: Issuer) -> None:
+    """The door fetches for it and goes on; nobody has to send it again."""
+    seen: list[Identity] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(scope["auth"])
+
+    async def unused(*_args: Any) -> Any:
+        raise AssertionError("nothing is read or sent here")
+
+    async with followed(issuer.url) as shop:
+        issuer.body = key_set("old", "new")
+        door = BearerAuth(app, shop.verifier, RefusedTokens(Metrics()))
+        header = (b"authorization", b"Bearer " + signed("new").encode())
+        scope: Any = {"type": "http", "method": "GET", "headers": [header]}
+        await door(scope, unused, unused)
+        assert [identity.subject for identity in seen] == ["c-1"]
+        scope["headers"] = [(b"authorization", b"Bearer " + signed("new", kid="unknown").encode())]
+        with pytest.raises(ProblemError) as refused:
+            await door(scope, unused, unused)
+    assert refused.value.code == "invalid_token"
 
 
 async def test_a_removed_key_ends_its_remembered_tokens(issuer: Issuer) -> None:

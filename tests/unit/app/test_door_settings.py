@@ -9,9 +9,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from app.cli import development_token
+from app.cli.program import main
 from app.container import Container
 from app.settings import AppSettings
+from kits.observability.health import Status
 from kits.settings import SettingsError, read_settings
+from kits.web.token_claims import InvalidTokenError
+from kits.web.token_keys_health import TokenKeysHealth
+from kits.web.tokens import issue_token
 
 NEEDED = {
     "DATABASE_URL": "postgresql://nowhere/none",
@@ -62,3 +68,54 @@ def test_a_key_file_alone_is_enough_and_is_followed(tmp_path: Path) -> None:
     assert verifier.verify(token("first")).subject == "first"
     write("first", "second")
     assert verifier.verify(token("second")).subject == "second"
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({"JWT_SECRET": ""}, "JWT_SECRET or JWT_JWKS_FILE or JWT_JWKS_URL is missing"),
+        ({"JWT_JWKS_URL": "http://issuer.example/keys"}, "JWT_JWKS_URL: must be https"),
+        ({"JWT_MAX_LIFETIME_SECONDS": "-1"}, "JWT_MAX_LIFETIME_SECONDS"),
+    ],
+)
+def test_settings_of_tokens_that_cannot_be_meant_stop_the_start(
+    environment: dict[str, str], name: str
+) -> None:
+    """With the name of the variable."""
+    with pytest.raises(SettingsError, match=name):
+        container(**environment)
+
+
+async def test_an_address_alone_is_enough_and_its_keys_decide_readiness() -> None:
+    """Nothing is asked before the start; until then nothing verifies."""
+    made = container(JWT_SECRET="", JWT_JWKS_URL="https://issuer.example/keys")
+    assert not made.token_verifier().has_keys
+    found = await TokenKeysHealth(made.token_verifier()).check()
+    assert found.status is Status.UNREADY
+    assert found.detail.startswith("No key verifies tokens. JWT_JWKS_URL https://issuer.example/keys")
+    assert made.jwks_url() is made.jwks_url()
+
+
+@pytest.mark.parametrize(
+    ("demanded", "fault"),
+    [({"JWT_TYPE": "at+jwt"}, "wrong_type"), ({"JWT_MAX_LIFETIME_SECONDS": "60"}, "lives_too_long")],
+)
+def test_more_can_be_demanded_of_a_token(demanded: dict[str, str], fault: str) -> None:
+    """Neither is by default."""
+    token = issue_token(NEEDED["JWT_SECRET"], "c-1", issuer="order-pipeline", audience="orders")
+    assert container().token_verifier().verify(token).subject == "c-1"
+    with pytest.raises(InvalidTokenError) as refused:
+        container(**demanded).token_verifier().verify(token)
+    assert refused.value.fault.value == fault
+
+
+def test_a_development_token_is_what_the_same_settings_demand(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its type, and no longer lifetime than is allowed."""
+    demanded = {"JWT_TYPE": "at+jwt", "JWT_MAX_LIFETIME_SECONDS": "60"}
+    # The command itself would configure the logs of this whole process.
+    monkeypatch.setattr(development_token, "settings_of", lambda kind: read_settings(kind, NEEDED | demanded))
+    assert main(["token", "--sub", "c-1"]) == 0
+    verifier = container(**demanded).token_verifier()
+    assert verifier.verify(capsys.readouterr().out.strip()).subject == "c-1"
