@@ -28,6 +28,7 @@ from app.outbox.retention import OutboxRetention
 from app.outbox.store import OutboxStore
 from app.outbox.table import outbox as outbox_tables
 from app.outbox.table import outbox_event
+from app.outbox.topic import OutboxTopic
 from app.outbox.write_back import WriteBack
 from app.persistence.catalogue import SqlCatalogue
 from app.persistence.catalogue_work import SqlCatalogueTransactions
@@ -156,14 +157,19 @@ class Container(containers.DeclarativeContainer):
         OutboxLifecycle,
         supervisor=providers.Factory(Supervisor),
         producer=producer,
-        admin=topic_admin,
+        topic=providers.Factory(
+            OutboxTopic,
+            topic_admin,
+            producer,
+            partitions=settings.provided.order.events_partitions,
+            max_event_bytes=_MAX_EVENT_BYTES,
+        ),
         write_back=write_back,
         relay=relay,
         meter=providers.Factory(BacklogMeter, outbox_store, app_metrics),
         retention=providers.Factory(
             OutboxRetention, outbox_store, days=settings.provided.outbox.retention_days
         ),
-        max_event_bytes=_MAX_EVENT_BYTES,
     )
 
     # Use cases
@@ -237,7 +243,7 @@ class Container(containers.DeclarativeContainer):
                 providers.Callable(shop_write_probe, outbox_event),
                 migrate_command=MIGRATE_COMMAND,
             ),
-            providers.Factory(OutboxHealth, publisher),
+            providers.Factory(OutboxHealth, publisher, producer),
             providers.Factory(TokenKeysHealth, token_verifier),
         ),
     )

@@ -73,6 +73,8 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ttl_seconds: Count = 900
     """How long an order waits for its payment."""
+    events_partitions: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 3
+    """How many partitions the topic of the events gets; more are as good."""
 
 
 class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from devservices.ports import choose_free
 GROUPED = "api"
 OTHER = "other"
 _ISSUER, _AUDIENCE = "order-pipeline", "orders"
-_PRODUCT_NAMES = ("DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS")
+_PRODUCT_NAMES = ("DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "ORDER_EVENTS_PARTITIONS")
 
 
 async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say) -> Report:

@@ -26,7 +26,10 @@ from devservices.unprivileged import make_directory
 PRODUCT_PROCESSES = ("api-1", "api-2", "worker-1", "worker-2")
 PLATFORM = "platform"
 _START_SECONDS = 90.0
-_ISOLATED = ("DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_TOKEN")
+_ISOLATED = (
+    "DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_TOKEN",
+    "ORDER_EVENTS_PARTITIONS",
+)  # fmt: skip
 
 
 class System:

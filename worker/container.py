@@ -10,7 +10,6 @@ from contracts.topics import (
     DATA_PLATFORM_DLQ,
     DATA_PLATFORM_GROUP,
     ORDER_EVENTS,
-    ORDER_EVENTS_PARTITIONS,
     TOPIC_CONFIG,
 )
 from kits.kafka.admin import TopicAdmin, TopicSpec
@@ -51,12 +50,12 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-def order_topics(order_events: str, dead_letters: str) -> list[TopicSpec]:
+def order_topics(order_events: str, dead_letters: str, partitions: int) -> list[TopicSpec]:
     """The topics as they should be; partitions alike, so that a key has the same number in both."""
     larger = {**TOPIC_CONFIG, "max.message.bytes": str(_DLQ_RECORD_BYTES)}
     return [
-        TopicSpec(order_events, ORDER_EVENTS_PARTITIONS, config=TOPIC_CONFIG),
-        TopicSpec(dead_letters, ORDER_EVENTS_PARTITIONS, config=larger),
+        TopicSpec(order_events, partitions, config=TOPIC_CONFIG),
+        TopicSpec(dead_letters, partitions, like=order_events, config=larger),
     ]
 
 
@@ -162,7 +161,11 @@ class Container(LedgerContainer):
         OrderEventConsumer,
         new_source=providers.Singleton(group_member, settings, group, order_events),
         topics=providers.Singleton(
-            OrderTopics, admin, providers.Callable(order_topics, order_events, dead_letter_topic)
+            OrderTopics,
+            admin,
+            providers.Callable(
+                order_topics, order_events, dead_letter_topic, settings.provided.order.events_partitions
+            ),
         ),
         ledger=ledger,
         storms=LedgerContainer.storms,

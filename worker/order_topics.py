@@ -26,8 +26,7 @@ class OrderTopics:
             return
         try:
             for difference in await self._admin.ensure_topics(self._specs):
-                action = "change it with Kafka's own tools, or keep it knowingly"
-                log.warning("topic_differs", difference=difference, action=action)
+                log.warning("topic_differs", difference=difference.sentence, action=difference.action)
         except KafkaConfigurationError as error:
             action = "grant Describe, DescribeConfigs and Create, or make the topics by hand"
             log.warning("topics_not_checked", error=str(error), action=action)

@@ -13,6 +13,7 @@ from kits.settings import Secret
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+Partitions = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Address = Annotated[
     str,
     msgspec.Meta(
@@ -54,6 +55,13 @@ class ProcessSettings(LedgerPlaceSettings, frozen=True, kw_only=True):
     """How long the platform may refuse every call as wrongly addressed before the process ends with 3."""
     drain_seconds: Seconds = 28.0
     """How long SIGTERM may take; after it the process ends at once."""
+
+
+class OrderTopicSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The topic of the shop's events: group `ORDER_…`."""
+
+    events_partitions: Partitions = 3
+    """How many partitions it gets; more are as good."""
 
 
 class DataPlatformSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,5 +107,6 @@ class WorkerSettings(LedgerSettings, frozen=True, kw_only=True):
     """What consuming reads."""
 
     kafka: KafkaSettings
+    order: OrderTopicSettings = OrderTopicSettings()
     data_platform: DataPlatformSettings
     worker: ProcessSettings = ProcessSettings()

@@ -1,5 +1,7 @@
 """Outbox: what the operator sees of it: the backlog as metrics, Kafka's absence as a degraded state."""
 
+from typing import Protocol
+
 from app.metrics import AppMetrics
 from app.outbox.publisher import OutboxPublisher
 from app.outbox.store import OutboxStore
@@ -8,6 +10,15 @@ from kits.postgres.outages import outage_suppressed
 from kits.resilience.background import PeriodicTask
 
 _INTERVAL_SECONDS = 5.0
+_BROKER_SECONDS = 1.0
+
+
+class Broker(Protocol):
+    """What health needs of the Kafka kit's RecordProducer."""
+
+    async def broker_answers(self, *, within_seconds: float) -> bool:
+        """Whether a broker answers now."""
+        ...
 
 
 class OutboxHealth:
@@ -15,12 +26,14 @@ class OutboxHealth:
 
     name = "kafka"
 
-    def __init__(self, publisher: OutboxPublisher) -> None:
+    def __init__(self, publisher: OutboxPublisher, broker: Broker) -> None:
         self._publisher = publisher
+        self._broker = broker
 
     async def check(self) -> CheckResult:
-        """Degraded while sends make no progress."""
-        if self._publisher.stalled:
+        """Degraded while sends make no progress or no broker answers; the latter shows without any send."""
+        answers = await self._broker.broker_answers(within_seconds=_BROKER_SECONDS)
+        if self._publisher.stalled or not answers:
             return CheckResult(
                 Status.DEGRADED,
                 "Kafka does not answer; orders are accepted, their events wait.",

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from aiokafka import errors as client
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -27,11 +27,14 @@ _MANY_REPLICAS = 3
 class TopicSpec:
     """A topic as it should be. Without a replication factor the broker's default counts.
 
+    More `partitions` than these are as good. `like` names another topic whose number counts instead, if that
+    topic is there.
     Where there are three replicas or more, min.insync.replicas is 2 unless `config` says otherwise.
     """
 
     name: str
     partitions: int
+    like: str = ""
     replication_factor: int | None = None
     config: Mapping[str, str] = field(default_factory=dict)
 
@@ -39,6 +42,13 @@ class TopicSpec:
         """The settings that the topic should have with that many replicas."""
         safe = {"min.insync.replicas": "2"} if replicas >= _MANY_REPLICAS else {}
         return safe | dict(self.config)
+
+
+class TopicDifference(NamedTuple):
+    """How a topic differs from its spec, in a sentence, and what can be done about it."""
+
+    sentence: str
+    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +80,18 @@ class TopicAdmin:
         }
         self._within_seconds = within_seconds
 
-    async def ensure_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
-        """Create what is missing. Returns a sentence for everything that differs from its spec."""
+    async def ensure_topics(self, wanted: Sequence[TopicSpec]) -> list[TopicDifference]:
+        """Create what is missing. Returns everything that differs from its spec."""
         async with self._connected("making sure of the topics") as admin:
-            found = await _describe(admin, [spec.name for spec in specs])
+            found = await _describe(admin, [spec.name for spec in wanted])
+            specs = [
+                replace(spec, partitions=found[spec.like].partitions) if spec.like in found else spec
+                for spec in wanted
+            ]
             for spec in specs:
                 if spec.name not in found:
                     await _create(admin, spec)
-            differences: list[str] = []
+            differences: list[TopicDifference] = []
             for spec in specs:
                 if spec.name in found:
                     differences += await _differences(admin, spec, found[spec.name])
@@ -165,22 +179,29 @@ async def _a_broker(admin: AIOKafkaAdminClient) -> str:
     return str((await admin.describe_cluster())["brokers"][0]["node_id"])
 
 
-async def _differences(admin: AIOKafkaAdminClient, spec: TopicSpec, found: _Found) -> list[str]:
-    told: list[str] = []
-    if found.partitions != spec.partitions:
-        told.append(f"Topic {spec.name} has {found.partitions} partitions, expected {spec.partitions}.")
+async def _differences(admin: AIOKafkaAdminClient, spec: TopicSpec, found: _Found) -> list[TopicDifference]:
+    name = spec.name
+    told: list[TopicDifference] = []
+    if found.partitions < spec.partitions:
+        sentence = f"Topic {name} has {found.partitions} partitions, expected {spec.partitions} or more."
+        add = f"kafka-topics.sh --alter --topic {name} --partitions {spec.partitions}"
+        action = f"expect {found.partitions}, or, while nothing is under way (keys will move): {add}"
+        told.append(TopicDifference(sentence, action))
     if spec.replication_factor and found.replicas != spec.replication_factor:
-        expected = spec.replication_factor
-        told.append(f"Topic {spec.name} has {found.replicas} replicas, expected {expected}.")
+        sentence = f"Topic {name} has {found.replicas} replicas, expected {spec.replication_factor}."
+        told.append(TopicDifference(sentence, "change it with kafka-reassign-partitions.sh"))
     wanted = spec.config_for(found.replicas)
     try:
-        settings = await _settings(admin, ConfigResourceType.TOPIC, spec.name, list(wanted))
+        settings = await _settings(admin, ConfigResourceType.TOPIC, name, list(wanted))
     except KafkaConfigurationError as error:
-        return [*told, f"The settings of topic {spec.name} cannot be compared: {error}."]
-    for name, expected_value in wanted.items():
-        if settings.get(name) != expected_value:
-            actual = settings.get(name, "not known to the broker")
-            told.append(f"Topic {spec.name} has {name}={actual}, expected {expected_value}.")
+        sentence = f"The settings of topic {name} cannot be compared: {error}."
+        return [*told, TopicDifference(sentence, "grant DescribeConfigs, or compare them by hand")]
+    for key, expected in wanted.items():
+        if settings.get(key) != expected:
+            actual = settings.get(key, "not known to the broker")
+            change = f"kafka-configs.sh --alter --topic {name} --add-config {key}={expected}"
+            sentence = f"Topic {name} has {key}={actual}, expected {expected}."
+            told.append(TopicDifference(sentence, f"keep it knowingly, or {change}"))
     return told
 
 

@@ -50,6 +50,10 @@ class KafkaOfTheTest(FakeProducer):
     async def warm(self, topics: object) -> None:
         """Nothing to learn."""
 
+    async def broker_answers(self, *, within_seconds: float) -> bool:
+        """Always."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Shop:

@@ -29,12 +29,29 @@ async def test_what_differs_is_told_in_a_sentence_each_and_stays_as_it_is(
     )
     told = await admin.ensure_topics([spec])
     assert told == await admin.ensure_topics([spec])
-    assert told == [
-        f"Topic {topic} has 3 partitions, expected 5.",
+    assert [difference.sentence for difference in told] == [
+        f"Topic {topic} has 3 partitions, expected 5 or more.",
         f"Topic {topic} has 1 replicas, expected 2.",
         f"Topic {topic} has cleanup.policy=delete, expected compact.",
         f"Topic {topic} has retention.ms=604800000, expected 1.",
     ]
+
+
+async def test_more_partitions_than_expected_are_as_good_and_a_topic_can_have_as_many_as_another(
+    kafka_servers: str, topic: str
+) -> None:
+    admin = topic_admin(kafka_servers)
+    copies = TopicSpec(f"{topic}-copies", 1, like=topic)
+    try:
+        assert await admin.ensure_topics([TopicSpec(topic, 2), copies]) == []
+        (differs,) = await admin.ensure_topics([TopicSpec(copies.name, 4)])
+        assert differs.sentence == f"Topic {copies.name} has 3 partitions, expected 4 or more."
+        assert f"kafka-topics.sh --alter --topic {copies.name} --partitions 4" in differs.action
+        alone = TopicSpec(f"{topic}-alone", 1, like=f"{topic}-missing")
+        assert await admin.ensure_topics([alone]) == []
+        assert len(await admin.ensure_topics([TopicSpec(alone.name, 2)])) == 1
+    finally:
+        await admin.delete_topics([copies.name, f"{topic}-alone"])
 
 
 async def test_a_topic_the_broker_cannot_make_is_a_matter_of_configuration(

@@ -5,11 +5,10 @@ from typing import Any, cast
 
 from structlog.testing import capture_logs
 
-from app.outbox.lifecycle import OutboxLifecycle
+from app.outbox.topic import OutboxTopic
 from contracts.topics import ORDER_EVENTS
-from kits.kafka.admin import TopicSpec
+from kits.kafka.admin import TopicDifference, TopicSpec
 from kits.kafka.errors import KafkaError, KafkaUnavailableError
-from kits.resilience.background import Supervisor
 
 
 class ScriptedKafka:
@@ -19,7 +18,7 @@ class ScriptedKafka:
         self.limit, self.errors = limit, list(errors)
         self.limits: dict[str, int] = {}
 
-    async def ensure_topics(self, _specs: Sequence[TopicSpec]) -> list[str]:
+    async def ensure_topics(self, _specs: Sequence[TopicSpec]) -> list[TopicDifference]:
         if self.errors:
             raise self.errors.pop(0)
         return []
@@ -32,14 +31,10 @@ class ScriptedKafka:
 
 
 async def told_by(kafka: ScriptedKafka, *, looks: int) -> list[dict[str, Any]]:
-    unused = cast(Any, None)
-    lifecycle = OutboxLifecycle(
-        supervisor=Supervisor(), producer=cast(Any, kafka), admin=cast(Any, kafka), write_back=unused,
-        relay=unused, meter=unused, retention=unused, max_event_bytes=900_000,
-    )  # fmt: skip
+    topic = OutboxTopic(cast(Any, kafka), cast(Any, kafka), partitions=3, max_event_bytes=900_000)
     with capture_logs() as logs:
         for _ in range(looks):
-            await lifecycle._ensure_topic()
+            await topic.ensure()
     return [dict(line) for line in logs]
 
 

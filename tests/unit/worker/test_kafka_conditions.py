@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from structlog.testing import capture_logs
 
-from kits.kafka.admin import TopicAdmin, TopicSpec
+from kits.kafka.admin import TopicAdmin, TopicDifference, TopicSpec
 from kits.kafka.consumer import AssignmentListener, GroupConsumer
 from kits.kafka.errors import InstanceIdInUseError, KafkaConfigurationError
 from kits.observability.health import Status
@@ -28,10 +28,10 @@ from worker.order_topics import OrderTopics
 class ScriptedAdmin:
     """Answers as a broker would, or refuses."""
 
-    def __init__(self, *, differences: Sequence[str] = (), minutes: int | None = 43_200) -> None:
+    def __init__(self, *, differences: Sequence[TopicDifference] = (), minutes: int | None = 43_200) -> None:
         self.differences, self.minutes = list(differences), minutes
 
-    async def ensure_topics(self, _specs: Sequence[TopicSpec]) -> list[str]:
+    async def ensure_topics(self, _specs: Sequence[TopicSpec]) -> list[TopicDifference]:
         return self.differences
 
     async def offsets_retention_minutes(self) -> int:
@@ -58,7 +58,8 @@ async def test_brokers_that_forget_offsets_before_the_events_are_gone_are_report
 
 
 async def test_topics_are_compared_even_where_the_brokers_settings_may_not_be_read() -> None:
-    admin = ScriptedAdmin(differences=["Topic t has max.message.bytes=1000, expected 2097152."], minutes=None)
+    difference = TopicDifference("Topic t has max.message.bytes=1000, expected 2097152.", "raise it")
+    admin = ScriptedAdmin(differences=[difference], minutes=None)
     assert await told_by(admin) == ["topic_differs", "offsets_retention_not_checked"]
 
 
