@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, TypeAlias
 
-from sqlalchemy import ClauseElement, ColumnElement, literal_column
+from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -25,14 +25,6 @@ _COMBINATIONS = 128
 
 Schemas: TypeAlias = tuple[tuple[str, str], ...]
 """Pairs: the schema that a table is declared in, and the one it lies in."""
-
-
-def in_any(column: ColumnElement[str], *values: str) -> ColumnElement[bool]:
-    """`column IN ('a', 'b')` with the words in the statement itself; `in_()` leaves them to the engine.
-
-    As literals they also match the predicate of a partial index, whatever plan the server keeps.
-    """
-    return column.in_([literal_column(f"'{value}'") for value in values])
 
 
 class DriverStatement:

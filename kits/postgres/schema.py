@@ -55,6 +55,14 @@ def schemas_of(connection: AsyncConnection) -> Mapping[str, str]:
     return schemas
 
 
+def in_any(column: ColumnElement[str], *values: str) -> ColumnElement[bool]:
+    """`column IN ('a', 'b')` with the words in the statement itself; `in_()` leaves them to the engine.
+
+    As literals they also match the predicate of a partial index, whatever plan the server keeps.
+    """
+    return column.in_([literal_column(f"'{value}'") for value in values])
+
+
 def rows_from_arrays(name: str, /, **columns: TypeEngine[Any]) -> TableValuedAlias:
     """`unnest(:all_a, :all_b, …) AS name (a, b, …)`: any number of rows in one bind parameter per column."""
     arrays = [bindparam(_PREFIX + column, type_=ARRAY(kind)) for column, kind in columns.items()]

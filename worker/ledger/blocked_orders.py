@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import ARRAY, Integer, Text, and_, bindparam, case, func, or_, select, update
 
 from kits.kafka.records import IncomingRecord, TopicPartition
-from kits.postgres.driver import DriverConnection, DriverStatement, in_any
-from kits.postgres.schema import as_arrays, insert_from_arrays, rows_from_arrays
+from kits.postgres.driver import DriverConnection, DriverStatement
+from kits.postgres.schema import as_arrays, in_any, insert_from_arrays, rows_from_arrays
 from worker.delivery.seq import Block, OrderState
 from worker.delivery.verdicts import Kept, Status
 from worker.ledger.rows import decode_headers

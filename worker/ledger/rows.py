@@ -8,8 +8,8 @@ from sqlalchemy import Double, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from kits.kafka.records import Headers
-from kits.postgres.driver import DriverConnection, DriverStatement, in_any
-from kits.postgres.schema import as_arrays, insert_from_arrays, rows_for, values_for
+from kits.postgres.driver import DriverConnection, DriverStatement
+from kits.postgres.schema import as_arrays, in_any, insert_from_arrays, rows_for, values_for
 from worker.delivery.verdicts import Status, Verdict
 from worker.ledger.tables import delivery
 
