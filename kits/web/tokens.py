@@ -71,9 +71,11 @@ class TokenVerifier:
             TokenKeysError: no source of keys, a short secret, or a file without a usable key.
         """
         self._secret_keys = (secret_key(secret),) if secret else ()
-        self._jwks_file = JwksFile(Path(jwks_file)) if jwks_file else None
         self._jwks_url = jwks_url if jwks_url is not None and jwks_url.configured else None
-        if not self._secret_keys and not self._sources():
+        self._sources: list[KeySource] = [JwksFile(Path(jwks_file))] if jwks_file else []
+        if self._jwks_url is not None:
+            self._sources.append(self._jwks_url)
+        if not self._secret_keys and not self._sources:
             raise TokenKeysError(
                 "Set JWT_SECRET or JWT_JWKS_FILE or JWT_JWKS_URL: without a key no token can be verified."
             )
@@ -89,7 +91,7 @@ class TokenVerifier:
             InvalidTokenError: expired, forged, for somebody else, or not a token at all. Nothing else is ever
                 raised, whatever the bytes are.
         """
-        self._follow([source.look() for source in self._sources()])
+        self._look()
         known = self._verified.get(token)
         if known is not None:
             identity, expires_at = known
@@ -111,8 +113,8 @@ class TokenVerifier:
 
     def complaints(self) -> list[str]:
         """What is wrong with the sources of the keys, after a look at them."""
-        self._follow([source.look() for source in self._sources()])
-        return [source.complaint for source in self._sources() if source.complaint]
+        self._look()
+        return [source.complaint for source in self._sources if source.complaint]
 
     def _read(self, token: str) -> tuple[Identity, float]:
         if len(token) > LONGEST_TOKEN:
@@ -146,7 +148,9 @@ class TokenVerifier:
         fitting = self._fitting(header)
         if not fitting and header.alg != "HS256":
             # Signed with a key that is newer than our last look, perhaps.
-            self._follow([source.reread() for source in self._sources()])
+            for source in self._sources:
+                if source.reread():
+                    self._verified.clear()
             fitting = self._fitting(header)
         if not 1 <= len(fitting) <= MOST_OF_ONE_NAME:
             raise InvalidTokenError(
@@ -162,14 +166,12 @@ class TokenVerifier:
         ]
 
     def _keys(self) -> tuple[TokenKey, ...]:
-        return self._secret_keys + tuple(key for source in self._sources() for key in source.keys)
+        return self._secret_keys + tuple(key for source in self._sources for key in source.keys)
 
-    def _sources(self) -> list[KeySource]:
-        return [source for source in (self._jwks_file, self._jwks_url) if source is not None]
-
-    def _follow(self, changed: list[bool]) -> None:
-        if any(changed):
-            self._verified.clear()
+    def _look(self) -> None:
+        for source in self._sources:
+            if source.look():
+                self._verified.clear()
 
     def _remember(self, token: str, identity: Identity, expires_at: float) -> None:
         if len(token) > _LONGEST_CACHED_TOKEN or self._cache_size < 1:

@@ -61,7 +61,7 @@ def path(tmp_path: Path) -> Path:
 def verifier(path: Path, clock: Clock) -> TokenVerifier:
     """Follows the file under the test's clock."""
     verifier = TokenVerifier(issuer="shop", audience="orders", jwks_file=str(path))
-    verifier._jwks_file = JwksFile(path, clock=clock)
+    verifier._sources[:] = [JwksFile(path, clock=clock)]
     return verifier
 
 
@@ -156,7 +156,7 @@ def test_tokens_that_name_unknown_keys_do_not_make_us_read_each_time(
 
     monkeypatch.setattr(JwksFile, "_read", counting)
     verifier = TokenVerifier(issuer="shop", audience="orders", jwks_file=str(path))
-    verifier._jwks_file = JwksFile(path, clock=clock)
+    verifier._sources[:] = [JwksFile(path, clock=clock)]
     reads = 0
     for second in range(3):
         for number in range(50):
@@ -169,8 +169,7 @@ def test_an_unchanged_file_is_not_read_again(
     verifier: TokenVerifier, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look costs one stat."""
-    assert verifier._jwks_file is not None
-    monkeypatch.setattr(verifier._jwks_file, "_read", lambda: pytest.fail("read again"))
+    monkeypatch.setattr(verifier._sources[0], "_read", lambda: pytest.fail("read again"))
     for _ in range(3):
         clock.pass_a_look()
         assert accepted(verifier, signed("old"))
