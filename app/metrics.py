@@ -27,7 +27,9 @@ class AppMetrics:
             "outbox_fenced_total",
             "Answers for rows that another process had claimed: possible repeats.",
         )
-        self.backlog_rows = metrics.gauge("outbox_backlog_rows", "Events recorded and not yet published.")
+        self.backlog_rows = metrics.gauge(
+            "outbox_backlog_rows", "Events recorded and not yet published; 10001: or more."
+        )
         self.backlog_dead = metrics.gauge(
             "outbox_dead_rows", "Events refused by Kafka; each holds its order."
         )

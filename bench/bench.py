@@ -12,7 +12,7 @@ from bench.commands import run_command
 from bench.conservation import Conservation
 from bench.load import Load
 from bench.measuring import Measuring, Plan, Say
-from bench.report import ALONE, goals, machine, memory_line
+from bench.report import ALONE, YOUNG_TABLES, goals, machine, memory_line
 from bench.results import Report
 from bench.servers import bench_servers
 from bench.shop import Shop, start_shop
@@ -36,6 +36,7 @@ async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say) ->
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         say(f"starting PostgreSQL and Kafka (seed {seed})")
+        say(YOUNG_TABLES)
         addresses = await stack.enter_async_context(bench_servers())
         secret = secrets.token_hex(32)
         environment = _environment(addresses.as_environment(), secret)

@@ -37,6 +37,7 @@ from kits.postgres.row_locks import lock_free_rows
 from kits.postgres.schema import as_document, rows_from_document
 
 _row = outbox_event.c
+_COUNTED = 10_001
 _FREE = {"lease_token": null(), "lease_until": null()}
 
 _heads = (
@@ -120,14 +121,23 @@ _expired = (
 _DELETE = DriverStatement(
     delete(outbox_event).where(_row.event_id.in_(_expired)).returning(literal_column("1"))
 )
+# The order is that of the index that holds the backlog alone: no plan takes another one for it.
+_unpublished = (
+    select(_row.dead_at, _row.occurred_at)
+    .where(UNPUBLISHED)
+    .order_by(_row.event_id)
+    .limit(_COUNTED)
+    .subquery("unpublished")
+)
 _BACKLOG = DriverStatement(
     select(
         func.count(),
-        func.count(_row.dead_at),
+        func.count(_unpublished.c.dead_at),
         func.coalesce(
-            cast(func.extract("epoch", func.clock_timestamp() - func.min(_row.occurred_at)), Float), 0.0
+            cast(func.extract("epoch", func.clock_timestamp() - func.min(_unpublished.c.occurred_at)), Float),
+            0.0,
         ),
-    ).where(UNPUBLISHED)
+    )
 )
 
 
@@ -143,7 +153,7 @@ class FailedSend:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is not published: rows in all, dead ones among them, and the age of the oldest in seconds."""
+    """What is not published, counted to 10,001: rows, dead ones among them, the oldest's age in seconds."""
 
     rows: int
     dead: int

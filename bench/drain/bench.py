@@ -17,7 +17,7 @@ from bench.drain.report import CASES, EARLY_EVENTS, MEMORY, goals, wrong
 from bench.drain.results import Case, Drain, DrainReport, Memory
 from bench.drain.topic import create_topic, fill_topic
 from bench.measuring import Say
-from bench.report import machine
+from bench.report import YOUNG_TABLES, machine
 from bench.servers import bench_servers
 from devservices.stack import Addresses
 
@@ -56,6 +56,7 @@ async def run_drains(plan: DrainPlan, *, seed: int, say: Say) -> DrainReport:
         DevServicesError: in one sentence, what failed.
     """
     found = _Found()
+    say(YOUNG_TABLES)
     if plan.cases:
         await _cases(plan, found, seed, say)
     if plan.relay:

@@ -56,7 +56,6 @@ async def _fill(connection: asyncpg.Connection, orders: int, seed: int) -> int:
     while chunk := [_row_of(message) for message in itertools.islice(messages, _CHUNK)]:
         await connection.copy_records_to_table("outbox_event", records=chunk, columns=_COLUMNS)
         rows += len(chunk)
-    await connection.execute("ANALYZE outbox_event")
     return rows
 
 

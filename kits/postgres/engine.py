@@ -26,6 +26,12 @@ _SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "timezone": "UTC",
+    # Statements are prepared once per connection, and PostgreSQL keeps a plan after five uses: one from the
+    # time when a table was empty reads all of it, for every order, until somebody analyses it. The statements
+    # ask for few rows by an index, so a plan without the other ways is right at any size.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
 }
 
 

@@ -1,0 +1,130 @@
+"""Plans of the hot statements on young tables: no statement ever reads all of a table that grows."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.application.commands import ChangeOrder, CreateOrder, IdempotencyKey
+from app.domain.coupon import Coupon, CouponKind
+from app.domain.order import Order
+from app.outbox.claim import Claim
+from app.outbox.store import FailedSend, OutboxStore
+from app.persistence.idempotency import SqlIdempotencyKeys
+from app.persistence.queries import SqlOrderReader
+from kits.kafka.records import Acknowledgement
+from kits.postgres.engine import create_engine
+from tests.builders import a_command, a_product
+from tests.fakes import FakePublisher
+from tests.integration.app.conftest import LEASE_SECONDS, Shop, a_shop
+
+GROWING = {"orders", "outbox_event", "idempotency_keys", "coupon_uses", "products"}
+# It holds the backlog and nothing else.
+OF_THE_BACKLOG = {"ix_outbox_event_unpublished"}
+SEED = "SELECT count(*) AS count_1 \nFROM public.products"
+
+
+async def test_a_plan_from_an_empty_table_is_right_for_a_full_one(database_url: str) -> None:
+    """A plan is kept until somebody analyses the table, however full it has become."""
+    engine = create_engine(database_url, application_name="test", pool_size=1)
+    publisher = FakePublisher()
+    shop = a_shop(engine, publisher)
+    # At once, not after five uses: the plan from the emptiest table.
+    await on_the_driver(engine, "SET plan_cache_mode = force_generic_plan")
+    limited = Coupon("LIMITED", CouponKind.PERCENT, 10, customer_limit=1000)
+    await shop.stock([a_product(stock=1000)], [limited])
+    await send(OutboxStore(engine, lease_seconds=LEASE_SECONDS), [])
+    await live(shop, publisher)
+    plans = await kept_plans(engine)
+    await engine.dispose()
+    assert {name for plan in plans.values() for name in relations(plan)} >= GROWING
+    assert {statement: found for statement, plan in plans.items() if (found := list(full_reads(plan)))} == {}
+
+
+async def live(shop: Shop, publisher: FakePublisher) -> None:
+    """Everything that a shop does all the time, once."""
+    key = IdempotencyKey("a-key", b"h" * 32)
+    keyed = CreateOrder(a_command().order_id, "c-1", a_command().items, "LIMITED", idempotency=key)
+    again = CreateOrder(a_command().order_id, "c-1", a_command().items, "LIMITED", idempotency=key)
+    refused = CreateOrder(
+        a_command().order_id, "c-1", a_command(("none", 1)).items, idempotency=replaced(key)
+    )
+    placed, other, _, _ = await shop.facade.create_orders([keyed, a_command(), a_command(), refused])
+    await shop.facade.create_orders([again])
+    assert isinstance(placed, Order)
+    assert isinstance(other, Order)
+    async with shop.transactions() as uow:
+        await uow.orders.find([placed.id])
+    async with shop.transactions() as uow:
+        await uow.products.lock_free(["p-1"])
+        await uow.coupons.lock_free(["LIMITED"])
+        await uow.coupons.lock_free_uses([placed.id])
+    await shop.life.pay(ChangeOrder(other.id, "c-1", caller_id="c-1", idempotency=key))
+    await shop.life.cancel(ChangeOrder(placed.id, "c-1"))
+    await shop.life.expire_due()
+    await SqlIdempotencyKeys(shop.engine).forget_old(limit=10)
+    await send(OutboxStore(shop.engine, lease_seconds=LEASE_SECONDS), publisher.published)
+    reader = SqlOrderReader(shop.engine)
+    await reader.order(placed.id)
+    await reader.orders_of("c-1", before=None, limit=10)
+    await reader.orders_of("c-1", before=placed.id, limit=10)
+    await reader.product("p-1")
+    await reader.products(after=None, limit=10)
+
+
+def replaced(key: IdempotencyKey) -> IdempotencyKey:
+    return IdempotencyKey(f"{key.key}-2", key.request_hash)
+
+
+async def send(store: OutboxStore, claims: list[Claim]) -> None:
+    """The outbox's own statements; retention, which is rare, apart."""
+    await store.renew(claims)
+    await store.held_by_others([claim.message.event_id for claim in claims])
+    await store.mark_published([(claim, Acknowledgement("order-events", 0, 1)) for claim in claims[1:]])
+    await store.mark_failed([FailedSend(claim, "unknown") for claim in claims[:1]])
+    await store.claim_heads(10)
+    await store.backlog()
+
+
+async def kept_plans(engine: AsyncEngine) -> dict[str, Any]:
+    """The plans that the pool's one connection keeps, by statement."""
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        kept = await driver.fetch(
+            "SELECT name, statement, cardinality(parameter_types) AS parameters FROM pg_prepared_statements"
+        )
+        plans = {}
+        for name, statement, parameters in kept:
+            if SEED in statement or not any(table in statement for table in GROWING):
+                continue
+            values = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+            told = await driver.fetchval(f'EXPLAIN (FORMAT JSON) EXECUTE "{name}"{values}')
+            plans[statement] = json.loads(told)[0]["Plan"] if isinstance(told, str) else told[0]["Plan"]
+        return plans
+
+
+async def on_the_driver(engine: AsyncEngine, statement: str) -> None:
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.execute(statement)
+
+
+def nodes(plan: Any) -> Iterator[Any]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+def relations(plan: Any) -> set[str]:
+    return {node["Relation Name"] for node in nodes(plan) if "Relation Name" in node}
+
+
+def full_reads(plan: Any) -> Iterator[str]:
+    """Scans of a growing table, or of all of an index, and joins that need one."""
+    for node in nodes(plan):
+        kind, index = node["Node Type"], node.get("Index Name", "")
+        if kind == "Seq Scan" and node["Relation Name"] in GROWING:
+            yield f"{kind} on {node['Relation Name']}"
+        if "Index" in kind and "Index Cond" not in node and index not in OF_THE_BACKLOG:
+            yield f"{kind} of all of {index}"
