@@ -21,5 +21,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001
+# The shop; the worker's probes and metrics; the API's probes and metrics (both on 127.0.0.1 unless set otherwise).
+EXPOSE 8000 8001 8003
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "app"]

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check unit fmt chaos bench up down status reset
+.PHONY: help setup run demo test check unit fmt chaos bench abuse up down status reset
 .PHONY: setup-dev setup-run
 MAKEFLAGS += --no-print-directory
 
@@ -52,6 +52,9 @@ chaos: setup  ## break everything while orders flow, 10 minutes (MINUTES=60, SEE
 
 bench: setup  ## measure intake and drain on real servers, 10 minutes (ONLY=intake or ONLY=drain; FULL=1: all of it)
 	@$(ISOLATED) $(PYTHON) -m bench $(ONLY) $(if $(FULL),--full)
+
+abuse: setup  ## floods of all that strangers can send beside 20 orders/s, 5 minutes (SECONDS=60)
+	@$(ISOLATED) $(PYTHON) -m bench.abuse $(if $(SECONDS),--seconds $(SECONDS))
 
 up: setup-run  ## start PostgreSQL and Kafka (they stay when the shell is closed)
 	@$(SERVICES) up

@@ -55,6 +55,7 @@ from kits.web.jwks_url import JwksUrl
 from kits.web.refused_tokens import RefusedTokens
 from kits.web.token_keys_health import TokenKeysHealth
 from kits.web.tokens import TokenVerifier
+from kits.web.turns import Turns
 
 _CLIENT_ID = "order-api"
 _MAX_EVENT_BYTES = 900_000
@@ -201,7 +202,6 @@ class Container(containers.DeclarativeContainer):
     order_life = providers.Singleton(OrderLife, changes, app_metrics)
     order_expiry = providers.Singleton(OrderExpiry, order_life, providers.Factory(Supervisor))
     order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, read_engine))
-
     jwks_url = providers.Singleton(JwksUrl, settings.provided.jwt.jwks_url, providers.Factory(Supervisor))
 
     # What raises events stops before what publishes them.
@@ -232,6 +232,7 @@ class Container(containers.DeclarativeContainer):
         jwks_url=jwks_url,
     )
     refused_tokens = providers.Singleton(RefusedTokens, metrics)
+    turns = providers.Singleton(Turns)
     rate_limiter = providers.Singleton(rate_limiter, settings.provided.rate_limit.per_second)
     health = providers.Singleton(
         Health,

@@ -1,4 +1,4 @@
-"""Entrance: the HTTP application of the order service, made from its container."""
+"""Entrance: the HTTP applications of the order service, made from its container."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,11 +20,11 @@ from kits.web.bearer import bearer_auth
 from kits.web.collection import long_lived_objects_set_aside
 from kits.web.entrance import build_entrance
 from kits.web.limits import MAX_BODY_BYTES
-from kits.web.probes import probe_routes
+from kits.web.probe_app import create_probe_app
 from kits.web.problem_handlers import problem_handlers
 from kits.web.query import refuse_undeclared_query
 
-INTAKE_STOP_SECONDS = 5.0
+INTAKE_STOP_SECONDS = 3.0
 
 
 def create_app(container: Container) -> Litestar:
@@ -63,7 +63,6 @@ def create_app(container: Container) -> Litestar:
             ),
             product_routes(),
             docs_routes(problems),
-            *probe_routes(container.health(), container.metrics()),
         ],
         dependencies={
             "checkout": Provide(checkout, sync_to_thread=False),
@@ -80,6 +79,12 @@ def create_app(container: Container) -> Litestar:
     return build_entrance(
         app,
         problems=problems,
+        turns=container.turns(),
         metrics=container.metrics(),
         cors_origins=container.settings().cors.origins,
     )
+
+
+def create_ops_app(container: Container) -> Litestar:
+    """What is for operators alone, on a listener of its own; both share the turns of strangers."""
+    return create_probe_app(container.health(), container.metrics(), container.turns())

@@ -15,6 +15,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 Lifetime = Annotated[int, msgspec.Meta(ge=0, le=31_536_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+NoneOrMore = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 MINIMUM_SECRET_BYTES = 32
 
 
@@ -64,8 +65,21 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Port = 8000
-    drain_seconds: Seconds = 20.0
-    """How long requests in flight may take after SIGTERM."""
+    shutdown_delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 5.0
+    """How long an unready process serves on after SIGTERM, for balancers to notice."""
+    drain_seconds: Seconds = 12.0
+    """How long requests in flight may take after that."""
+    keep_alive_seconds: Seconds = 75.0
+    """How long a connection may be idle: longer than a balancer keeps it, or it sends into a closed one."""
+    receive_seconds: Seconds = 10.0
+    """How long a request may take to arrive."""
+
+
+class OpsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where probes and metrics are served: group `OPS_…`."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8003
 
 
 class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +155,11 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     kafka: KafkaSettings
     jwt: TokenSettings
     api: ApiSettings = ApiSettings()
+    ops: OpsSettings = OpsSettings()
+    max_connections: Count = 1000
+    """Of the shop's port; the longest unused make room for new ones."""
+    max_connections_per_address: NoneOrMore = 0
+    """0: no limit. Behind a proxy all connections come from its addresses."""
     rate_limit: RateLimitSettings = RateLimitSettings()
     cors: CorsSettings = CorsSettings()
     intake: IntakeSettings = IntakeSettings()

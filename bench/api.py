@@ -7,14 +7,15 @@ import uvloop
 
 from app.application.held_rows import HeldRows
 from app.application.order_intake import OrderIntake
+from app.cli.serving import connection_limits
 from app.container import Container
-from app.main import create_app
+from app.main import create_app, create_ops_app
 from app.settings import AppSettings
 from bench.no_op import no_op_route
 from kits.observability.logs import configure_logging
 from kits.settings import read_settings
 from kits.web.bearer import bearer_auth
-from kits.web.server import serve
+from kits.web.server import Ops, serve
 from kits.web.signals import stop_on_signals
 
 ONE_BY_ONE = "--one-by-one"
@@ -36,7 +37,14 @@ async def main(settings: AppSettings, *, one_by_one: bool) -> None:
     app.register(no_op_route(bearer_auth(container.token_verifier(), container.refused_tokens())))
     try:
         with stop_on_signals() as stop:
-            await serve(app, host=settings.api.host, port=settings.api.port, stop=stop)
+            await serve(
+                app,
+                host=settings.api.host,
+                port=settings.api.port,
+                stop=stop.asked,
+                limits=connection_limits(settings),
+                ops=Ops(app=create_ops_app(container), host=settings.ops.host, port=settings.ops.port),
+            )
     finally:
         await container.pools().stop()
 

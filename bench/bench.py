@@ -23,7 +23,7 @@ from devservices.ports import choose_free
 
 GROUPED = "api"
 OTHER = "other"
-_ISSUER, _AUDIENCE = "order-pipeline", "orders"
+ISSUER, AUDIENCE = "order-pipeline", "orders"
 _PRODUCT_NAMES = ("DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "ORDER_EVENTS_PARTITIONS")
 
 
@@ -39,13 +39,13 @@ async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say) ->
         say(YOUNG_TABLES)
         addresses = await stack.enter_async_context(bench_servers())
         secret = secrets.token_hex(32)
-        environment = _environment(addresses.as_environment(), secret)
+        environment = environment_of(addresses.as_environment(), secret)
         for command in (("migrate",), ("seed", "--products", str(PRODUCTS), "--stock", str(STOCK))):
             await run_command("app", *command, environment=environment)
         shops = await stack.enter_async_context(_shops(directory, environment, against))
         topic = await stack.enter_async_context(TopicWatch(addresses.kafka_bootstrap_servers))
         conservation = Conservation(addresses.database_url, topic, shops)
-        load = Load(directory, jwt_secret=secret, issuer=_ISSUER, audience=_AUDIENCE, seed=seed)
+        load = Load(directory, jwt_secret=secret, issuer=ISSUER, audience=AUDIENCE, seed=seed)
         measuring = Measuring(load, conservation, grouped=shops[:-1], alone=shops[-1], say=say)
         await measuring.warm_up(plan)
         before = await _memory(shops)
@@ -74,11 +74,17 @@ async def _shops(
     )
     shops: list[Shop] = []
     try:
-        for (name, checkout, options), port in zip(planned, choose_free(len(planned)), strict=True):
+        free = choose_free(2 * len(planned))
+        for (name, checkout, options), port, ops_port in zip(planned, free[::2], free[1::2], strict=True):
             log_path = directory / f"{name}.log"
             shops.append(
                 await start_shop(
-                    name, *options, checkout=checkout, port=port, log_path=log_path, environment=environment
+                    name,
+                    *options,
+                    checkout=checkout,
+                    ports=(port, ops_port),
+                    log_path=log_path,
+                    environment=environment,
                 )
             )
         yield shops
@@ -87,15 +93,16 @@ async def _shops(
             shop.stop()
 
 
-def _environment(addresses: Mapping[str, str], secret: str) -> dict[str, str]:
+def environment_of(addresses: Mapping[str, str], secret: str) -> dict[str, str]:
     caller = {name: value for name, value in os.environ.items() if name not in _PRODUCT_NAMES}
     return {
         **caller,
         **addresses,
         "ENV_FILE": os.devnull,
         "JWT_SECRET": secret,
-        "JWT_ISSUER": _ISSUER,
-        "JWT_AUDIENCE": _AUDIENCE,
+        "JWT_ISSUER": ISSUER,
+        "JWT_AUDIENCE": AUDIENCE,
+        "API_SHUTDOWN_DELAY_SECONDS": "0",
         "LOG_LEVEL": "info",
         "LOG_FILE": "",
     }

@@ -5,7 +5,8 @@ import re
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,8 @@ class Shop:
     name: str
     port: int
     process: ManagedProcess
+    probes_url: str = ""
+    """Where its probes and metrics are: its ops listener, or the shop's port in a checkout without one."""
 
     @property
     def url(self) -> str:
@@ -60,7 +63,7 @@ class Shop:
 
     async def counts(self) -> Counts:
         """Its own counts, now."""
-        text = await asyncio.to_thread(_get, f"{self.url}/metrics")
+        text = await asyncio.to_thread(_get, f"{self.probes_url}/metrics")
         memory, cpu = _MEMORY.search(text), _CPU.search(text)
         answers = {status: int(float(number)) for status, number in _ANSWERS.findall(text)}
         return Counts(
@@ -75,35 +78,44 @@ class Shop:
 
 
 async def start_shop(
-    name: str, *options: str, checkout: Path, port: int, log_path: Path, environment: Mapping[str, str]
+    name: str,
+    *options: str,
+    checkout: Path,
+    ports: tuple[int, int],
+    log_path: Path,
+    environment: Mapping[str, str],
 ) -> Shop:
-    """Start the API of a checkout and wait until it is ready.
+    """Start the API of a checkout on these ports, the shop's and the operators', and wait until it is ready.
 
     Raises:
         ServerStartError: it ended, or was not ready in time.
     """
+    port, ops_port = ports
     process = spawn(
         name,
         [sys.executable, "-m", "bench.api", *options],
         log_path=log_path,
-        env={**environment, "API_PORT": str(port)},
+        env={**environment, "API_PORT": str(port), "OPS_PORT": str(ops_port)},
         cwd=checkout,
     )
     shop = Shop(name, port, process)
     give_up_at = asyncio.get_running_loop().time() + _START_SECONDS
-    while not await asyncio.to_thread(_is_ready, shop.url):
+    addresses = (f"http://{LOOPBACK}:{ops_port}", shop.url)
+    while not (ready := await asyncio.to_thread(_ready_at, addresses)):
         if not process.alive or asyncio.get_running_loop().time() > give_up_at:
             process.kill()
             raise ServerStartError(f"The API did not start, see {log_path}:\n{process.last_lines()}")
         await asyncio.sleep(_POLL_SECONDS)
+    shop.probes_url = ready
     return shop
 
 
-def _is_ready(url: str) -> bool:
-    try:
-        return '"status":"ok"' in _get(f"{url}/readyz")
-    except OSError:
-        return False
+def _ready_at(addresses: Sequence[str]) -> str:
+    for url in addresses:
+        with suppress(OSError):
+            if '"status":"ok"' in _get(f"{url}/readyz"):
+                return url
+    return ""
 
 
 def _get(url: str) -> str:

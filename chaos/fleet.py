@@ -28,7 +28,10 @@ class Member:
     port_name: str
     probe: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    ops_name: str = ""
+    """The variable of a port of its own for probes, if it has one."""
     port: int = 0
+    ops_port: int = 0
     wanted: bool = False
     process: ManagedProcess | None = None
 
@@ -36,6 +39,18 @@ class Member:
     def url(self) -> str:
         """Where it serves."""
         return f"http://{ports.LOOPBACK}:{self.port}"
+
+    @property
+    def probe_url(self) -> str:
+        """Where it says whether it is ready."""
+        return f"http://{ports.LOOPBACK}:{self.ops_port if self.ops_name else self.port}{self.probe}"
+
+    def choose_ports(self) -> dict[str, str]:
+        """Its ports as it reads them: those that it had, if they are free."""
+        had = [port for port in (self.port, self.ops_port) if port]
+        self.port, self.ops_port = ports.keep_or_choose(had, 2)
+        names = {self.port_name: str(self.port)}
+        return names | {self.ops_name: str(self.ops_port)} if self.ops_name else names
 
 
 class Fleet:
@@ -61,12 +76,11 @@ class Fleet:
         """Start it, on its port if that is free."""
         member = self._members[name]
         member.wanted = True
-        member.port = ports.keep_or_choose([member.port] if member.port else [], 1)[0]
         member.process = spawn(
             name,
             [sys.executable, "-m", *member.command],
             log_path=self._logs / f"{name}.log",
-            env={**self._environment, **member.environment, member.port_name: str(member.port)},
+            env={**self._environment, **member.environment, **member.choose_ports()},
             cwd=ROOT,
         )
         self.starts[name] += 1
@@ -112,7 +126,7 @@ class Fleet:
 
     async def _answers(self, session: aiohttp.ClientSession, member: Member) -> bool:
         try:
-            async with session.get(member.url + member.probe, timeout=aiohttp.ClientTimeout(5)) as answer:
+            async with session.get(member.probe_url, timeout=aiohttp.ClientTimeout(5)) as answer:
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False

@@ -124,8 +124,9 @@ class System:
         members = [Member(PLATFORM, command, port_name="PLATFORM_PORT", probe="/livez")]
         for name in PRODUCT_PROCESSES:
             kind = "app" if name.startswith("api") else "worker"
-            port_name = "API_PORT" if kind == "app" else "WORKER_PORT"
-            members.append(Member(name, (kind,), port_name, "/readyz", self.clocks.environment(name)))
+            port_name, ops_name = ("API_PORT", "OPS_PORT") if kind == "app" else ("WORKER_PORT", "")
+            environment = self.clocks.environment(name)
+            members.append(Member(name, (kind,), port_name, "/readyz", environment, ops_name=ops_name))
         return members
 
     def _environment(self) -> Mapping[str, str]:
@@ -140,6 +141,7 @@ class System:
             "KAFKA_BOOTSTRAP_SERVERS": f"{LOOPBACK}:{self.proxies['kafka'].port}",
             "DATA_PLATFORM_URL": f"http://{LOOPBACK}:{self.proxies[PLATFORM].port}",
             "JWT_SECRET": self.jwt_secret,
+            "API_SHUTDOWN_DELAY_SECONDS": "0",
             "OUTBOX_LEASE_SECONDS": "5",
             "ORDER_TTL_SECONDS": str(self._order_ttl_seconds),
             "LOG_LEVEL": "info",

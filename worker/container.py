@@ -19,8 +19,9 @@ from kits.observability.health import Health
 from kits.observability.metrics import Metrics
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
-from kits.web.server import serve
-from worker.admin import create_admin_app
+from kits.web.probe_app import create_probe_app
+from kits.web.server import OPS_LIMITS, Shutdown, serve
+from kits.web.turns import Turns
 from worker.consumers.data_platform import NewSource, OrderEventConsumer
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.dead_letter_topic import KafkaDeadLetterTopic
@@ -102,10 +103,17 @@ def probe_server(
     settings: WorkerSettings, health: Health, metrics: Metrics
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
     """A function that serves the probes until its event is set."""
-    app = create_admin_app(health, metrics)
+    app = create_probe_app(health, metrics, Turns())
 
     def serve_probes(stop: asyncio.Event) -> Awaitable[None]:
-        return serve(app, host=settings.worker.host, port=settings.worker.port, stop=stop, drain_seconds=1.0)
+        return serve(
+            app,
+            host=settings.worker.host,
+            port=settings.worker.port,
+            stop=stop,
+            shutdown=Shutdown(drain_seconds=1.0),
+            limits=OPS_LIMITS,
+        )
 
     return serve_probes
 

@@ -24,7 +24,7 @@ FAILED = 1
 HALTED = 3
 _DATABASE_RETRY = Backoff(base_seconds=0.5, cap_seconds=3.0)
 _END_SECONDS = 10.0
-_PRODUCER_SECONDS = 3.0
+PRODUCER_SECONDS = 3.0
 
 
 class Consumer(Protocol):
@@ -86,7 +86,7 @@ class Runner:
             working = asyncio.create_task(self._work(), name="consumers")
             await asyncio.wait({probes, working}, return_when=asyncio.FIRST_COMPLETED)
             if probes.done():
-                self._stop.set()
+                self._ask_to_stop()
             code = await working
             return code if not probes.done() or probes.result() else FAILED
         finally:
@@ -109,7 +109,7 @@ class Runner:
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(self._client)
             await self._producer.start()
-            opened.push_async_callback(self._producer.stop, within_seconds=_PRODUCER_SECONDS)
+            opened.push_async_callback(self._producer.stop, within_seconds=PRODUCER_SECONDS)
             return await self._consume()
 
     async def _database_is_ready(self) -> bool:
@@ -142,7 +142,6 @@ class Runner:
         log.info("worker_started", groups=sorted(self._consumers))
         with long_lived_objects_set_aside():
             await self._stop.wait()
-        self._health.drain()
         log.info("worker_draining", within_seconds=self._drain_seconds)
         try:
             async with asyncio.timeout(self._drain_seconds):
@@ -170,7 +169,7 @@ class Runner:
         action = "mend DATA_PLATFORM_URL or DATA_PLATFORM_TOKEN, then start again: nothing is lost or dead"
         log.error("worker_halted", error=str(error), action=action)
         self._code = HALTED
-        self._stop.set()
+        self._ask_to_stop()
 
     async def _stopped_within(self, seconds: float) -> None:
         try:
@@ -189,4 +188,9 @@ class Runner:
             # Whoever asks twice does not want to wait; nothing is lost by it.
             os._exit(128 + number)
         log.info("signal_received", signal=signal.Signals(number).name)
+        self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
+        # Unready first: whoever looks while the consumers drain sees it.
+        self._health.drain()
         self._stop.set()

@@ -53,7 +53,7 @@ class ProcessSettings(LedgerPlaceSettings, frozen=True, kw_only=True):
     """How long an event that follows a gap waits before its order is blocked."""
     halt_seconds: Seconds = 60.0
     """How long the platform may refuse every call as wrongly addressed before the process ends with 3."""
-    drain_seconds: Seconds = 28.0
+    drain_seconds: Seconds = 25.0
     """How long SIGTERM may take; after it the process ends at once."""
 
 

@@ -7,13 +7,14 @@ import uvloop
 
 from app.cli.environment import settings_of
 from app.container import Container
-from app.main import create_app
+from app.main import create_app, create_ops_app
 from app.settings import AppSettings
 from kits.observability.logs import get_logger
 from kits.postgres.readiness import wait_until_reachable
 from kits.terminal.arguments import Commands
+from kits.web.connections import ConnectionLimits
 from kits.web.listener import url_of
-from kits.web.server import serve
+from kits.web.server import Ops, Shutdown, serve
 from kits.web.signals import stop_on_signals
 
 log = get_logger(__name__)
@@ -37,10 +38,10 @@ async def _serve(container: Container, settings: AppSettings) -> int:
             waiting = asyncio.create_task(
                 wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
             )
-            stopping = asyncio.create_task(stop.wait())
+            stopping = asyncio.create_task(stop.asked.wait())
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
-            if stop.is_set():
+            if stop.asked.is_set():
                 waiting.cancel()
                 return 0
             waiting.result()
@@ -48,12 +49,28 @@ async def _serve(container: Container, settings: AppSettings) -> int:
                 create_app(container),
                 host=settings.api.host,
                 port=settings.api.port,
-                stop=stop,
+                stop=stop.asked,
+                at_once=stop.at_once,
                 ready=lambda port: log.info("api_ready", address=url_of(settings.api.host, port)),
                 draining=container.health().drain,
-                drain_seconds=settings.api.drain_seconds,
+                shutdown=Shutdown(
+                    delay_seconds=settings.api.shutdown_delay_seconds,
+                    drain_seconds=settings.api.drain_seconds,
+                ),
+                limits=connection_limits(settings),
+                ops=Ops(app=create_ops_app(container), host=settings.ops.host, port=settings.ops.port),
             )
         finally:
             await container.pools().stop()
     log.info("api_stopped")
     return 0
+
+
+def connection_limits(settings: AppSettings) -> ConnectionLimits:
+    """What the shop's port allows."""
+    return ConnectionLimits(
+        connections=settings.max_connections,
+        per_address=settings.max_connections_per_address,
+        receive_seconds=settings.api.receive_seconds,
+        keep_alive_seconds=settings.api.keep_alive_seconds,
+    )

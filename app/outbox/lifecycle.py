@@ -46,7 +46,7 @@ class OutboxLifecycle:
         for name, task in self._background:
             self._supervisor.start(name, task.run)
 
-    async def stop(self, *, within_seconds: float = 5.0) -> None:
+    async def stop(self, *, within_seconds: float = 3.0) -> None:
         """Stop claiming, let pending sends end, write their answers back, give the rest free."""
         await self._supervisor.stop()
         await self._producer.stop(within_seconds=within_seconds)

@@ -37,9 +37,13 @@ async def relay_per_second(
     connection = await asyncpg.connect(database_url, timeout=10)
     try:
         rows = await _fill(connection, orders, seed)
-        (port,) = choose_free()
+        port, ops_port = choose_free(2)
         shop = await start_shop(
-            "relay", checkout=ROOT, port=port, log_path=directory / "relay.log", environment=environment
+            "relay",
+            checkout=ROOT,
+            ports=(port, ops_port),
+            log_path=directory / "relay.log",
+            environment=environment,
         )
         try:
             return rows / await _emptied(connection)

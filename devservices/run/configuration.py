@@ -16,25 +16,27 @@ SIGNING_KEY_FILE = "jwt-secret"
 
 @dataclass(frozen=True, slots=True)
 class RunPorts:
-    """Where the three processes listen, all on 127.0.0.1."""
+    """Where the three processes listen, all on 127.0.0.1; `ops` is the API's for operators."""
 
     api: int
     worker: int
     platform: int
+    ops: int
 
 
 def run_ports(environ: Mapping[str, str]) -> RunPorts:
-    """API_PORT, WORKER_PORT and PLATFORM_PORT, by default 8000 to 8002."""
+    """API_PORT, WORKER_PORT, PLATFORM_PORT and OPS_PORT, by default 8000 to 8003."""
     return RunPorts(
         port_from(environ, "API_PORT", 8000),
         port_from(environ, "WORKER_PORT", 8001),
         port_from(environ, "PLATFORM_PORT", 8002),
+        port_from(environ, "OPS_PORT", 8003),
     )
 
 
 def require_free_ports(chosen: RunPorts, *, own_platform: bool) -> None:
     """Raises PortTakenError for the first port on which somebody listens."""
-    wanted = [("API_PORT", chosen.api), ("WORKER_PORT", chosen.worker)]
+    wanted = [("API_PORT", chosen.api), ("OPS_PORT", chosen.ops), ("WORKER_PORT", chosen.worker)]
     if own_platform:
         wanted.append(("PLATFORM_PORT", chosen.platform))
     for name, port in wanted:
@@ -43,7 +45,9 @@ def require_free_ports(chosen: RunPorts, *, own_platform: bool) -> None:
                 f"Port {port} is in use: stop what listens there, or choose another with {name}=<port>."
             )
     if len({port for _, port in wanted}) < len(wanted):
-        raise PortTakenError("API_PORT, WORKER_PORT and PLATFORM_PORT must differ: change one of them.")
+        raise PortTakenError(
+            "API_PORT, OPS_PORT, WORKER_PORT, PLATFORM_PORT must differ: change one of them."
+        )
 
 
 def jwt_secret(instance: Instance, environ: Mapping[str, str]) -> str:
@@ -79,6 +83,7 @@ def shared_environment(
         "DATA_PLATFORM_URL": platform_url(environ, chosen),
         "JWT_SECRET": jwt_secret(instance, environ),
         "API_PORT": str(chosen.api),
+        "OPS_PORT": str(chosen.ops),
         "WORKER_PORT": str(chosen.worker),
         "PLATFORM_PORT": str(chosen.platform),
     }
@@ -95,6 +100,7 @@ def process_environment(
     return {
         **environ,
         **shared_environment(instance, addresses, chosen, environ),
+        "API_SHUTDOWN_DELAY_SECONDS": "0",
         # What .env says is in here already.
         "ENV_FILE": os.devnull,
         "LOG_LEVEL": "debug",

@@ -132,7 +132,7 @@ class Session:
         self._children.start("worker", "worker", env=self._env("worker"))
 
     def _wait_until_ready(self) -> None:
-        for name, url in (("API", self._api_url), ("worker", self._worker_url)):
+        for name, url in (("API", self._ops_url), ("worker", self._worker_url)):
             answered = self._children.wait_until(
                 lambda url=url: call("GET", f"{url}/readyz").status == 200,  # type: ignore[misc]
                 within_seconds=READY_SECONDS,
@@ -173,6 +173,7 @@ class Session:
     def _serve(self, orders: Sequence[PlacedOrder]) -> None:
         text = welcome(
             api=self._api_url,
+            ops=self._ops_url,
             worker=self._worker_url,
             platform=self._platform_url + ("/received" if self._own_platform else ""),
             instance=self._instance,
@@ -199,6 +200,10 @@ class Session:
     @property
     def _api_url(self) -> str:
         return reachable(self._environ, "API_HOST", self._ports.api)
+
+    @property
+    def _ops_url(self) -> str:
+        return reachable(self._environ, "OPS_HOST", self._ports.ops)
 
     @property
     def _worker_url(self) -> str:

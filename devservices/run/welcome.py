@@ -10,7 +10,14 @@ BODY = '{"items":[{"productId":"p-1","quantity":2}],"couponCode":"WELCOME10"}'
 
 
 def welcome(
-    *, api: str, worker: str, platform: str, instance: Instance, token: str, orders: Sequence[PlacedOrder]
+    *,
+    api: str,
+    ops: str,
+    worker: str,
+    platform: str,
+    instance: Instance,
+    token: str,
+    orders: Sequence[PlacedOrder],
 ) -> str:
     """Several lines for the terminal; the token in them is a development token."""
     json_body = f"-H 'Content-Type: application/json' -d {shlex.quote(BODY)}"
@@ -19,7 +26,7 @@ def welcome(
     return "\n".join(
         [
             f"  API docs   {api}/docs",
-            f"  metrics    {api}/metrics",
+            f"  metrics    {ops}/metrics",
             f"  worker     {worker}/readyz",
             f"  platform   {platform}",
             f"  logs       {instance.logs}",

@@ -13,26 +13,30 @@ from kits.web.problems import Problems
 from kits.web.request_metrics import RequestMetrics
 from kits.web.request_trace import RequestTrace
 from kits.web.response_headers import ResponseHeaders
+from kits.web.turns import TakeTurns, Turns
 
 
 def build_entrance(
     app: Litestar,
     *,
     problems: Problems,
-    metrics: Metrics,
+    turns: Turns,
+    metrics: Metrics | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     cors_origins: frozenset[str] = frozenset(),
 ) -> Litestar:
     """Wrap the application's routing, and the answers to what it does not route, and give it back.
+
+    Without `metrics` its requests are not measured.
 
     Litestar's own middleware stands behind the router and would miss 404 and 405. The last answer stands
     twice: what fails inside is measured like any other 500, what fails in the outer layers is answered too.
     """
     failures = FailureLog()
     inner: ASGIApp = BodyLimit(app.asgi_handler, problems, max_bytes=max_body_bytes)
-    answered = LastAnswer(inner, problems, failures)
-    measured = RequestMetrics(ResponseHeaders(answered), metrics)
-    methods = Methods(measured, app)
+    answered: ASGIApp = ResponseHeaders(LastAnswer(inner, problems, failures))
+    measured: ASGIApp = RequestMetrics(answered, metrics) if metrics else answered
+    methods: ASGIApp = Methods(measured, app)
     outer = LastAnswer(Cors(methods, cors_origins) if cors_origins else methods, problems, failures)
-    app.asgi_handler = RequestTrace(outer)
+    app.asgi_handler = TakeTurns(RequestTrace(outer), turns)
     return app

@@ -1,4 +1,4 @@
-"""A whole application of probes alone, for a process that serves nothing else."""
+"""A whole application of probes alone, for a listener that serves nothing else."""
 
 from litestar import Litestar
 
@@ -9,10 +9,11 @@ from kits.web.http_problems import HTTP_PROBLEMS
 from kits.web.probes import probe_routes
 from kits.web.problem_handlers import problem_handlers
 from kits.web.problems import Problems
+from kits.web.turns import Turns
 
 
-def create_probe_app(health: Health, metrics: Metrics) -> Litestar:
-    """`/livez`, `/readyz` and `/metrics`; every other answer is a problem detail."""
+def create_probe_app(health: Health, metrics: Metrics, turns: Turns) -> Litestar:
+    """`/livez`, `/readyz` and `/metrics`, not measured themselves; every other answer is a problem detail."""
     problems = Problems(HTTP_PROBLEMS)
     app = Litestar(
         route_handlers=probe_routes(health, metrics),
@@ -20,4 +21,4 @@ def create_probe_app(health: Health, metrics: Metrics) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
-    return build_entrance(app, problems=problems, metrics=metrics)
+    return build_entrance(app, problems=problems, turns=turns)

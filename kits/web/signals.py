@@ -1,10 +1,11 @@
-"""Signals of a serving process: the first asks it to stop, the second makes it stop."""
+"""Signals of a serving process: SIGTERM asks it to stop, Ctrl-C to hurry, a second one makes it stop."""
 
 import asyncio
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from kits.observability.logs import get_logger
 
@@ -13,21 +14,33 @@ log = get_logger(__name__)
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
+@dataclass(frozen=True, slots=True)
+class StopSignals:
+    """What has been asked for."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Stop."""
+    at_once: asyncio.Event = field(default_factory=asyncio.Event)
+    """Without waiting for anybody; never without `asked`."""
+
+
 @contextmanager
-def stop_on_signals() -> Iterator[asyncio.Event]:
-    """An event that SIGTERM or Ctrl-C sets; a second signal ends the process at once with 128 + its number.
+def stop_on_signals() -> Iterator[StopSignals]:
+    """SIGTERM asks for a stop, Ctrl-C for one at once; a second signal exits with 128 + its number.
 
     Inside of the block this process owns both signals. Nothing is cleaned up by the second one: what the
     process promises must hold after SIGKILL too.
     """
-    stop = asyncio.Event()
+    stop = StopSignals()
 
     def on_signal(number: signal.Signals) -> None:
-        if stop.is_set():
+        if stop.asked.is_set():
             log.warning("stopped_at_once", signal=number.name, action="none, a second signal asked for it")
             os._exit(128 + number)
         log.info("stop_requested", signal=number.name)
-        stop.set()
+        if number is signal.SIGINT:
+            stop.at_once.set()
+        stop.asked.set()
 
     loop = asyncio.get_running_loop()
     for number in _STOPPING:

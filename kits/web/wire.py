@@ -10,11 +10,14 @@ from kits.web.response_headers import SECURITY_HEADERS
 MAX_URL_BYTES = 8 * 1024
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEADERS = 100
+MAX_TRAILER_BYTES = 8 * 1024
+MAX_FRAMING_BYTES = 16 * 1024
 
 _PHRASES = {
     400: b"Bad Request",
     408: b"Request Timeout",
     414: b"URI Too Long",
+    429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     503: b"Service Unavailable",
 }
@@ -33,6 +36,9 @@ BROKEN_HTTP = Refusal("bad_request", "This is not a well-formed HTTP/1.1 request
 HEAD_TOO_LARGE = Refusal("headers_too_large", f"The head of a request may have {MAX_HEAD_BYTES} bytes.")
 TOO_SLOW = Refusal("request_timeout", "The request did not arrive in time.")
 TOO_MANY_CONNECTIONS = Refusal("overloaded", "Too many connections are open.")
+TOO_MANY_FROM_ADDRESS = Refusal("rate_limited", "Too many connections are open from this address.")
+TRAILERS_TOO_LARGE = Refusal("headers_too_large", f"The trailers may have {MAX_TRAILER_BYTES} bytes.")
+TOO_MUCH_FRAMING = Refusal("bad_request", "The chunks of this body have too much around them.")
 _URL_TOO_LONG = Refusal("uri_too_long", f"The address may have {MAX_URL_BYTES} bytes.")
 _TOO_MANY_HEADERS = Refusal("headers_too_large", f"A request may have {MAX_HEADERS} headers.")
 _VERSION = Refusal("bad_request", "Speak HTTP/1.1 or HTTP/1.0.")

@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from app.settings import ApiSettings, OpsSettings
 from devservices.instance import ROOT
+from kits.web.server import LIFESPAN_END_SECONDS
+from kits.web.stopping import CANCEL_SECONDS
 from tests.waiting import patient
+from worker.runner import PRODUCER_SECONDS
+from worker.settings import ProcessSettings
 
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "Dockerfile"
@@ -62,6 +67,20 @@ def test_nothing_listens_beyond_this_machine(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_a_stop_takes_less_than_compose_grants(services: dict[str, Any]) -> None:
+    granted = {float(built["stop_grace_period"].removesuffix("s")) for built in built_here(services).values()}
+    api = ApiSettings()
+    waiting = api.shutdown_delay_seconds + api.drain_seconds
+    assert waiting + LIFESPAN_END_SECONDS + CANCEL_SECONDS < min(granted)
+    assert ProcessSettings().drain_seconds + PRODUCER_SECONDS < min(granted)
+
+
+def test_probes_are_asked_where_they_are_served(services: dict[str, Any]) -> None:
+    for name, port in (("api", OpsSettings().port), ("worker", ProcessSettings().port)):
+        assert f"http://127.0.0.1:{port}/readyz" in services[name]["healthcheck"]["test"][-1]
+        assert any(published.endswith(f":{port}") for published in services[name]["ports"])
 
 
 def test_the_image_runs_as_an_ordinary_user_with_hashed_packages_and_copies_what_exists() -> None:

@@ -40,9 +40,10 @@ def test_the_demo_shows_each_order_arrive_ends_with_success_and_leaves_nothing_r
     stack: Stack, tmp_path: Path
 ) -> None:
     """With a copy of .env.example that names other ports, which is all that it changes."""
-    api, worker, platform = (str(port) for port in ports.choose_free(3))
+    api, worker, platform, ops = (str(port) for port in ports.choose_free(4))
     env_file = tmp_path / "settings"
     given = f"API_PORT={api}\nexport WORKER_PORT='{worker}'\nPLATFORM_PORT={platform} # free now\n"
+    given += f"OPS_PORT={ops}\n"
     env_file.write_text((ROOT / ".env.example").read_text(encoding="utf-8") + given, encoding="utf-8")
     env = {key: value for key, value in os.environ.items() if key not in ELSEWHERE}
     done = subprocess.run(
@@ -57,7 +58,7 @@ def test_the_demo_shows_each_order_arrive_ends_with_success_and_leaves_nothing_r
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("event_arrived") == 5
     assert done.stdout.count("coupon WELCOME10") == 2
-    assert all(ports.is_free(int(port)) for port in (api, worker, platform))
+    assert all(ports.is_free(int(port)) for port in (api, worker, platform, ops))
     assert not any(server.is_running() for server in stack.own_servers())
 
 
@@ -108,7 +109,8 @@ def test_the_readme_goes_on_beside_a_run_as_it_is_written(stack: Stack) -> None:
 
 def test_a_taken_port_is_told_before_anything_starts(stack: Stack) -> None:
     env = {key: value for key, value in os.environ.items() if key not in ELSEWHERE}
-    free = dict(zip(("WORKER_PORT", "PLATFORM_PORT"), map(str, ports.choose_free(2)), strict=True))
+    names = ("WORKER_PORT", "PLATFORM_PORT", "OPS_PORT")
+    free = dict(zip(names, map(str, ports.choose_free(3)), strict=True))
     with socket.create_server(("127.0.0.1", 0)) as squatter:
         port = squatter.getsockname()[1]
         done = subprocess.run(

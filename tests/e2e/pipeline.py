@@ -33,7 +33,7 @@ class Pipeline:
     directory: Path
     database_url: str
     kafka: KafkaServer
-    ports: list[int] = field(default_factory=lambda: choose_free(3))
+    ports: list[int] = field(default_factory=lambda: choose_free(4))
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
     accepted: set[str] = field(default_factory=set)
     processes: dict[str, ManagedProcess] = field(default_factory=dict)
@@ -43,6 +43,10 @@ class Pipeline:
     @property
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def ops_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[3]}"
 
     @property
     def platform_url(self) -> str:
@@ -58,6 +62,8 @@ class Pipeline:
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "JWT_SECRET": self.secret,
             "API_PORT": str(self.ports[0]),
+            "OPS_PORT": str(self.ports[3]),
+            "API_SHUTDOWN_DELAY_SECONDS": "0",
             "WORKER_PORT": str(self.ports[1]),
             "DATA_PLATFORM_URL": self.platform_url,
             "OUTBOX_LEASE_SECONDS": "5",
@@ -94,7 +100,7 @@ class Pipeline:
     async def start_api(self, *, crash: tuple[str, str] | None = None) -> None:
         """Start the API, deadly if told so, and wait until it answers."""
         api = self.start("api", *(("tests.e2e.crashing", *crash, "app") if crash else ("app",)))
-        await self.answers(f"{self.api_url}/readyz", api)
+        await self.answers(f"{self.ops_url}/readyz", api)
 
     def start_worker(self, *, crash: tuple[str, str] | None = None) -> None:
         """Start the worker, deadly if told so."""

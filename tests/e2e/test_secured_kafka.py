@@ -58,10 +58,10 @@ async def test_wrong_passwords_leave_the_shop_open_and_the_worker_waiting_and_ri
     await secured.start_api()
     secured.start_worker()
     assert len([order for order in await secured.orders(3) if order]) == 3
-    api_port, worker_port, _ = secured.ports
+    _, worker_port, _, ops_port = secured.ports
 
     async def both_say_why() -> bool:
-        degraded = (await readiness(api_port))[1].count("degraded")
+        degraded = (await readiness(ops_port))[1].count("degraded")
         unready = (await readiness(worker_port))[0] == 503
         return bool(
             degraded
@@ -73,7 +73,7 @@ async def test_wrong_passwords_leave_the_shop_open_and_the_worker_waiting_and_ri
     await eventually(both_say_why)
     for line in (*said(secured, "api", "topic_not_checked"), *said(secured, "worker", "consumer_lost")):
         assert "KAFKA_SASL_PASSWORD" in line.get("why", line.get("error", ""))
-    assert (await readiness(api_port))[0] == 200
+    assert (await readiness(ops_port))[0] == 200
     for name in ("api", "worker"):
         assert secured.processes[name].alive
         secured.kill(name)

@@ -36,21 +36,21 @@ CATALOGUE = [
 class TwoApis(Pipeline):
     """The pipeline with a second API process beside the first."""
 
-    second_port: int = field(default_factory=lambda: choose_free(1)[0])
+    second_ports: list[int] = field(default_factory=lambda: choose_free(2))
     answers_by_status: Counter[int] = field(default_factory=Counter)
     orders_by_key: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     @property
     def urls(self) -> list[str]:
-        return [self.api_url, f"http://127.0.0.1:{self.second_port}"]
+        return [self.api_url, f"http://127.0.0.1:{self.second_ports[0]}"]
 
     async def start_both(self) -> None:
-        """The same build and settings, another port."""
+        """The same build and settings, other ports."""
         await self.start_api()
-        first, self.ports[0] = self.ports[0], self.second_port
+        port, ops_port = self.second_ports
+        self.more["api-2"] = {"API_PORT": str(port), "OPS_PORT": str(ops_port)}
         second = self.start("api-2", "app")
-        self.ports[0] = first
-        await self.answers(f"{self.urls[1]}/readyz", second)
+        await self.answers(f"http://127.0.0.1:{ops_port}/readyz", second)
 
     async def place(
         self, session: aiohttp.ClientSession, url: str, customer: str, body: Any, *, key: str = ""

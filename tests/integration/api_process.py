@@ -27,6 +27,7 @@ class ApiProcess:
 
     process: ManagedProcess
     port: int
+    ops_port: int
 
     @property
     def url(self) -> str:
@@ -37,14 +38,16 @@ class ApiProcess:
 @asynccontextmanager
 async def api_process(directory: Path, database_url: str, **environment: str) -> AsyncIterator[ApiProcess]:
     """Start `python -m app`, wait until it is ready, and stop it cleanly."""
-    (port,) = choose_free(1)
+    port, ops_port = choose_free(2)
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     settings = {
         "DATABASE_URL": database_url,
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "JWT_SECRET": SECRET,
         "API_PORT": str(port),
+        "API_SHUTDOWN_DELAY_SECONDS": "0",
         "API_DRAIN_SECONDS": "5",
+        "OPS_PORT": str(ops_port),
         "LOG_LEVEL": "warning",
         "LOG_FORMAT": "json",
     }
@@ -56,8 +59,8 @@ async def api_process(directory: Path, database_url: str, **environment: str) ->
         cwd=ROOT,
     )
     try:
-        await eventually(lambda: _is_ready(port), poll_seconds=0.1)
-        yield ApiProcess(process, port)
+        await eventually(lambda: _is_ready(ops_port), poll_seconds=0.1)
+        yield ApiProcess(process, port, ops_port)
     finally:
         ended = await asyncio.to_thread(process.stop, STOP_SECONDS)
     assert ended, process.last_lines()

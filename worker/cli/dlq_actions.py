@@ -143,8 +143,10 @@ async def _work(
     note = Note(options.by or system_user(), options.name, options.reason or "")
     watch = _Watch(len(cases))
     with stop_on_signals() as stop:
-        tools = container.operator_tools(stop=stop, per_second=options.rate, on_delivered=watch.on_delivered)
-        work = CaseWork(container.stuck_orders(), stop=stop, on_result=watch.on_result)
+        tools = container.operator_tools(
+            stop=stop.asked, per_second=options.rate, on_delivered=watch.on_delivered
+        )
+        work = CaseWork(container.stuck_orders(), stop=stop.asked, on_result=watch.on_result)
         results = await work.run(cases, action.bound(tools, note), note if action.noted_at_start else None)
     watch.end()
     _tell(results, watch.delivered, as_json=options.json)

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 import pytest
 import pytest_asyncio
 
-from app.main import create_app
-from kits.web.server import serve
+from app.main import create_app, create_ops_app
+from kits.web.connections import ConnectionLimits
+from kits.web.server import Ops, serve
 from tests.integration.api.raw import Reply, exchange, message
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
 from tests.waiting import patient
+
+QUICK = ConnectionLimits(receive_seconds=1.0)
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class Shop:
     """A running shop and how to talk to it."""
 
     port: int
+    ops_port: int
     behind: InMemoryShop
     token: str = field(default_factory=a_token)
 
@@ -45,13 +49,18 @@ class Shop:
 async def served() -> AsyncIterator[Shop]:
     """The shop on a free port, for one module."""
     behind = InMemoryShop()
-    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    port, ops_port = loop.create_future(), loop.create_future()
     stop = asyncio.Event()
-    app = create_app(container_of(behind))
+    container = container_of(behind)
+    app = create_app(container)
+    ops = Ops(app=create_ops_app(container), host="127.0.0.1", port=0, ready=ops_port.set_result)
     serving = asyncio.create_task(
-        serve(app, host="127.0.0.1", port=0, stop=stop, ready=port.set_result, receive_seconds=1.0)
+        serve(app, host="127.0.0.1", port=0, stop=stop, ready=port.set_result, limits=QUICK, ops=ops)
     )
-    yield Shop(await asyncio.wait_for(port, patient(60)), behind)
+    async with asyncio.timeout(patient(60)):
+        ports = await port, await ops_port
+    yield Shop(*ports, behind)
     stop.set()
     await asyncio.wait_for(serving, patient(60))
 

@@ -7,7 +7,7 @@ import uvloop
 
 from app.main import create_app
 from kits.observability.logs import configure_logging
-from kits.web.server import serve
+from kits.web.server import Shutdown, serve
 from kits.web.signals import stop_on_signals
 from tests.unit.api.in_memory_shop import InMemoryShop, container_of
 
@@ -27,9 +27,10 @@ async def main() -> None:
             create_app(container_of(EndlessShop())),
             host="127.0.0.1",
             port=0,
-            stop=stop,
+            stop=stop.asked,
+            at_once=stop.at_once,
             ready=lambda port: print(port, flush=True),  # noqa: T201
-            drain_seconds=60.0,
+            shutdown=Shutdown(drain_seconds=60.0),
         )
 
 

@@ -64,8 +64,6 @@ async def test_a_refused_order_leaves_its_connection_usable(shop: Shop) -> None:
     assert "connection" not in reply.headers
 
 
-@pytest.mark.parametrize(
-    "path", ["/livez", "/readyz", "/metrics", "/docs", "/docs/problems", "/docs/openapi.json"]
-)
-async def test_probes_and_documentation_are_open(shop: Shop, path: str) -> None:
+@pytest.mark.parametrize("path", ["/docs", "/docs/problems", "/docs/openapi.json"])
+async def test_documentation_is_open(shop: Shop, path: str) -> None:
     assert (await shop.send(message("GET", path))).status == 200

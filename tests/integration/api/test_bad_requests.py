@@ -194,7 +194,7 @@ async def test_a_long_body_is_refused_without_a_reset(shop: Shop, close: dict[st
 async def test_a_chunked_body_has_the_same_limit(shop: Shop) -> None:
     chunks = (b"10000\r\n" + b" " * 65_536 + b"\r\n") * 20 + b"0\r\n\r\n"
     head = shop.order_message(b"", transfer_encoding="chunked")
-    first, second = await exchanges(shop.port, head + chunks + message("GET", "/livez"), 2)
+    first, second = await exchanges(shop.port, head + chunks + message("GET", "/products"), 2)
     assert (first.status, first.problem()["limit"]) == (413, 65_536)
     assert second.status == 200
 

@@ -7,20 +7,20 @@ import pytest
 
 from app.application.demo_catalogue import demo_coupons, demo_products
 from app.container import Container, DatabaseContainer
-from app.main import create_app
+from app.main import create_app, create_ops_app
 from app.settings import AppSettings, DatabaseCommandSettings, TokenSettings
 from kits.kafka.security import KafkaSettings
 from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret
-from kits.web.server import serve
+from kits.web.server import Ops, Shutdown, serve
 from tests.integration.api.raw import Reply, exchange, message
 from tests.unit.api.in_memory_shop import SECRET, a_token
 from tests.waiting import patient
 
 
 @pytest.fixture
-async def port(database_url: str) -> AsyncIterator[int]:
-    """The port of a shop with two products of five pieces each."""
+async def ports(database_url: str) -> AsyncIterator[tuple[int, int]]:
+    """The ports of a shop with two products of five pieces each, and of its operators."""
     database = DatabaseSettings(url=Secret(database_url))
     commands = DatabaseContainer(settings=DatabaseCommandSettings(database=database))
     await commands.catalogue().add(demo_products(2, 5), demo_coupons())
@@ -31,16 +31,32 @@ async def port(database_url: str) -> AsyncIterator[int]:
         jwt=TokenSettings(secret=SECRET),
     )
     container = Container(settings=settings)
-    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    listening, operating = loop.create_future(), loop.create_future()
     stop = asyncio.Event()
-    app = create_app(container)
+    ops = Ops(app=create_ops_app(container), host="127.0.0.1", port=0, ready=operating.set_result)
+    app, shutdown = create_app(container), Shutdown(drain_seconds=1)
     serving = asyncio.create_task(
-        serve(app, host="127.0.0.1", port=0, stop=stop, ready=listening.set_result, drain_seconds=1)
+        serve(
+            app,
+            host="127.0.0.1",
+            port=0,
+            stop=stop,
+            ready=listening.set_result,
+            shutdown=shutdown,
+            ops=ops,
+        )
     )
-    yield await asyncio.wait_for(listening, patient(60))
+    yield await asyncio.wait_for(listening, patient(60)), await asyncio.wait_for(operating, patient(60))
     stop.set()
     await asyncio.wait_for(serving, patient(60))
     await container.engine().dispose()
+
+
+@pytest.fixture
+def port(ports: tuple[int, int]) -> int:
+    """The shop's."""
+    return ports[0]
 
 
 async def order(port: int, body: str, sub: str = "c-1") -> Reply:
@@ -96,6 +112,6 @@ async def test_a_step_that_is_repeated_with_its_key_is_answered_as_it_was_then(p
     assert (other.status, other.problem()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_without_kafka_the_shop_is_degraded_and_ready(port: int) -> None:
-    reply = await exchange(port, message("GET", "/readyz"))
+async def test_without_kafka_the_shop_is_degraded_and_ready(ports: tuple[int, int]) -> None:
+    reply = await exchange(ports[1], message("GET", "/readyz"))
     assert (reply.status, reply.json["checks"]["database"]["status"]) == (200, "ok")

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from app.application.demo_catalogue import demo_coupons, demo_products
 from app.container import Container, DatabaseContainer
-from app.main import create_app
+from app.main import create_app, create_ops_app
 from app.outbox.table import outbox_event
 from app.persistence.write_probe import shop_write_probe
 from app.settings import AppSettings, DatabaseCommandSettings, TokenSettings
@@ -24,7 +24,7 @@ from kits.kafka.security import KafkaSettings
 from kits.postgres.engine import DatabaseSettings, create_engine
 from kits.postgres.migrations import History
 from kits.settings import Secret
-from kits.web.server import serve
+from kits.web.server import Ops, serve
 from tests.conftest import RUN_ID, execute
 from tests.fakes import FakeProducer
 from tests.integration.api.raw import Reply, exchange, message
@@ -60,6 +60,7 @@ class Shop:
     """A running shop whose role is not its tables' owner, and the owner's way to the database."""
 
     port: int
+    ops_port: int
     owner_url: str
     container: Container
     stack: Stack
@@ -68,6 +69,10 @@ class Shop:
         """One request of customer c-1."""
         named = {"authorization": f"Bearer {a_token()}", **headers}
         return await exchange(self.port, message(method, path, body, **named))
+
+    async def probe(self) -> Reply:
+        """GET /readyz, where operators look."""
+        return await exchange(self.ops_port, message("GET", "/readyz"))
 
     async def order(self, key: str = "") -> Reply:
         """POST /orders."""
@@ -105,7 +110,7 @@ class Shop:
         """What the database check says, once `/readyz` has this status."""
 
         async def found() -> Any:
-            reply = await self.send("GET", "/readyz")
+            reply = await self.probe()
             return reply.json if reply.status == status else None
 
         report = await eventually(found)
@@ -139,14 +144,14 @@ async def served(own_servers: Stack) -> AsyncIterator[Shop]:
     await commands.engine().dispose()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kits.postgres.readiness._VALID_SECONDS", 0.0)
-        async with running(f"postgresql://{ROLE}:shop@{place}/{DATABASE}") as (port, container):
-            yield Shop(port, owner_url, container, own_servers)
+        async with running(f"postgresql://{ROLE}:shop@{place}/{DATABASE}") as (ports, container):
+            yield Shop(*ports, owner_url, container, own_servers)
     await execute(server, f"DROP DATABASE {DATABASE} WITH (FORCE)")
     await execute(server, f"DROP ROLE {ROLE}")
 
 
 @asynccontextmanager
-async def running(url: str) -> AsyncIterator[tuple[int, Container]]:
+async def running(url: str) -> AsyncIterator[tuple[tuple[int, int], Container]]:
     settings = AppSettings(
         database=DatabaseSettings(url=Secret(url)),
         kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"),
@@ -155,12 +160,14 @@ async def running(url: str) -> AsyncIterator[tuple[int, Container]]:
     container = Container(settings=settings)
     container.producer.override(providers.Object(KafkaOfTheTest()))
     container.read_engine.add_kwargs(wait_seconds=READ_WAIT_SECONDS)
-    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    listening, operating = loop.create_future(), loop.create_future()
     stop = asyncio.Event()
+    ops = Ops(app=create_ops_app(container), host="127.0.0.1", port=0, ready=operating.set_result)
     serving = asyncio.create_task(
-        serve(create_app(container), host="127.0.0.1", port=0, stop=stop, ready=listening.set_result)
+        serve(create_app(container), host="127.0.0.1", port=0, stop=stop, ready=listening.set_result, ops=ops)
     )
-    yield await asyncio.wait_for(listening, 30), container
+    yield (await asyncio.wait_for(listening, 30), await asyncio.wait_for(operating, 30)), container
     stop.set()
     await asyncio.wait_for(serving, 60)
 
@@ -280,7 +287,7 @@ async def test_slow_reads_take_no_connection_that_an_order_or_readiness_needs(sh
         reads = [asyncio.create_task(shop.send("GET", "/orders")) for _ in range(SLOW_READS)]
         await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
         assert [(await shop.order()).status for _ in range(5)] == [202] * 5
-        assert (await shop.send("GET", "/readyz")).json["checks"]["database"]["status"] == "ok"
+        assert (await shop.probe()).json["checks"]["database"]["status"] == "ok"
         await holder.execute(f"SELECT pg_advisory_unlock({LOCK})")
         replies = await asyncio.gather(*reads)
     finally:

@@ -9,6 +9,7 @@ from kits.observability.health import CheckResult, Health, Status
 from kits.observability.metrics import Metrics
 from kits.web.probe_app import create_probe_app
 from kits.web.server import serve
+from kits.web.turns import Turns
 from tests.integration.api.raw import exchange, message
 from tests.waiting import patient
 
@@ -28,7 +29,7 @@ async def probed() -> AsyncIterator[tuple[int, Check]]:
     """The port of a process, and its one check."""
     check, stop = Check(), asyncio.Event()
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    app = create_probe_app(Health([check]), Metrics())
+    app = create_probe_app(Health([check]), Metrics(), Turns())
     serving = asyncio.create_task(serve(app, host="127.0.0.1", port=0, stop=stop, ready=listening.set_result))
     yield await asyncio.wait_for(listening, patient(60)), check
     stop.set()
@@ -60,7 +61,7 @@ async def test_liveness_does_not_depend_on_any_check(probed: tuple[int, Check]) 
 async def test_metrics_are_plain_text_for_prometheus(probed: tuple[int, Check]) -> None:
     reply = await exchange(probed[0], message("GET", "/metrics"))
     assert reply.headers["content-type"].startswith("text/plain")
-    assert b"# TYPE http_request_duration_seconds histogram" in reply.body
+    assert b"# TYPE process_cpu_seconds_total counter" in reply.body
 
 
 async def test_everything_else_is_a_problem(probed: tuple[int, Check]) -> None:

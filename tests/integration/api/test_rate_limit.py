@@ -51,12 +51,12 @@ async def test_a_refused_order_leaves_its_connection_usable(port: int) -> None:
     order = message(
         "POST", "/orders", ORDER, content_type="application/json", authorization=f"Bearer {a_token()}"
     )
-    replies = await exchanges(port, order * 5 + message("GET", "/livez"), 6)
+    replies = await exchanges(port, order * 5 + message("GET", "/products"), 6)
     assert [reply.status for reply in replies] == [202, 202, 202, 429, 429, 200]
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/docs", "/products"])
-async def test_probes_and_open_pages_have_no_limit(port: int, path: str) -> None:
+@pytest.mark.parametrize("path", ["/docs", "/docs/openapi.json", "/products"])
+async def test_open_pages_have_no_limit(port: int, path: str) -> None:
     """Also with a token."""
     sent = message("GET", path, authorization=f"Bearer {a_token()}")
     assert {(await exchange(port, sent)).status for _ in range(10)} == {200}

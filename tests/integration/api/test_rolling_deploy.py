@@ -86,7 +86,7 @@ async def test_orders_go_on_while_and_after_a_newer_build_migrates(database_url:
         done.set()
         statuses = {status for one in await asyncio.gather(*customers) for status in one}
         assert statuses | {reply.status for reply in (*before, *after)} == {202}
-        assert (await exchange(running.port, message("GET", "/readyz"))).status == 200
+        assert (await exchange(running.ops_port, message("GET", "/readyz"))).status == 200
 
 
 async def test_an_older_build_starts_on_a_newer_schema_and_does_everything(

@@ -2,82 +2,23 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from app.main import create_app
-from kits.observability.health import Health
 from kits.web.listener import AddressError, PortTakenError
-from kits.web.server import serve
+from kits.web.server import Shutdown
 from tests.integration.api.raw import exchange, message, read_reply
-from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
-from tests.waiting import eventually, patient
-
-ORDER = b'{"items":[{"productId":"p-1","quantity":1}]}'
-
-
-class Running:
-    """A server of one test."""
-
-    def __init__(self, shop: InMemoryShop, **options: Any) -> None:
-        container = container_of(shop)
-        self.stop = asyncio.Event()
-        self.health: Health = container.health()
-        self.port = 0
-        self.task = asyncio.create_task(
-            serve(
-                create_app(container),
-                **{"host": "127.0.0.1", "port": 0, "stop": self.stop, "ready": self.ready, **options},
-                draining=self.health.drain,
-            )
-        )
-
-    def ready(self, port: int) -> None:
-        self.port = port
-
-    async def end(self) -> None:
-        self.stop.set()
-        await asyncio.wait_for(self.task, patient(60))
-
-
-@asynccontextmanager
-async def running(shop: InMemoryShop, **options: Any) -> AsyncIterator[Running]:
-    server = Running(shop, **options)
-    await eventually(lambda: server.port or server.task.done())
-    try:
-        yield server
-    finally:
-        await server.end()
-
-
-def an_order() -> bytes:
-    return message(
-        "POST", "/orders", ORDER, content_type="application/json", authorization=f"Bearer {a_token()}"
-    )
-
-
-class SlowShop(InMemoryShop):
-    """A shop that takes as long as the test wants."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.entered = asyncio.Event()
-        self.leave = asyncio.Event()
-
-    async def create_orders(self, commands: Any) -> Any:
-        self.entered.set()
-        await self.leave.wait()
-        return await super().create_orders(commands)
+from tests.integration.api.serving import Running, SlowShop, an_order, running
+from tests.unit.api.in_memory_shop import InMemoryShop
+from tests.waiting import eventually
 
 
 async def test_the_background_parts_run_exactly_while_it_serves() -> None:
     shop = InMemoryShop()
     async with running(shop) as server:
         assert shop.running
-        assert (await exchange(server.port, message("GET", "/livez"))).json == {"status": "alive"}
+        assert (await exchange(server.ops_port, message("GET", "/livez"))).json == {"status": "alive"}
+        assert (await exchange(server.port, message("GET", "/products"))).status == 200
     assert not shop.running
 
 
@@ -106,7 +47,7 @@ def is_closed(port: int) -> bool:
 
 async def test_a_request_that_does_not_end_is_waited_for_within_a_bound() -> None:
     shop = SlowShop()
-    async with running(shop, drain_seconds=0.2) as server:
+    async with running(shop, shutdown=Shutdown(drain_seconds=0.2)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(an_order())
         await shop.entered.wait()
@@ -120,7 +61,7 @@ async def test_a_request_that_does_not_end_is_waited_for_within_a_bound() -> Non
 async def test_an_idle_connection_does_not_hold_the_stop() -> None:
     async with running(InMemoryShop()) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(message("GET", "/livez"))
+        writer.write(message("GET", "/products"))
         await read_reply(reader)
         await server.end()
         assert await reader.read() == b""
@@ -169,24 +110,11 @@ async def test_a_stop_during_the_start_gives_it_up() -> None:
     assert not shop.running
 
 
-async def test_a_connection_too_many_is_refused_at_once() -> None:
-    async with running(InMemoryShop(), max_connections=2) as server:
-        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
-        for reader, writer in held:
-            writer.write(message("GET", "/livez"))
-            assert (await read_reply(reader)).status == 200
-        reply = await exchange(server.port, message("GET", "/livez"))
-        assert (reply.status, reply.problem()["code"]) == (503, "overloaded")
-        assert reply.headers["retry-after"] == "1"
-        for _, writer in held:
-            writer.close()
-
-
 async def test_metrics_count_requests_by_template_and_never_by_what_was_sent() -> None:
     async with running(InMemoryShop()) as server:
         for path in ("/products/p-1", "/products/p-2", "/nothing/1", "/nothing/2"):
             await exchange(server.port, message("GET", path))
-        text = (await exchange(server.port, message("GET", "/metrics"))).body.decode()
+        text = (await exchange(server.ops_port, message("GET", "/metrics"))).body.decode()
     found = [line for line in text.splitlines() if line.startswith("http_request_duration_seconds_count")]
     assert (
         'http_request_duration_seconds_count{method="GET",route="/products/{product_id}",status="200"} 2.0'
@@ -198,8 +126,11 @@ async def test_metrics_count_requests_by_template_and_never_by_what_was_sent() -
 
 async def test_an_unready_process_says_why() -> None:
     async with running(InMemoryShop()) as server:
-        assert (await exchange(server.port, message("GET", "/readyz"))).json == {"status": "ok", "checks": {}}
+        assert (await exchange(server.ops_port, message("GET", "/readyz"))).json == {
+            "status": "ok",
+            "checks": {},
+        }
         server.health.drain()
-        reply = await exchange(server.port, message("GET", "/readyz"))
+        reply = await exchange(server.ops_port, message("GET", "/readyz"))
         assert reply.status == 503
         assert reply.json["checks"]["process"]["status"] == "unready"

@@ -6,6 +6,7 @@ from functools import partial
 import jwt
 import pytest
 
+from devservices.ports import choose_free
 from tests.commands import run_command
 
 SECRET = "s" * 32
@@ -45,19 +46,22 @@ async def test_a_database_that_does_not_answer_is_waited_for_and_then_told(words
     assert "Traceback" not in done.err
 
 
-async def test_a_taken_port_is_told_in_one_sentence(database_url: str) -> None:
+@pytest.mark.parametrize("name", ["API_PORT", "OPS_PORT"])
+async def test_a_taken_port_is_told_in_one_sentence(database_url: str, name: str) -> None:
     """And nothing was started."""
     server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    (free,) = choose_free(1)
+    taken = server.sockets[0].getsockname()[1]
     async with server:
         done = await app(
             DATABASE_URL=database_url,
             KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
             JWT_SECRET=SECRET,
-            API_PORT=str(port),
+            API_PORT=str(taken if name == "API_PORT" else free),
+            OPS_PORT=str(taken if name == "OPS_PORT" else free),
         )
     assert done.code == 1
-    assert str(port) in done.err.splitlines()[-1]
+    assert str(taken) in done.err.splitlines()[-1]
     assert "Traceback" not in done.err
 
 

@@ -21,7 +21,7 @@ def test_a_name_that_is_no_folder_of_its_own_is_refused(name: str) -> None:
 
 def test_ports_have_defaults_and_can_be_chosen() -> None:
     chosen = run_ports({"WORKER_PORT": "9001"})
-    assert (chosen.api, chosen.worker, chosen.platform) == (8000, 9001, 8002)
+    assert (chosen.api, chosen.worker, chosen.platform, chosen.ops) == (8000, 9001, 8002, 8003)
 
 
 @pytest.mark.parametrize("text", ["x", "0", "65536", "-1", "8000\n"])

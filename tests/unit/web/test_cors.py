@@ -87,7 +87,7 @@ async def test_another_origin_is_granted_nothing(origin: str) -> None:
         ("GET", "/orders", 401),
         ("GET", "/nothing", 404),
         ("PUT", "/orders", 405),
-        ("GET", "/livez", 200),
+        ("GET", "/docs", 200),
     ],
 )
 async def test_answers_and_problems_can_be_read_with_what_their_headers_say(

@@ -17,6 +17,7 @@ from kits.web.http_problems import HTTP_PROBLEMS
 from kits.web.problem_handlers import problem_handlers
 from kits.web.problems import Problems
 from kits.web.response_headers import SECURITY_HEADERS
+from kits.web.turns import Turns
 
 LAYERS = ["BodyLimit", "Methods", "RequestMetrics", "ResponseHeaders"]
 
@@ -57,7 +58,7 @@ async def ask(path: str = "/fine", handlers: Any = None) -> list[Any]:
     problems = Problems(HTTP_PROBLEMS)
     handlers = problem_handlers(problems) if handlers is None else handlers
     app = Litestar([fine, broken], exception_handlers=handlers, openapi_config=None, logging_config=None)
-    build_entrance(app, problems=problems, metrics=Metrics())
+    build_entrance(app, turns=Turns(), problems=problems, metrics=Metrics())
     return await answers_of(app, path)
 
 

@@ -1,0 +1,1 @@
+"""Orders beside floods of everything that a stranger can send (see `make abuse`)."""

@@ -1,0 +1,59 @@
+"""Answers to strangers take turns, so that those who have a name are not kept waiting by them."""
+
+import asyncio
+from collections import deque
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Turns:
+    """One turn per round of the event loop, first come, first served; nobody waits when nobody else asks."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._taken = False
+
+    async def mine(self) -> None:
+        """Wait for a turn."""
+        loop = asyncio.get_running_loop()
+        if not self._taken:
+            self._taken = True
+            loop.call_soon(self._next)
+            return
+        turn: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _next(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                asyncio.get_running_loop().call_soon(self._next)
+                return
+        self._taken = False
+
+
+class TakeTurns:
+    """ASGI middleware: an answer waits for its turn if it goes to nobody known, or is a refusal.
+
+    Whoever waits for an answer sends nothing else meanwhile. So a flood of open pages, probes, refused tokens
+    or rubbish gets as many answers as the loop makes rounds, and each round has room for all orders that
+    came: they never wait for turns. The connections bound how many wait.
+    """
+
+    def __init__(self, app: ASGIApp, turns: Turns) -> None:
+        self._app = app
+        self._turns = turns
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on at once, and its answer in its turn."""
+
+        async def send_in_turn(message: Message) -> None:
+            if message["type"] == "http.response.start" and (
+                scope.get("auth") is None or 400 <= message["status"] < 500
+            ):
+                await self._turns.mine()
+            await send(message)
+
+        await self._app(scope, receive, send_in_turn)

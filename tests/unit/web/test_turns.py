@@ -1,0 +1,83 @@
+"""Turns: strangers one per round of the loop, everybody known at once."""
+
+import asyncio
+from typing import Any
+
+from kits.web.turns import TakeTurns, Turns
+
+
+async def rounds(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_one_of_many_goes_on_in_each_round_in_the_order_of_asking() -> None:
+    turns, done = Turns(), []
+
+    async def ask(number: int) -> None:
+        await turns.mine()
+        done.append(number)
+
+    tasks = [asyncio.create_task(ask(number)) for number in range(5)]
+    counts = []
+    for _ in range(12):
+        before = len(done)
+        await rounds(1)
+        counts.append(len(done) - before)
+    assert done == [0, 1, 2, 3, 4]
+    assert max(counts) == 1
+    await asyncio.gather(*tasks)
+
+
+async def test_one_that_gave_up_costs_no_turn() -> None:
+    turns = Turns()
+    tasks = [asyncio.create_task(turns.mine()) for _ in range(50)]
+    await rounds(1)
+    for task in tasks[1:49]:
+        task.cancel()
+    await rounds(6)
+    assert tasks[49].done()
+
+
+async def test_after_a_crowd_nobody_waits() -> None:
+    turns = Turns()
+    await asyncio.gather(*(turns.mine() for _ in range(10)))
+    await rounds(2)
+    waiting = turns.mine()
+    try:
+        waiting.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("It waited for nobody.")
+
+
+async def answered(turns: Turns, status: int, *, known: bool) -> bool:
+    """Whether an answer is sent while others wait for a turn."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if known:
+            scope["auth"] = object()
+        await send({"type": "http.response.start", "status": status, "headers": []})
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    crowd = [asyncio.create_task(turns.mine()) for _ in range(5)]
+    await rounds(1)
+    request = asyncio.create_task(TakeTurns(app, turns)({"type": "http"}, None, send))  # type: ignore[arg-type]
+    await rounds(1)
+    at_once = bool(sent)
+    await asyncio.gather(request, *crowd)
+    assert sent
+    return at_once
+
+
+async def test_an_order_never_waits_for_a_turn_and_a_stranger_or_a_refusal_does() -> None:
+    turns = Turns()
+    assert await answered(turns, 202, known=True)
+    assert not await answered(turns, 200, known=False)
+    assert not await answered(turns, 401, known=False)
+    assert not await answered(turns, 422, known=True)
+    assert await answered(turns, 503, known=True)
