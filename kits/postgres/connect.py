@@ -10,7 +10,16 @@ from kits.postgres.parameters import connect_seconds, driver_options
 
 CONNECT_SECONDS = 5.0
 _COMMAND_SECONDS = 15
+_BOUND = "lock_timeout"
+# One of our bounds for all of them, by a question that needs no prepared statement.
+_IS_IN_FORCE = "SELECT 1 / (current_setting('{name}')::interval = '{value} ms'::interval)::int"
 _NEXT_HOST = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched)
+
+
+class SessionSettingsLostError(asyncpg.InterfaceError):  # type: ignore[misc]
+    """What stands between us and the server does not pass on the settings that bound our waits."""
+
+    code = "session_settings_lost"
 
 
 async def connect(address: DatabaseAddress, *, application_name: str, session: Mapping[str, str]) -> Any:
@@ -21,6 +30,7 @@ async def connect(address: DatabaseAddress, *, application_name: str, session: M
     `session` are settings of ours; those that the address itself sets in `options` stay as it says.
 
     Raises:
+        SessionSettingsLostError: a pooler keeps our bounds from the server.
         OSError, asyncpg.PostgresError, asyncpg.InternalClientError, asyncpg.InterfaceError: of the last host.
     """
     options = {
@@ -32,6 +42,13 @@ async def connect(address: DatabaseAddress, *, application_name: str, session: M
         "command_timeout": _COMMAND_SECONDS,
         "server_settings": _server_settings(address, application_name, session),
     }
+    connection = await _first_that_answers(address, options)
+    if _BOUND in session and _BOUND not in address.own_settings:
+        await _see_that_it_is_in_force(connection, session[_BOUND])
+    return connection
+
+
+async def _first_that_answers(address: DatabaseAddress, options: Mapping[str, Any]) -> Any:
     failed: Exception = OSError("no host was tried")
     for wanted in _rounds(address.parameters.get("target_session_attrs")):
         for host in address.hosts or (None,):
@@ -40,6 +57,17 @@ async def connect(address: DatabaseAddress, *, application_name: str, session: M
             except _NEXT_HOST as error:
                 failed = error
     raise failed
+
+
+async def _see_that_it_is_in_force(connection: Any, value: str) -> None:
+    try:
+        await connection.execute(_IS_IN_FORCE.format(name=_BOUND, value=value))
+    except asyncpg.DivisionByZeroError:
+        connection.terminate()
+        raise SessionSettingsLostError(f"{_BOUND} is not in force") from None
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 def _rounds(wanted: str | None) -> tuple[str | None, ...]:

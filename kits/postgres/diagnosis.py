@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from kits.postgres.connect import SessionSettingsLostError
 from kits.postgres.errors import sqlstate
 
 DATABASE_ERRORS = (
@@ -27,6 +28,10 @@ class Diagnosis(NamedTuple):
     lasting: bool = True
 
 
+_POOLER = Diagnosis(
+    "is reached through a pooler that does not pass on the settings of our sessions (PgBouncer)",
+    "connect to PostgreSQL itself (README: behind a pooler)",
+)
 _BY_STATE = {
     "28P01": Diagnosis("refuses this user and password", "correct them in the address"),
     "28000": Diagnosis(
@@ -35,10 +40,7 @@ _BY_STATE = {
     ),
     "3D000": Diagnosis("is not there", "create it (CREATE DATABASE), or correct its name in the address"),
     "42501": Diagnosis("may not be used by this role", "let its owner GRANT CONNECT ON DATABASE to the role"),
-    "08P01": Diagnosis(
-        "is reached through a pooler that refuses the settings of our sessions (PgBouncer)",
-        "connect to PostgreSQL itself",
-    ),
+    "08P01": _POOLER,
     "53300": Diagnosis(
         "has no free connection for this role",
         "raise max_connections or the role's CONNECTION LIMIT, or lower DATABASE_POOL_SIZE",
@@ -50,6 +52,7 @@ _SETTINGS = {"22023", "42704", "55P02", "42602", "42601"}
 _BAD_SETTING = Diagnosis("refuses a setting in `options`", "correct it in the address")
 _NO_TLS = Diagnosis("does not speak TLS, which `sslmode` demands", "enable it there, or correct `sslmode`")
 _BY_TYPE: Mapping[type[BaseException], Diagnosis] = {
+    SessionSettingsLostError: _POOLER,
     asyncpg.TargetServerAttributeNotMatched: Diagnosis(
         "has no host that is what `target_session_attrs` asks for",
         "promote one, or correct it",
