@@ -18,6 +18,7 @@ from typing import Sequence
 from devservices.bootstrap_checks import (
     NEWEST,
     OLDEST,
+    place_problem,
     platform_problem,
     python_problem,
     space_problem,
@@ -113,6 +114,7 @@ def refuse_what_cannot_work() -> None:
         platform_problem(platform.system(), platform.machine(), libc),
         venv_problem(has_venv, sys.version_info[:2]),
         space_problem(space, ROOT),
+        place_problem(ROOT),
     ):
         if problem:
             raise SetupError(problem)

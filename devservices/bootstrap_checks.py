@@ -47,3 +47,10 @@ def space_problem(free_bytes: int, place: str) -> Optional[str]:
             NEEDED_BYTES / 1e9, free_bytes / 1e9, place
         )
     )
+
+
+def place_problem(root: str) -> Optional[str]:
+    """Why nothing can be set up at this place, or None."""
+    if ":" not in root and root.isprintable():
+        return None
+    return "The path of this folder has a ':' or a control character, which ends search paths: rename it."

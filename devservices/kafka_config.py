@@ -1,7 +1,6 @@
 """Settings of a single development broker (KRaft: broker and controller in one process)."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from devservices.kafka_security import PLAIN
 from devservices.ports import LOOPBACK
@@ -16,16 +15,18 @@ JVM_OPTIONS = (
     "--sun-misc-unsafe-memory-access=allow",
     "-Djava.awt.headless=true",
 )
+DATA = "data"
+LOG4J_FILE = "log4j2.properties"
 LOG4J = """\
 status = error
 rootLogger.level = info
 rootLogger.appenderRef.file.ref = file
 appender.file.type = RollingFile
 appender.file.name = file
-appender.file.fileName = {log}
-appender.file.filePattern = {log}.%i
+appender.file.fileName = broker.log
+appender.file.filePattern = broker.log.%i
 appender.file.layout.type = PatternLayout
-appender.file.layout.pattern = %d{{ISO8601}} %p %c{{1}} %m%n
+appender.file.layout.pattern = %d{ISO8601} %p %c{1} %m%n
 appender.file.policies.type = SizeBasedTriggeringPolicy
 appender.file.policies.size = 20MB
 appender.file.strategy.type = DefaultRolloverStrategy
@@ -34,7 +35,6 @@ appender.file.strategy.max = 2
 
 
 def server_properties(
-    data: Path,
     listeners: Mapping[str, int],
     controller_port: int,
     session_timeout_ms: int,
@@ -58,7 +58,8 @@ def server_properties(
         ),
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
-        "log.dirs": str(data),
+        # Relative to the working directory: in an absolute path a comma would begin another folder.
+        "log.dirs": DATA,
         "auto.create.topics.enable": "false",
         "num.partitions": "3",
         "offsets.topic.num.partitions": "5",
@@ -84,8 +85,16 @@ def server_properties(
 
 
 def as_properties(values: Mapping[str, str]) -> str:
-    """The text of a Java properties file."""
-    return "".join(f"{key}={value}\n" for key, value in values.items())
+    """The text of a Java properties file, which is read as Latin-1: ASCII, with escapes for the rest."""
+    return "".join(f"{key}={_escaped(value)}\n" for key, value in values.items())
+
+
+def _escaped(value: str) -> str:
+    escaped = value.replace("\\", "\\\\")
+    units = escaped.encode("utf-16-be", "surrogatepass")
+    codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+    text = "".join(chr(code) if 0x20 <= code < 0x7F else f"\\u{code:04x}" for code in codes)
+    return f"\\{text}" if text.startswith(" ") else text
 
 
 def _addresses(ports: Mapping[str, int]) -> str:

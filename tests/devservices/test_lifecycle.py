@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from devservices import state, throwaway
 from devservices.instance import ROOT, Instance
+from devservices.kafka import mark_of
 from devservices.processes import current, find_by_argument
 from devservices.stack import Stack
 from tests.waiting import patient
@@ -163,7 +164,7 @@ def test_two_ups_at_once_give_one_set_of_servers(neighbour: Stack) -> None:
     both = [subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(timeout=patient(120)) for process in both] == [0, 0]
     place = neighbour.instance.directory
-    assert len(list(find_by_argument(str(place / "kafka" / "server.properties")))) == 1
+    assert len(list(find_by_argument(mark_of(place / "kafka")))) == 1
     assert neighbour.postgres.is_running()
 
 
