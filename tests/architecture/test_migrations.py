@@ -16,6 +16,7 @@ from alembic.config import Config
 
 from tests.architecture.migration_sql import breaks, histories, migrations, statements_of, unqualified
 from tests.architecture.source import ROOT
+from tests.waiting import patient
 
 MESSAGES = [
     "notes of an order",
@@ -49,7 +50,9 @@ def test_a_new_step_made_from_the_template_passes_the_checks(history: str, tmp_p
     assert len(paths) == len(MESSAGES)
     for check in (["check"], ["format", "--check"]):
         ruff = [str(Path(sys.executable).with_name("ruff")), *check, "--no-cache", *paths]
-        done = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            ruff, cwd=tmp_path, capture_output=True, text=True, timeout=patient(60), check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 

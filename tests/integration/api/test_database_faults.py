@@ -29,7 +29,7 @@ from tests.conftest import RUN_ID, execute
 from tests.fakes import FakeProducer
 from tests.integration.api.raw import Reply, exchange, message
 from tests.unit.api.in_memory_shop import SECRET, a_token
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 DATABASE = f"faults_{RUN_ID}"
 ROLE = f"shop_{RUN_ID}"
@@ -167,9 +167,12 @@ async def running(url: str) -> AsyncIterator[tuple[tuple[int, int], Container]]:
     serving = asyncio.create_task(
         serve(create_app(container), host="127.0.0.1", port=0, stop=stop, ready=listening.set_result, ops=ops)
     )
-    yield (await asyncio.wait_for(listening, 30), await asyncio.wait_for(operating, 30)), container
+    yield (
+        (await asyncio.wait_for(listening, patient(60)), await asyncio.wait_for(operating, patient(60))),
+        container,
+    )
     stop.set()
-    await asyncio.wait_for(serving, 60)
+    await asyncio.wait_for(serving, patient(60))
 
 
 @pytest_asyncio.fixture(loop_scope="module")
