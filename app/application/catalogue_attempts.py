@@ -1,18 +1,15 @@
 """Use cases: work on the catalogue is done again until its outcome is certain."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from app.application.errors import StorageBusyError, StorageConflictError, StorageUnavailableError
-from kits.observability.logs import get_logger
-from kits.resilience.retry import Backoff
+import stamina
 
-log = get_logger(__name__)
+from app.application.errors import StorageBusyError, StorageConflictError, StorageUnavailableError
 
 T = TypeVar("T")
 TRIES = 8
-_BACKOFF = Backoff(base_seconds=0.1, cap_seconds=2.0)
+_WORTH_ANOTHER_TRY = (StorageBusyError, StorageConflictError, StorageUnavailableError)
 
 
 async def attempt(work: Callable[[], Awaitable[T]]) -> T:
@@ -24,10 +21,7 @@ async def attempt(work: Callable[[], Awaitable[T]]) -> T:
         StorageUnavailableError: the outcome of the last try is unknown.
         StorageBusyError, StorageConflictError: nothing of it was committed.
     """
-    for number in range(1, TRIES):
-        try:
-            return await work()
-        except (StorageBusyError, StorageConflictError, StorageUnavailableError) as error:
-            log.warning("catalogue_work_repeated", attempt=number, reason=error.code, action="none, it waits")
-            await asyncio.sleep(_BACKOFF.wait_seconds(number))
-    return await work()
+    tries = stamina.AsyncRetryingCaller(
+        attempts=TRIES, timeout=None, wait_initial=0.1, wait_jitter=0.1, wait_max=2.0
+    )
+    return await tries.on(_WORTH_ANOTHER_TRY)(work)

@@ -6,6 +6,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any, Literal, cast
 
 import msgspec
+import stamina
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
@@ -61,6 +62,7 @@ def configure_logging(
         sink = _file_handler(settings.file)
         sink.setFormatter(_formatter("json", shared))
         handlers.append(sink)
+    stamina.instrumentation.set_on_retry_hooks([_tell_of_retry])
     logging.basicConfig(level=_THIRD_PARTY, handlers=handlers, force=True)
     for name in ("app", "worker", "contracts", "kits"):
         logging.getLogger(name).setLevel(threshold)
@@ -71,6 +73,18 @@ def configure_logging(
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         cache_logger_on_first_use=True,
+    )
+
+
+def _tell_of_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    # The library's own line has no action, and shows the arguments.
+    get_logger(__name__).warning(
+        "work_repeated",
+        work=details.name,
+        attempt=details.retry_num,
+        reason=getattr(details.caused_by, "code", None) or type(details.caused_by).__name__,
+        again_in_seconds=round(details.wait_for, 2),
+        action="none, it is tried again",
     )
 
 

@@ -1,9 +1,9 @@
 """PostgreSQL migrations: brings one history to its head, one migrator at a time."""
 
-import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
+import stamina
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -18,15 +18,18 @@ from kits.postgres.diagnosis import diagnose_statement
 from kits.postgres.errors import Fault, fault_of, sqlstate
 from kits.postgres.identifiers import quoted
 from kits.postgres.version_table import adopt, follow
-from kits.resilience.retry import Backoff
 
 log = get_logger(__name__)
 
 _TRIES = 5
-_AGAIN = Backoff(base_seconds=0.2, cap_seconds=3.0)
 _INI = Path(__file__).resolve().parents[2] / "alembic.ini"
 _LOST = {Fault.RUN_AGAIN, Fault.BUSY}
 _TAKEN = {"42P07", "42710"}
+
+
+def _lost_a_lock(error: Exception) -> bool:
+    """Whether a running build was faster this time."""
+    return isinstance(error, DBAPIError) and fault_of(error) in _LOST
 
 
 class MigrationRefusedError(Exception):
@@ -61,16 +64,13 @@ class History:
             MigrationRefusedError: a right is missing, a name is taken, it is not a UTF-8 database, or the
                 locks were lost each time.
         """
-        for attempt in range(_TRIES):
-            try:
-                return await self._migrate(engine)
-            except DBAPIError as error:
-                if fault_of(error) not in _LOST or attempt == _TRIES - 1:
-                    raise self._meaning_of(error) from error
-                wait = _AGAIN.wait_seconds(attempt)
-                log.warning("migration_lost_a_lock", again_in_seconds=round(wait, 2), action="none yet")
-                await asyncio.sleep(wait)
-        raise AssertionError("the last try either returns or raises")
+        tries = stamina.AsyncRetryingCaller(
+            attempts=_TRIES, timeout=None, wait_initial=0.2, wait_jitter=0.2, wait_max=3.0
+        )
+        try:
+            return await tries.on(_lost_a_lock)(self._migrate, engine)
+        except DBAPIError as error:
+            raise self._meaning_of(error) from error
 
     async def _migrate(self, engine: AsyncEngine) -> str:
         schema = self._tables.schema

@@ -1,12 +1,13 @@
 """Migrating beside a build that is at work."""
 
+from collections.abc import Iterator
+
 import pytest
+import stamina
 from sqlalchemy.exc import DBAPIError
 
-from kits.postgres import migrations
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History, MigrationRefusedError
-from kits.resilience.retry import Backoff
 
 
 class LostError(Exception):
@@ -28,9 +29,10 @@ class Unlucky(History):
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No long pauses between tries."""
-    monkeypatch.setattr(migrations, "_AGAIN", Backoff(base_seconds=0.001, cap_seconds=0.001))
+def hurry() -> Iterator[None]:
+    """No pauses between tries."""
+    with stamina.set_testing(True, attempts=99, cap=True):
+        yield
 
 
 async def test_a_migration_that_lost_a_deadlock_is_tried_again(empty_database_url: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import stamina
 import structlog
 from structlog.testing import capture_logs
 
@@ -175,3 +176,23 @@ def test_a_tally_looks_like_a_counter_and_each_label_counts_for_itself() -> None
     text = metrics.render()
     assert b"# HELP events_total Events.\n# TYPE events_total counter\nevents_total 1.0" in text
     assert b'answers_total{outcome="accepted"} 3.0\nanswers_total{outcome="rejected"} 1.0' in text
+
+
+async def test_work_that_is_tried_again_is_told_with_its_reason_and_without_its_arguments(
+    log_file: Path,
+) -> None:
+    """The retrying library's own line has no action, and shows what the work was called with."""
+    configure_logging(process="api", settings=LogSettings(file=str(log_file)))
+    failures = [ConnectionError("hunter2")]
+
+    async def work(secret: str) -> str:
+        if failures:
+            raise failures.pop()
+        return secret
+
+    with stamina.set_testing(True, attempts=2):
+        assert await stamina.AsyncRetryingCaller().on(ConnectionError)(work, "hunter2") == "hunter2"
+    told = log_file.read_text()
+    (line,) = [json.loads(text) for text in told.splitlines()]
+    assert (line["event"], line["reason"], line["attempt"]) == ("work_repeated", "ConnectionError", 1)
+    assert "hunter2" not in told
