@@ -15,6 +15,7 @@ ALWAYS = (
     "unauthenticated",
     "invalid_token",
     "rate_limited",
+    "overloaded",
     "internal_error",
     "storage_unavailable",
     "storage_busy",
@@ -68,7 +69,6 @@ CREATE_ORDER = Operation(
         "event_too_large",
         "idempotency_key_in_use",
         "idempotency_key_reused",
-        "overloaded",
         *ALWAYS,
     ),
 )

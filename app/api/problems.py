@@ -93,8 +93,9 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
     _kind(
         503,
         "storage_unavailable",
-        "The database is away",
-        "Whether the request was done is unknown. Look, or send it again after `Retry-After` seconds.",
+        "The database cannot be used now",
+        "It is away, read-only, or lacks a table or a right: `detail` says it. If it went away meanwhile, it "
+        "is unknown whether the request was done. Look, or send it again after `Retry-After` seconds.",
         1,
     ),
     _kind(

@@ -5,7 +5,7 @@ from app.api.order_docs import IF_NONE_MATCH, UNCHANGED
 from app.api.schemas import ProductBody, ProductPage, ProductQuery
 from kits.web.openapi import Answer, Link, Operation
 
-_ALWAYS = ("internal_error", "storage_unavailable", "storage_busy")
+_ALWAYS = ("internal_error", "overloaded", "storage_unavailable", "storage_busy")
 
 LIST_PRODUCTS = Operation(
     summary="List the products",
