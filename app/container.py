@@ -75,16 +75,15 @@ class DatabaseContainer(containers.DeclarativeContainer):
     """What the commands need that only touch the database."""
 
     settings = providers.Dependency(instance_of=DatabaseCommandSettings)
+    _database = settings.provided.database
     engine = providers.Singleton(
         create_engine,
-        settings.provided.database.url,
+        _database.url,
         application_name=_CLIENT_ID,
-        pool_size=settings.provided.database.pool_size,
-        schemas=providers.Dict({DECLARED_SCHEMA: settings.provided.database.schema}),
+        pool_size=_database.pool_size,
+        schemas=providers.Dict({DECLARED_SCHEMA: _database.schema}),
     )
-    history = providers.Singleton(
-        History, "app", schema=settings.provided.database.schema, made=(shop, outbox_tables)
-    )
+    history = providers.Singleton(History, "app", schema=_database.schema, made=(shop, outbox_tables))
     database_check = providers.Factory(DatabaseHealth, engine, history, migrate_command=MIGRATE_COMMAND)
     new_id = providers.Object(_new_id)
     catalogue = providers.Singleton(SqlCatalogue, engine)
@@ -98,9 +97,8 @@ class Container(containers.DeclarativeContainer):
     """Everything that serving needs; nothing is contacted until `lifecycle().start()`."""
 
     settings = providers.Dependency(instance_of=AppSettings)
-    history = providers.Singleton(
-        History, "app", schema=settings.provided.database.schema, made=(shop, outbox_tables)
-    )
+    _database = settings.provided.database
+    history = providers.Singleton(History, "app", schema=_database.schema, made=(shop, outbox_tables))
     metrics = providers.Singleton(Metrics)
     app_metrics = providers.Singleton(AppMetrics, metrics)
     new_id = providers.Object(_new_id)
@@ -108,14 +106,14 @@ class Container(containers.DeclarativeContainer):
     # Each kind of work has connections of its own: none can take those that another one needs.
     _pool = providers.Factory(
         create_engine,
-        settings.provided.database.url,
+        _database.url,
         application_name=_CLIENT_ID,
-        schemas=providers.Dict({DECLARED_SCHEMA: settings.provided.database.schema}),
+        schemas=providers.Dict({DECLARED_SCHEMA: _database.schema}),
     )
-    engine = providers.Singleton(_pool, pool_size=settings.provided.database.pool_size)
-    change_engine = providers.Singleton(_pool, pool_size=settings.provided.database.pool_size)
+    engine = providers.Singleton(_pool, pool_size=_database.pool_size)
+    change_engine = providers.Singleton(_pool, pool_size=_database.pool_size)
     read_engine = providers.Singleton(
-        _pool, pool_size=settings.provided.database.read_pool_size, wait_seconds=_READ_WAIT_SECONDS
+        _pool, pool_size=_database.read_pool_size, wait_seconds=_READ_WAIT_SECONDS
     )
     background_engine = providers.Singleton(_pool, pool_size=_BACKGROUND_CONNECTIONS)
     health_engine = providers.Singleton(_pool, pool_size=1)
@@ -191,12 +189,14 @@ class Container(containers.DeclarativeContainer):
         transactions,
         app_metrics,
         time_to_live=providers.Factory(timedelta, seconds=settings.provided.order.ttl_seconds),
+        max_open_orders=settings.provided.max_open_orders,
     )
     order_intake = providers.Singleton(
         OrderIntake,
         order_facade.provided.create_orders,
         providers.Factory(HeldRows, transactions),
         queue_size=settings.provided.intake.queue_size,
+        one_batch_per_customer=providers.Callable(bool, settings.provided.max_open_orders),
     )
     changes = providers.Singleton(SqlTransactions, change_engine, event_bus, outbox.provider)
     order_life = providers.Singleton(OrderLife, changes, app_metrics)

@@ -164,6 +164,8 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     cors: CorsSettings = CorsSettings()
     intake: IntakeSettings = IntakeSettings()
     order: OrderSettings = OrderSettings()
+    max_open_orders: NoneOrMore = 0
+    """Orders of one customer that may wait for their payment at a time; 0: no limit."""
     outbox: OutboxSettings = OutboxSettings()
     log: LogSettings = LogSettings()
 

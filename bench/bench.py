@@ -99,6 +99,7 @@ def environment_of(addresses: Mapping[str, str], secret: str) -> dict[str, str]:
         **caller,
         **addresses,
         "ENV_FILE": os.devnull,
+        "MAX_OPEN_ORDERS": "0",
         "JWT_SECRET": secret,
         "JWT_ISSUER": ISSUER,
         "JWT_AUDIENCE": AUDIENCE,

@@ -137,6 +137,7 @@ class System:
             **kept,
             MARK: self._name,
             "ENV_FILE": os.devnull,
+            "MAX_OPEN_ORDERS": "0",
             "DATABASE_URL": url._replace(netloc=netloc).geturl(),
             "KAFKA_BOOTSTRAP_SERVERS": f"{LOOPBACK}:{self.proxies['kafka'].port}",
             "DATA_PLATFORM_URL": f"http://{LOOPBACK}:{self.proxies[PLATFORM].port}",

@@ -64,6 +64,7 @@ CREATE_ORDER = Operation(
         "coupon_expired",
         "coupon_not_applicable",
         "coupon_exhausted",
+        "too_many_open_orders",
         "order_refused",
         "storage_refused",
         "event_too_large",

@@ -91,6 +91,14 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
         "An `Idempotency-Key` names one request and its body for 24 hours. Take a new one.",
     ),
     _kind(
+        429,
+        "too_many_open_orders",
+        "Too many orders wait for their payment",
+        "As many as `limit` orders of this customer hold stock unpaid. Nothing was ordered: pay or cancel "
+        "one of them, or wait until one expires.",
+        60,
+    ),
+    _kind(
         503,
         "storage_unavailable",
         "The database cannot be used now",

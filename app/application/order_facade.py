@@ -22,10 +22,18 @@ log = get_logger(__name__)
 class OrderFacade:
     """The door to the shop's one transaction: stock, order, coupon, save, event."""
 
-    def __init__(self, transactions: Transactions, metrics: AppMetrics, *, time_to_live: timedelta) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        metrics: AppMetrics,
+        *,
+        time_to_live: timedelta,
+        max_open_orders: int = 0,
+    ) -> None:
         self._transactions = transactions
         self._metrics = metrics
         self._time_to_live = time_to_live
+        self._max_open_orders = max_open_orders
 
     async def create_orders(self, commands: Sequence[CreateOrder]) -> list[Outcome]:
         """Create all that the shop accepts, in one transaction; the outcomes stand in the commands' order.
@@ -91,7 +99,13 @@ class OrderFacade:
             asked = {pair for pair in asked if (COUPON, pair[0]) not in held}
         products = await uow.products.lock(ids)
         coupons = await uow.coupons.lock(asked) if asked else {}
-        return Checkout(products, coupons, await uow.now(), self._time_to_live, held)
+        checkout = Checkout(products, coupons, await uow.now(), self._time_to_live, held)
+        if self._max_open_orders:
+            checkout.max_open_orders = self._max_open_orders
+            checkout.open_orders.update(
+                await uow.orders.count_pending({command.customer_id for command in commands})
+            )
+        return checkout
 
 
 async def _save(checkout: Checkout, uow: UnitOfWork) -> None:

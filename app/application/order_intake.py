@@ -38,6 +38,9 @@ class OrderIntake:
     Nothing is kept in memory beyond `queue_size` commands. A caller that goes away does not cancel its
     transaction.
 
+    `one_batch_per_customer`: of two orders of a customer that run at a time none would count the other. They
+    share a transaction, or the second one waits for the first.
+
     A row that another session holds (a product, a coupon) is no fault of the database. The commands that name
     it wait in a lane of their own, which asks again and again whether it is free. Then they go on; after 3 s
     they get a RowHeldError. The others go on without them.
@@ -51,6 +54,7 @@ class OrderIntake:
         batch_size: int = 64,
         transactions: int = 2,
         queue_size: int = 2000,
+        one_batch_per_customer: bool = False,
         lane_size: int = 256,
         lane_seconds: float = 3.0,
     ) -> None:
@@ -61,6 +65,8 @@ class OrderIntake:
         self._queue: deque[WaitingOrder] = deque()
         self._lane = HeldLane(rows, size=lane_size, patience_seconds=lane_seconds)
         self._lane_task: asyncio.Task[None] | None = None
+        self._one_batch_per_customer = one_batch_per_customer
+        self._customers: set[str] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._keys: set[tuple[str, str]] = set()
@@ -111,10 +117,10 @@ class OrderIntake:
     def _pump(self) -> None:
         self._pump_is_due = False
         loop = asyncio.get_running_loop()
-        while self._queue and self._may_begin(loop.time()):
+        while self._queue and self._may_begin(loop.time()) and (batch := self._next_batch()):
             self._last_began = loop.time()
             loop.call_later(_SLOW_SECONDS, self._pump_soon)
-            task = asyncio.create_task(self._run(self._next_batch()), name="order-intake-batch")
+            task = asyncio.create_task(self._run(batch), name="order-intake-batch")
             self._running.add(task)
             task.add_done_callback(self._ended)
 
@@ -128,8 +134,23 @@ class OrderIntake:
     def _next_batch(self) -> list[WaitingOrder]:
         share = math.ceil((len(self._queue) + self._in_flight) / self._transactions)
         size = min(self._batch_size, len(self._queue), share if share > _SMALL_BATCH else self._batch_size)
-        self._in_flight += size
-        return [self._queue.popleft() for _ in range(size)]
+        if self._one_batch_per_customer:
+            batch = self._of_customers_without_batch(size)
+        else:
+            batch = [self._queue.popleft() for _ in range(size)]
+        self._in_flight += len(batch)
+        return batch
+
+    def _of_customers_without_batch(self, size: int) -> list[WaitingOrder]:
+        batch: list[WaitingOrder] = []
+        passed_over: list[WaitingOrder] = []
+        while self._queue and len(batch) < size:
+            waiting = self._queue.popleft()
+            busy = waiting.command.customer_id in self._customers
+            (passed_over if busy else batch).append(waiting)
+        self._queue.extendleft(reversed(passed_over))
+        self._customers.update(waiting.command.customer_id for waiting in batch)
+        return batch
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -146,6 +167,7 @@ class OrderIntake:
                 self._end(self._drained(), error)
         finally:
             self._in_flight -= len(batch)
+            self._customers.difference_update(waiting.command.customer_id for waiting in batch)
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, RowHeldError):
                 self._set_aside(waiting, outcome)

@@ -32,6 +32,10 @@ class OrderRepository(Protocol):
         """Those of the orders that exist, by id."""
         ...
 
+    async def count_pending(self, customer_ids: Iterable[str]) -> Mapping[str, int]:
+        """How many PENDING orders each of these customers has; those with none are left out."""
+        ...
+
     async def lock(self, order_ids: Iterable[str]) -> Mapping[str, Order]:
         """Those of the orders that exist, by id; their rows locked in ascending id order."""
         ...

@@ -37,6 +37,18 @@ class OutOfStockError(OrderError):
         )
 
 
+class TooManyOpenOrdersError(OrderError):
+    """So many orders of the customer wait for their payment that no further one may hold stock; `limit`."""
+
+    code = "too_many_open_orders"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} orders wait for their payment already: pay or cancel one, or let one expire.",
+            limit=limit,
+        )
+
+
 class MixedCurrenciesError(OrderError):
     """The products of one order are priced in different currencies."""
 

@@ -67,6 +67,7 @@ orders = Table(
     CheckConstraint("status IN ('PENDING', 'PAID', 'FULFILLED', 'CANCELLED', 'EXPIRED')", "status"),
     CheckConstraint("discount BETWEEN 0 AND subtotal AND total = subtotal - discount", "amounts"),
     Index("ix_orders_customer_id_id", "customer_id", "id"),
+    Index("ix_orders_pending_customer_id", "customer_id", postgresql_where=text("status = 'PENDING'")),
     Index("ix_orders_pending_expires_at", "expires_at", postgresql_where=text("status = 'PENDING'")),
 )
 

@@ -1,6 +1,7 @@
 """PostgreSQL migrations: brings one history to its head, one migrator at a time."""
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import stamina
@@ -14,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kits.observability.logs import get_logger
 from kits.postgres.catalogue import Tables, look_up, refusal
-from kits.postgres.diagnosis import diagnose_statement
-from kits.postgres.errors import Fault, fault_of, sqlstate
+from kits.postgres.concurrent_indexes import build_indexes
+from kits.postgres.diagnosis import CONNECTION_ERRORS, diagnose_statement
+from kits.postgres.errors import Fault, fault_of, server_message, sqlstate
 from kits.postgres.identifiers import quoted
 from kits.postgres.version_table import adopt, follow
 
@@ -59,6 +61,7 @@ class History:
         Two migrators wait for each other (advisory lock). A migration that fails changes nothing; one that
         lost against the work of a running build (deadlock, lock timeout) is tried again, at most 5 times. A
         database that a newer build has migrated stays as it is: this build runs on it (rolling deploys).
+        Indexes that the migrations ask for as `CONCURRENT_INDEXES` are built afterwards, if they are missing.
 
         Raises:
             MigrationRefusedError: a right is missing, a name is taken, it is not a UTF-8 database, or the
@@ -68,9 +71,12 @@ class History:
             attempts=_TRIES, timeout=None, wait_initial=0.2, wait_jitter=0.2, wait_max=3.0
         )
         try:
-            return await tries.on(_lost_a_lock)(self._migrate, engine)
+            head = await tries.on(_lost_a_lock)(self._migrate, engine)
         except DBAPIError as error:
             raise self._meaning_of(error) from error
+        if head == self.head():
+            await self._build_indexes(engine)
+        return head
 
     async def _migrate(self, engine: AsyncEngine) -> str:
         schema = self._tables.schema
@@ -122,6 +128,14 @@ class History:
         if at and at not in self._known:
             return ""
         return f"The schema {schema} is at {at or 'nothing'}: run `python -m {self._section} migrate`."
+
+    async def _build_indexes(self, engine: AsyncEngine) -> None:
+        asked = [getattr(step.module, "CONCURRENT_INDEXES", ()) for step in self._script.walk_revisions()]
+        try:
+            await build_indexes(engine, self._tables.schema, chain.from_iterable(asked))
+        except CONNECTION_ERRORS as error:
+            told = f"An index was not built ({server_message(error) or type(error).__name__})"
+            raise MigrationRefusedError(f"{told}; all else is done: repeat the command.") from error
 
     def _upgrade(self, connection: Connection, former: str) -> None:
         names = {"version_table": self._tables.version, "schema": self._tables.schema}

@@ -15,7 +15,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
 STRUCTS = (TokenCommandSettings, DatabaseCommandSettings, AppSettings, LedgerSettings, WorkerSettings)
 OF_DEVSERVICES = {"PLATFORM_PORT"}
 SHOWN_FILLED = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_URL"}
-SHOWN_BETTER = {"MAX_CONNECTIONS_PER_ADDRESS"}
+SHOWN_BETTER = {"MAX_CONNECTIONS_PER_ADDRESS", "MAX_OPEN_ORDERS"}
 
 
 def example() -> dict[str, str]:

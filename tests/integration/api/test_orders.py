@@ -12,7 +12,7 @@ from app.application.errors import (
     StorageRefusedError,
     StorageUnavailableError,
 )
-from app.domain.errors import CouponExhaustedError, CouponExpiredError
+from app.domain.errors import CouponExhaustedError, CouponExpiredError, TooManyOpenOrdersError
 from kits.observability.traces import trace_id
 from tests.integration.api.conftest import Shop
 from tests.integration.api.raw import message
@@ -85,6 +85,7 @@ async def test_too_few_pieces_name_the_product_and_what_is_left(shop: Shop) -> N
     [
         (CouponExpiredError("It is over.", coupon="A"), 422, "coupon_expired", None),
         (CouponExhaustedError("It is used up.", coupon="A"), 409, "coupon_exhausted", None),
+        (TooManyOpenOrdersError(50), 429, "too_many_open_orders", "60"),
         (StorageUnavailableError("The database is away."), 503, "storage_unavailable", "1"),
         (StorageConflictError("Busy."), 503, "storage_conflict", "1"),
         (StorageBusyError("Too slow."), 503, "storage_busy", "1"),

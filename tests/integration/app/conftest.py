@@ -86,7 +86,11 @@ def shop(engine: AsyncEngine, publisher: FakePublisher) -> Shop:
 
 
 def a_shop(
-    engine: AsyncEngine, publisher: FakePublisher, *, time_to_live: timedelta = timedelta(minutes=15)
+    engine: AsyncEngine,
+    publisher: FakePublisher,
+    *,
+    time_to_live: timedelta = timedelta(minutes=15),
+    max_open_orders: int = 0,
 ) -> Shop:
     """A shop on this engine."""
     contracts = OrderContracts(lambda: str(uuid7()))
@@ -95,5 +99,5 @@ def a_shop(
         engine, EventBus([listener]), partial(SqlOutbox, lease_seconds=LEASE_SECONDS)
     )
     metrics = AppMetrics(Metrics())
-    facade = OrderFacade(transactions, metrics, time_to_live=time_to_live)
+    facade = OrderFacade(transactions, metrics, time_to_live=time_to_live, max_open_orders=max_open_orders)
     return Shop(engine, publisher, transactions, facade, OrderLife(transactions, metrics))
