@@ -53,8 +53,8 @@ chaos: setup  ## break everything while orders flow, 10 minutes (MINUTES=60, SEE
 bench: setup  ## measure intake and drain on real servers, 10 minutes (ONLY=intake or ONLY=drain; FULL=1: all of it)
 	@$(ISOLATED) $(PYTHON) -m bench $(ONLY) $(if $(FULL),--full)
 
-abuse: setup  ## floods of all that strangers can send beside 20 orders/s, 5 minutes (SECONDS=60)
-	@$(ISOLATED) $(PYTHON) -m bench.abuse $(if $(SECONDS),--seconds $(SECONDS))
+abuse: setup  ## floods of all that strangers can send beside 20 orders/s, 5 minutes (SECONDS=60, ONLY=metrics)
+	@$(ISOLATED) $(PYTHON) -m bench.abuse $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only "$(ONLY)")
 
 up: setup-run  ## start PostgreSQL and Kafka (they stay when the shell is closed)
 	@$(SERVICES) up

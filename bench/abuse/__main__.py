@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Flood; 0 when every legitimate order was accepted, whatever the speed; 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.abuse", description="Orders beside floods.")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long the floods last (default 300)")
+    parser.add_argument("--only", metavar="FLOOD", help="one kind alone, for example metrics")
     parser.add_argument("--seed", type=int, default=secrets.randbits(31), help="repeat the orders of a run")
     options = parser.parse_args(arguments)
     began = time.monotonic()
@@ -26,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"[{time.monotonic() - began:4.0f} s] {line}", file=sys.stderr, flush=True)
 
     try:
-        report = asyncio.run(run_abuse(AbusePlan(seconds=options.seconds), seed=options.seed, say=say))
+        report = asyncio.run(
+            run_abuse(AbusePlan(seconds=options.seconds, only=options.only), seed=options.seed, say=say)
+        )
     except DevServicesError as error:
         print(error, file=sys.stderr)
         return WRONG

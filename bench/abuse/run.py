@@ -35,6 +35,8 @@ class AbusePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float = 300.0
     orders_per_second: float = 20.0
+    only: str | None = None
+    """The name of one flood; None: all of them."""
 
     @property
     def alone_seconds(self) -> float:
@@ -79,7 +81,8 @@ async def run_abuse(plan: AbusePlan, *, seed: int, say: Say) -> AbuseReport:
         memory = {"before the floods": await _memory(shop)}
         say(f"{served_line(alone)}; floods for {plan.seconds:.0f} s")
         token = issue_token(secret, "rubbish", issuer=ISSUER, audience=AUDIENCE, ttl_seconds=6 * 3600)
-        flood_plan = FloodPlan(port=shop.port, ops_port=ops_port, seconds=plan.seconds, floods=floods(token))
+        chosen = [flood for flood in floods(token) if plan.only in {None, flood.name}]
+        flood_plan = FloodPlan(port=shop.port, ops_port=ops_port, seconds=plan.seconds, floods=chosen)
         watching = asyncio.create_task(_watch(shop, plan.seconds, memory, say))
         counts, flooded, _ = await asyncio.gather(
             _flood(flood_plan), customers.order(plan.orders_per_second, plan.seconds), watching

@@ -17,7 +17,7 @@ from kits.web.read_control import ReadControl
 log = get_logger(__name__)
 
 LINGER_SECONDS = 1.0
-_LINGER_BYTES = 16 * 1024 * 1024
+_LINGER_BYTES = 1024 * 1024
 _LINGERING = 64
 _PIECE_BYTES = 1024
 _TURN_BYTES = 16 * 1024

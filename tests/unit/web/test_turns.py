@@ -1,4 +1,4 @@
-"""Turns: strangers one per round of the loop, everybody known at once."""
+"""Turns: strangers one after the other, everybody known at once."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ async def rounds(count: int) -> None:
 
 
 async def test_one_of_many_goes_on_in_each_round_in_the_order_of_asking() -> None:
-    turns, done = Turns(), []
+    turns, done = Turns(0.0), []
 
     async def ask(number: int) -> None:
         await turns.mine()
@@ -20,7 +20,7 @@ async def test_one_of_many_goes_on_in_each_round_in_the_order_of_asking() -> Non
 
     tasks = [asyncio.create_task(ask(number)) for number in range(5)]
     counts = []
-    for _ in range(12):
+    for _ in range(20):
         before = len(done)
         await rounds(1)
         counts.append(len(done) - before)
@@ -30,19 +30,19 @@ async def test_one_of_many_goes_on_in_each_round_in_the_order_of_asking() -> Non
 
 
 async def test_one_that_gave_up_costs_no_turn() -> None:
-    turns = Turns()
+    turns = Turns(0.0)
     tasks = [asyncio.create_task(turns.mine()) for _ in range(50)]
     await rounds(1)
     for task in tasks[1:49]:
         task.cancel()
-    await rounds(6)
+    await rounds(12)
     assert tasks[49].done()
 
 
 async def test_after_a_crowd_nobody_waits() -> None:
-    turns = Turns()
+    turns = Turns(0.0)
     await asyncio.gather(*(turns.mine() for _ in range(10)))
-    await rounds(2)
+    await rounds(5)
     waiting = turns.mine()
     try:
         waiting.send(None)
@@ -75,7 +75,7 @@ async def answered(turns: Turns, status: int, *, known: bool) -> bool:
 
 
 async def test_an_order_never_waits_for_a_turn_and_a_stranger_or_a_refusal_does() -> None:
-    turns = Turns()
+    turns = Turns(0.0)
     assert await answered(turns, 202, known=True)
     assert not await answered(turns, 200, known=False)
     assert not await answered(turns, 401, known=False)
