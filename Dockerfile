@@ -1,12 +1,13 @@
 # One image for the API (`python -m app`), the worker (`python -m worker`), their migrations and the
 # reference data platform (`python -m devservices.data_platform`).
-FROM python:3.13-slim AS packages
+# Digests are those of the images for all architectures; change them together with their tags.
+FROM python:3.13-slim@sha256:8d9d0b8bcf6506481eae4907c18f5e3e7902e629f5f6d684f9e7c32e85e3ddf0 AS packages
 COPY requirements.lock .
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
         -r requirements.lock
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:8d9d0b8bcf6506481eae4907c18f5e3e7902e629f5f6d684f9e7c32e85e3ddf0
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pipeline
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv

@@ -100,8 +100,9 @@ def _tell_started(server: Server) -> None:
 
 
 def _down(options: argparse.Namespace) -> int:
-    Stack(Instance(options.instance), environment()).down()
-    print("Stopped; the data are kept.", file=sys.stderr)
+    stack = Stack(Instance(options.instance), environment())
+    stack.down()
+    _tell_stopped(stack, "Stopped; the data are kept.")
     return 0
 
 
@@ -112,9 +113,17 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _reset(options: argparse.Namespace) -> int:
-    Stack(Instance(options.instance), environment()).reset()
-    print("Stopped, and the data are deleted.", file=sys.stderr)
+    stack = Stack(Instance(options.instance), environment())
+    stack.reset()
+    _tell_stopped(stack, "Stopped, and the data are deleted.")
     return 0
+
+
+def _tell_stopped(stack: Stack, what: str) -> None:
+    if own := [server.name for server in stack.own_servers()]:
+        print(f"{' and '.join(own)}: {what}", file=sys.stderr)
+    for name in stack.external_names():
+        print(f"{name} names a server that is not ours: it was left as it is.", file=sys.stderr)
 
 
 def _env(options: argparse.Namespace) -> int:

@@ -1,6 +1,5 @@
 """Fetches Kafka's jar files from a Maven repository (run as a process by `kafka_files`)."""
 
-import hashlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from jgo.config import GlobalSettings
 from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import Artifact, Dependency, MavenContext, PythonResolver
 
-from devservices.kafka_files import KAFKA_VERSION, expected_hashes
+from devservices.kafka_files import KAFKA_VERSION, expected_hashes, is_expected
 
 KAFKA = ("org.apache.kafka", "kafka_2.13", KAFKA_VERSION)
 LOG_BINDING = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4")
@@ -83,22 +82,18 @@ def _resolve(context: MavenContext) -> Iterator[Artifact]:
 
 def _fetch_one(artifact: Artifact, target: Path) -> int:
     expected = expected_hashes()[target.name]
-    if not target.exists():
+    if not is_expected(target, expected):
         downloaded = artifact.resolve()
-        if _digest(downloaded) != expected:
+        if not is_expected(downloaded, expected):
             # Left by an interrupted download, or changed on the way: once more from the start.
             downloaded.unlink()
             downloaded = artifact.resolve()
-        if (found := _digest(downloaded)) != expected:
+        if not is_expected(downloaded, expected):
             raise WrongFileError(
-                f"{target.name} is not the expected file (SHA-256 {found}): check the Maven mirror in use."
+                f"{target.name} is not the expected file (SHA-256): check the Maven mirror in use."
             )
         downloaded.replace(target)
     return target.stat().st_size
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def say(text: str) -> None:

@@ -1,5 +1,6 @@
-"""Apache Kafka's jar files: fetched once into a cache that all instances share, checked by their hashes."""
+"""Apache Kafka's jar files: fetched once into a cache that all instances share, checked at each start."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ EXPECTED = Path(__file__).with_name("kafka_files.sha256")
 
 
 def class_path(cache: Path) -> list[Path]:
-    """The jars to start Kafka with, fetched first when they are not there; progress goes to stderr.
+    """The jars to start Kafka with; those that are missing or changed are fetched first.
+
+    Progress goes to stderr.
 
     Raises:
         DownloadError: they could not be fetched.
@@ -31,8 +34,17 @@ def expected_hashes() -> dict[str, str]:
     return {name: digest for digest, name in lines}
 
 
+def is_expected(path: Path, digest: str) -> bool:
+    """Whether this file is there and has this SHA-256."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except FileNotFoundError:
+        return False
+
+
 def _complete(directory: Path) -> bool:
-    return all((directory / name).exists() for name in expected_hashes())
+    return all(is_expected(directory / name, digest) for name, digest in expected_hashes().items())
 
 
 def _download(directory: Path) -> None:

@@ -56,6 +56,11 @@ class Stack:
             servers.append(self.kafka)
         return servers
 
+    def external_names(self) -> list[str]:
+        """The variables that name servers of somebody else."""
+        external = {DATABASE_URL: self.external_database, KAFKA_BOOTSTRAP_SERVERS: self.external_kafka}
+        return [name for name, address in external.items() if address is not None]
+
     def up(self, on_started: Callable[[Server], None] = lambda _: None) -> list[Server]:
         """Start what does not run, both at a time; returns (and tells one by one) what this call started.
 

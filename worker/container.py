@@ -79,6 +79,7 @@ def platform_client(settings: WorkerSettings) -> HttpDataPlatformClient:
         token=settings.data_platform.token,
         batch_size=settings.data_platform.batch_size,
         connections=settings.data_platform.batch_calls + settings.data_platform.single_calls,
+        ca_file=settings.data_platform.ca_file,
     )
 
 

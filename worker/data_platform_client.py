@@ -1,6 +1,7 @@
 """Adapter: the data platform over HTTP. Turns whatever happens into an Answer; decides nothing."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import msgspec
 
 from kits.observability.traces import TRACEPARENT, continue_trace
 from kits.settings import Secret
+from worker.bounded_response import BoundedResponse
 from worker.delivery.event import Event
 from worker.delivery.failures import Answer, AnswerKind
 
@@ -54,21 +56,33 @@ class HttpDataPlatformClient:
     single call is the event's bytes as they were on Kafka; `Idempotency-Key` is its event id.
     """
 
-    def __init__(self, *, url: str, token: Secret, batch_size: int, connections: int) -> None:
-        """Args: batch_size: events per call; 1 means single calls only."""
+    def __init__(
+        self, *, url: str, token: Secret, batch_size: int, connections: int, ca_file: str = ""
+    ) -> None:
+        """Connect later.
+
+        Args:
+            batch_size: events per call; 1 means single calls only.
+            ca_file: PEM file of the authority that the platform's certificate is from; empty: the system's.
+        """
         self.batch_size = batch_size
         self._single_url = f"{url.rstrip('/')}/order-events"
         self._batch_url = f"{self._single_url}/batch"
         self._headers = _JSON | ({"Authorization": f"Bearer {str.__str__(token)}"} if token else {})
         self._connections = connections
+        self._tls = ssl.create_default_context(cafile=ca_file or None)
         self._results = msgspec.json.Decoder(_Results)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._connections, ttl_dns_cache=30, keepalive_timeout=_KEEP_ALIVE_SECONDS
+                limit=self._connections,
+                ttl_dns_cache=30,
+                keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                ssl=self._tls,
             ),
+            response_class=BoundedResponse,
             timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS, sock_connect=_CONNECT_SECONDS),
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -16,6 +16,7 @@ from app.cli.environment import FAILED, database, settings_of
 from app.settings import DatabaseCommandSettings
 from kits.terminal.arguments import Commands, difference, words
 from kits.terminal.operator import system_user
+from kits.terminal.printing import complain, say
 
 _IMPORT = """\
 Brings products and coupons to what FILE says; what FILE does not name stays. One JSON object per line:
@@ -75,9 +76,9 @@ def _import(options: argparse.Namespace) -> int:
     except CouponLimitsError as error:
         raise CatalogueFileError(_limit_faults(error.codes, catalogue)) from error
     except (StorageUnavailableError, StorageBusyError, StorageConflictError) as error:
-        print(f"{error} The import is not complete: repeat it, it goes on where it was.", file=sys.stderr)
+        complain(f"{error} The import is not complete: repeat it, it goes on where it was.")
         return FAILED
-    print(_told(tally, dry_run=options.dry_run))
+    say(_told(tally, dry_run=options.dry_run))
     return 0
 
 
@@ -113,12 +114,12 @@ def _counts(counted: Counter[Verdict]) -> str:
 def _add(options: argparse.Namespace) -> int:
     settings = settings_of(DatabaseCommandSettings)
     try:
-        print(asyncio.run(_adding(settings, options)))
+        say(asyncio.run(_adding(settings, options)))
     except StorageUnavailableError as error:
-        print(f"{error} Look into stock_audit before you repeat it.", file=sys.stderr)
+        complain(f"{error} Look into stock_audit before you repeat it.")
         return FAILED
     except (StorageBusyError, StorageConflictError) as error:
-        print(f"{error} The stock is as it was: repeat it later.", file=sys.stderr)
+        complain(f"{error} The stock is as it was: repeat it later.")
         return FAILED
     return 0
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,6 +12,7 @@ from app.outbox.operations import DeadEvent, OutboxOperations
 from app.settings import DatabaseCommandSettings
 from kits.terminal.arguments import Commands, event_id, words
 from kits.terminal.operator import system_user
+from kits.terminal.printing import complain, say, say_json
 
 _ABANDON = """\
 Gives dead events up. In the same transaction order.event_skipped takes the place of each, under the same
@@ -63,9 +63,9 @@ async def _listing(options: argparse.Namespace) -> int:
     async with database(settings_of(DatabaseCommandSettings)) as container:
         events = await _chosen(container.outbox_operations(), options)
     if options.json:
-        print(msgspec.json.encode([_listed(event) for event in events]).decode())
+        say_json([_listed(event) for event in events])
     else:
-        print(_told(events))
+        say(*_lines(events))
     return 0
 
 
@@ -78,7 +78,7 @@ async def _retrying(options: argparse.Namespace) -> int:
         operations = container.outbox_operations()
         ids = [event.event_id for event in await _chosen(operations, options)]
         count = await operations.retry(ids, actor=options.by or system_user(), reason=options.reason or "")
-    print(f"Events that the next relay sends again: {count}.")
+    say(f"Events that the next relay sends again: {count}.")
     return 0
 
 
@@ -91,15 +91,15 @@ async def _abandoning(options: argparse.Namespace) -> int:
         operations = container.outbox_operations()
         events = await _chosen(operations, options)
         if len(events) > 1 and not options.yes:
-            print(_told(events))
-            print(f"Nothing was done: {len(events)} events need --yes.", file=sys.stderr)
+            say(*_lines(events))
+            complain(f"Nothing was done: {len(events)} events need --yes.")
             return USAGE_ERROR
         count = await operations.abandon(
             [event.event_id for event in events],
             actor=options.by or system_user(),
             reason=options.reason,
         )
-    print(f"Events abandoned, with order.event_skipped in their place: {count}.")
+    say(f"Events abandoned, with order.event_skipped in their place: {count}.")
     return 0
 
 
@@ -120,10 +120,10 @@ def _listed(event: DeadEvent) -> Listed:
     )
 
 
-def _told(events: Sequence[DeadEvent]) -> str:
+def _lines(events: Sequence[DeadEvent]) -> list[str]:
     lines = [
         f"order {event.order_id}  seq {event.seq}  {event.event_type}  event {event.event_id}"
         f"  dead since {event.dead_at:%Y-%m-%dT%H:%M:%SZ}  {event.error or ''}".rstrip()
         for event in events
     ]
-    return "\n".join(lines) or "No event is dead."
+    return lines or ["No event is dead."]

@@ -5,6 +5,7 @@ import argparse
 from app.cli.environment import settings_of
 from app.settings import TokenCommandSettings
 from kits.terminal.arguments import Commands, positive, scopes, subject
+from kits.terminal.printing import say
 from kits.web.tokens import issue_token
 
 _TOKEN_SECONDS = 24 * 3600
@@ -22,7 +23,7 @@ def add_commands(commands: Commands) -> None:
 def _token(options: argparse.Namespace) -> int:
     settings = settings_of(TokenCommandSettings)
     longest = settings.jwt.max_lifetime_seconds or _TOKEN_SECONDS
-    print(
+    say(
         issue_token(
             settings.jwt.secret,
             options.sub,

@@ -7,6 +7,7 @@ from app.application.demo_catalogue import PRODUCTS, STOCK, demo_coupons, demo_p
 from app.cli.environment import database, settings_of
 from app.settings import DatabaseCommandSettings
 from kits.terminal.arguments import Commands, positive
+from kits.terminal.printing import say
 
 
 def add_commands(commands: Commands) -> None:
@@ -20,7 +21,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _migrate(_options: argparse.Namespace) -> int:
-    print(asyncio.run(_migrating(settings_of(DatabaseCommandSettings))))
+    say(asyncio.run(_migrating(settings_of(DatabaseCommandSettings))))
     return 0
 
 
@@ -30,7 +31,7 @@ async def _migrating(settings: DatabaseCommandSettings) -> str:
 
 
 def _seed(options: argparse.Namespace) -> int:
-    print(asyncio.run(_seeding(settings_of(DatabaseCommandSettings), options)))
+    say(asyncio.run(_seeding(settings_of(DatabaseCommandSettings), options)))
     return 0
 
 

@@ -1,7 +1,6 @@
 """Entrance: the commands of the order service. Results go to stdout, logs and errors to stderr."""
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 
 from app.application.catalogue_errors import CatalogueError
@@ -14,6 +13,7 @@ from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
 from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
+from kits.terminal.printing import complain
 from kits.web.listener import AddressError
 from kits.web.token_keys import TokenKeysError
 
@@ -25,17 +25,20 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return command(options)
     except SettingsError as error:
-        print(f"The settings are not valid:\n{error}", file=sys.stderr)
+        complain("The settings are not valid:", *error.problems)
         return USAGE_ERROR
+    except CatalogueFileError as error:
+        complain(*error.faults)
+        return FAILED
     except (
-        ApplicationError, CatalogueError, CatalogueFileError, OutboxUnavailableError,
+        ApplicationError, CatalogueError, OutboxUnavailableError,
         DatabaseNotReadyError, DatabaseUnreachableError, MigrationRefusedError, AddressError, TokenKeysError,
         OSError,
     ) as error:  # fmt: skip
-        print(f"{error}", file=sys.stderr)
+        complain(error)
         return FAILED
     except DATABASE_ERRORS as error:
-        print(diagnose_statement(error), file=sys.stderr)
+        complain(diagnose_statement(error))
         return FAILED
 
 

@@ -1,11 +1,11 @@
 """Entrance: `settings`, what is in force and where it comes from."""
 
 import argparse
-import sys
 
 from app.cli.environment import USAGE_ERROR
 from app.settings import AppSettings
 from kits.terminal.arguments import Commands
+from kits.terminal.printing import complain, say_table
 from kits.terminal.settings_table import settings_table
 
 
@@ -17,6 +17,6 @@ def add_commands(commands: Commands) -> None:
 
 def _settings(_options: argparse.Namespace) -> int:
     table, problems = settings_table(AppSettings)
-    print(table)
-    print("\n".join(problems), file=sys.stderr, end="\n" if problems else "")
+    say_table(table)
+    complain(*problems)
     return USAGE_ERROR if problems else 0

@@ -54,7 +54,7 @@ class Health:
 
     def __init__(self, checks: Sequence[HealthCheck]) -> None:
         self._checks = checks
-        self._failures = Repeats(seconds=60.0)
+        self._failures = Repeats(every_seconds=60.0)
         self._draining = False
 
     def drain(self) -> None:
@@ -83,7 +83,7 @@ class Health:
                 Status.UNREADY, f"The check {check.name} did not answer within {CHECK_SECONDS:.0f} s."
             )
         except Exception as error:
-            if self._failures.is_first(check.name):
+            if self._failures.due(check.name):
                 log.exception("health_check_failed", check=check.name, action="report a bug with this trace")
             return CheckResult(
                 Status.UNREADY,

@@ -1,19 +1,21 @@
 """Logs: structured events to stderr, and as JSON lines to a file if one is named."""
 
+import io
 import logging
 import sys
 from collections.abc import MutableMapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, TextIO, cast
 
 import msgspec
 import stamina
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import ExcInfo, FilteringBoundLogger, Processor
 
+from kits.observability.printable import cleaned, masked, printable, without_secrets
 from kits.settings import SettingsError
 
-_SECRET_WORDS = ("password", "secret", "token", "authorization")
 _THIRD_PARTY = logging.WARNING
+_NOT_FIELDS = {"exc_info", "stack_info", "exception", "_record", "_from_structlog"}
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,10 +91,10 @@ def _tell_of_retry(details: stamina.instrumentation.RetryDetails) -> None:
 
 
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace the value of any field whose name speaks of a secret."""
-    for key in event:
-        if any(word in key.lower() for word in _SECRET_WORDS):
-            event[key] = "***"
+    """Replace secrets in every field, at any depth."""
+    for key, value in event.items():
+        if key not in _NOT_FIELDS:
+            event[key] = masked(key, value)
     return event
 
 
@@ -113,17 +115,38 @@ def _name_process(process: str) -> Processor:
 
 
 def _formatter(log_format: str, shared: list[Processor]) -> logging.Formatter:
-    renderer: Processor = (
-        structlog.processors.JSONRenderer(default=str)
+    renderers: list[Processor] = (
+        [structlog.processors.format_exc_info, _mask_trace, structlog.processors.JSONRenderer(default=str)]
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(),
-            # The pretty one prints local variables, and with them tokens and payloads.
-            exception_formatter=structlog.dev.plain_traceback,
-        )
+        else [
+            _make_printable,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_print_trace),
+        ]
     )
-    traces: list[Processor] = [structlog.processors.format_exc_info] if log_format == "json" else []
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *traces, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
     )
+
+
+def _mask_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if isinstance(event.get("exception"), str):
+        event["exception"] = without_secrets(event["exception"])
+    return event
+
+
+def _make_printable(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    return {printable(key): value if key in _NOT_FIELDS else cleaned(value) for key, value in event.items()}
+
+
+def _print_trace(stream: TextIO, exc_info: ExcInfo) -> None:
+    """Every line indented, so that none that an exception brings can pass for one of ours.
+
+    (The pretty renderer prints local variables, and with them tokens and payloads.)
+    """
+    plain = io.StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    lines = without_secrets(plain.getvalue()).split("\n")
+    stream.writelines(f"\n    {printable(line)}" for line in lines if line)

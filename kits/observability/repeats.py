@@ -1,25 +1,40 @@
-"""Repeats: lets the first of many like lines through, so that a log tells of each cause once."""
+"""What happens again and again gets a line now and then, with how often it happened."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 
-_MAX_CAUSES = 1000
+MAX_CAUSES = 1000
 
 
 class Repeats:
-    """Of each cause one line per `seconds`; at most 1,000 causes are remembered."""
+    """For each cause: the first time at once, then once per `every_seconds`, with the count since the last.
 
-    def __init__(self, *, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
+    At most `max_causes` are remembered; beyond it the one that was due longest ago is forgotten.
+    """
+
+    def __init__(
+        self,
+        *,
+        every_seconds: float,
+        max_causes: int = MAX_CAUSES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._every_seconds = every_seconds
+        self._max_causes = max_causes
         self._clock = clock
-        self._again_at: dict[str, float] = {}
+        # Cause -> when it was last due, and how often it came since; in the order of the former.
+        self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    def is_first(self, cause: str) -> bool:
-        """Whether a line about this cause is due; counts as written if so."""
+    def due(self, cause: str) -> int:
+        """It happened: 0 if it is not due yet, else how often since it was due last, this time included."""
         now = self._clock()
-        if now < self._again_at.get(cause, 0.0):
-            return False
-        if len(self._again_at) >= _MAX_CAUSES:
-            self._again_at.clear()
-        self._again_at[cause] = now + self._seconds
-        return True
+        last, count = self._seen.get(cause, (None, 0))
+        if last is not None and now - last < self._every_seconds:
+            self._seen[cause] = (last, count + 1)
+            return 0
+        self._seen[cause] = (now, 0)
+        self._seen.move_to_end(cause)
+        if len(self._seen) > self._max_causes:
+            self._seen.popitem(last=False)
+        return count + 1

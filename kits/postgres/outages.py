@@ -12,7 +12,7 @@ log = get_logger(__name__)
 
 _PASSED_ON = {Fault.BUG, Fault.DEFINITE}
 # One per process, whatever the number of its pools and tasks: they all meet the same database.
-_repeats = Repeats(seconds=60.0)
+_repeats = Repeats(every_seconds=60.0)
 
 
 def not_this_builds(found: str, migrate_command: str) -> str:
@@ -48,7 +48,7 @@ def warn_once(error: BaseException) -> None:
             return
     # Before a migration every statement misses another table: that is one cause.
     cause = f"{state} {server_message(error)}" if state == "42501" else state or type(error).__name__
-    if _repeats.is_first(cause):
+    if _repeats.due(cause):
         log.warning("database_unusable", reason=sentence(error), sqlstate=state, action=action)
 
 
@@ -65,5 +65,5 @@ def outage_suppressed(event: str = "") -> Iterator[None]:
         if fault_of(error) in _PASSED_ON:
             raise
         warn_once(error)
-        if event and _repeats.is_first(event):
+        if event and _repeats.due(event):
             log.warning(event, error=type(error).__name__, action="bring PostgreSQL back; nothing is lost")

@@ -1,7 +1,6 @@
 """Terminal kit: the settings that are in force, secrets masked, and where each comes from."""
 
 import os
-import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
@@ -9,16 +8,15 @@ from typing import Any
 import msgspec
 
 from kits.env_file import DEFAULT, ENV_FILE, with_env_file
+from kits.observability.printable import MASK, without_secrets
 from kits.settings import FILE_SUFFIX, SettingsError, is_secret, look_at_settings, variables
 
-MASK = "***"
 WRONG = "?"
-_USER_OF_URL = re.compile(r"//[^/@\s]*@")
 
 
 def settings_table(
     kind: type[msgspec.Struct], environ: Mapping[str, str] = os.environ
-) -> tuple[str, list[str]]:
+) -> tuple[list[tuple[str, str, str]], list[str]]:
     """NAME, VALUE and FROM of every setting, and what is wrong with them, as a start would tell it.
 
     The value of a setting that is wrong or missing is `?`. FROM is default, environment or the file's name.
@@ -26,7 +24,7 @@ def settings_table(
     try:
         in_force = with_env_file(environ)
     except SettingsError as error:
-        return "", error.problems
+        return [], error.problems
     settings, problems = look_at_settings(kind, in_force)
     values = dict(_values(settings, ""))
     wrong = {problem.partition(":")[0].partition(" ")[0].removesuffix(FILE_SUFFIX) for problem in problems}
@@ -38,8 +36,7 @@ def settings_table(
         given = next((each for each in names if in_force.get(each, "").strip()), None)
         origin = _origin(given, environ) if given or name not in wrong else "missing"
         rows.append((name, shown, origin if given in (name, None) else f"{origin} ({given})"))
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return "\n".join(f"{a.ljust(widths[0])}  {b.ljust(widths[1])}  {c}" for a, b, c in rows), problems
+    return rows, problems
 
 
 def _values(settings: msgspec.Struct, prefix: str) -> list[tuple[str, Any]]:
@@ -58,8 +55,7 @@ def _shown(value: Any) -> str:
         value = value.value
     if isinstance(value, float):
         return f"{value:g}"
-    text = _USER_OF_URL.sub(f"//{MASK}@", "" if value is None else str(value))
-    return text if text.isprintable() else ascii(text)
+    return without_secrets("" if value is None else str(value))
 
 
 def _origin(given: str | None, environ: Mapping[str, str]) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from litestar.types import Scope
 
 from kits.observability.logs import get_logger
+from kits.observability.repeats import Repeats
 from kits.observability.traces import current_traceparent, trace_id
 from kits.resilience.rate_limit import RateLimiter
-from kits.resilience.repeats import Repeats
 
 log = get_logger(__name__)
 

@@ -2,7 +2,7 @@
 
 from kits.observability.logs import get_logger
 from kits.observability.metrics import Metrics
-from kits.resilience.repeats import Repeats
+from kits.observability.repeats import Repeats
 from kits.web.token_claims import InvalidTokenError, TokenFault
 
 log = get_logger(__name__)

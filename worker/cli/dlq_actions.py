@@ -9,6 +9,7 @@ import msgspec
 
 from kits.terminal.arguments import Commands, positive, rate, words
 from kits.terminal.operator import system_user
+from kits.terminal.printing import complain, say, say_json
 from kits.terminal.progress import Progress
 from kits.web.signals import stop_on_signals
 from worker.cli.dlq_filters import add_filters, wanted
@@ -87,13 +88,13 @@ async def _acting(settings: WorkerSettings, options: argparse.Namespace) -> int:
     async with delivery(settings) as container:
         cases = await container.stuck_orders().cases(wanted(options))
         if len(cases) > 1 and getattr(options, "seq", None) is not None:
-            print("--seq names the number of one event: choose it with --event or --order.", file=sys.stderr)
+            complain("--seq names the number of one event: choose it with --event or --order.")
             return USAGE_ERROR
         if options.dry_run or (len(cases) > 1 and not options.yes):
             await _preview(container, action, cases, as_json=options.json)
             if options.dry_run:
                 return 0
-            print(f"Nothing was done: {len(cases)} orders need --yes.", file=sys.stderr)
+            complain(f"Nothing was done: {len(cases)} orders need --yes.")
             return USAGE_ERROR
         return await _work(container, action, cases, options)
 
@@ -105,12 +106,12 @@ async def _preview(
     plans = [(case, action.preview(await stuck.standing(case))) for case in cases]
     if as_json:
         told = [Planned(order_id=c.order_id, event_id=c.event_id, plan=plan) for c, plan in plans]
-        print(msgspec.json.encode(told).decode())
+        say_json(told)
         return
     for case, plan in plans:
-        print(f"{case}: {plan}")
+        say(f"{case}: {plan}")
     if not plans:
-        print("Nothing is stuck.")
+        say("Nothing is stuck.")
 
 
 class _Watch:
@@ -156,13 +157,13 @@ async def _work(
 def _tell(results: Sequence[Result], delivered: int, *, as_json: bool) -> None:
     if as_json:
         told = [Told(order_id=r.case.order_id, event_id=r.case.event_id, left=r.left) for r in results]
-        print(msgspec.json.encode(told).decode())
+        say_json(told)
         return
     for result in results:
         if result.left:
-            print(f"{result.case}: left: {result.left}")
+            say(f"{result.case}: left: {result.left}")
     if not results:
-        print("Nothing is stuck.")
+        say("Nothing is stuck.")
         return
     left = sum(1 for result in results if result.left)
-    print(f"{len(results) - left} of {len(results)} orders done, {delivered} events delivered, {left} left.")
+    say(f"{len(results) - left} of {len(results)} orders done, {delivered} events delivered, {left} left.")

@@ -3,8 +3,6 @@
 import argparse
 import asyncio
 import base64
-import sys
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,6 +10,7 @@ import msgspec
 from contracts.envelope import wire_time
 from kits.kafka.records import Headers
 from kits.terminal.arguments import Commands
+from kits.terminal.printing import complain, say, say_json, say_table
 from worker.cli.dlq_filters import add_filters, wanted
 from worker.cli.environment import FAILED, opened, settings_of
 from worker.command_containers import ViewContainer
@@ -77,9 +76,11 @@ def add_commands(commands: Commands) -> None:
 def _list(options: argparse.Namespace) -> int:
     events = asyncio.run(_listed(settings_of(LedgerSettings), wanted(options)))
     if options.json:
-        print(msgspec.json.encode([_listed_event(event) for event in events]).decode())
+        say_json([_listed_event(event) for event in events])
+    elif events:
+        say_table([_COLUMNS, *map(_cells, events)])
     else:
-        print(_table(events))
+        say("Nothing is stuck.")
     return 0
 
 
@@ -92,9 +93,9 @@ def _show(options: argparse.Namespace) -> int:
     which = Wanted(order_id=options.order, event_id=options.event)
     view = asyncio.run(_viewed(settings_of(LedgerSettings), which))
     if view is None:
-        print("Nothing of it is stuck.", file=sys.stderr)
+        complain("Nothing of it is stuck.")
         return FAILED
-    print(msgspec.json.format(msgspec.json.encode(_shown(view))).decode())
+    say_json(_shown(view), indent=True)
     return 0
 
 
@@ -149,17 +150,6 @@ def _readable(value: bytes | None) -> object:
         return msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {"base64": base64.b64encode(value).decode()}
-
-
-def _table(events: Sequence[StuckEvent]) -> str:
-    if not events:
-        return "Nothing is stuck."
-    rows = [_COLUMNS, *(_cells(event) for event in events)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-    return "\n".join(lines)
 
 
 def _cells(event: StuckEvent) -> tuple[str, ...]:

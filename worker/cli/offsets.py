@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -11,6 +10,7 @@ from kits.kafka.group_admin import GroupPosition
 from kits.kafka.records import TopicPartition
 from kits.terminal.arguments import Commands, natural, words
 from kits.terminal.operator import system_user
+from kits.terminal.printing import complain, say, say_json, say_table
 from worker.cli.environment import FAILED, USAGE_ERROR, opened, settings_of
 from worker.command_containers import OffsetsContainer
 from worker.delivery.stuck import Note
@@ -84,13 +84,13 @@ async def _show(
         for each in positions
     ]
     if options.json:
-        print(msgspec.json.encode(rows).decode())
+        say_json(rows)
     else:
         cells = [
             _COLUMNS,
             *(tuple("-" if v is None else str(v) for v in msgspec.structs.astuple(r)) for r in rows),
         ]
-        print("\n".join("  ".join(cell.rjust(12) for cell in row) for row in cells))
+        say_table(cells, right=True)
     return 0
 
 
@@ -105,7 +105,7 @@ async def _resume(
             offset = await container.ledger_offsets().first_unrecorded(each.partition, start)
             found[each.partition] = min(offset, each.log_end)
     if not found:
-        print("No partition has lost its offset: nothing was changed.")
+        say("No partition has lost its offset: nothing was changed.")
         return 0
     return await _move(container, found, positions, options)
 
@@ -115,11 +115,11 @@ async def _seek(
 ) -> int:
     chosen = next((each for each in positions if each.partition.partition == options.partition), None)
     if chosen is None or not chosen.log_start <= options.offset <= chosen.log_end:
-        print("There is no such offset in the log: see `offsets show`.", file=sys.stderr)
+        complain("There is no such offset in the log: see `offsets show`.")
         return USAGE_ERROR
     if not options.yes:
-        print(_consequence(chosen, options.offset))
-        print("Nothing was done: it needs --yes.", file=sys.stderr)
+        say(_consequence(chosen, options.offset))
+        complain("Nothing was done: it needs --yes.")
         return USAGE_ERROR
     return await _move(container, {chosen.partition: options.offset}, positions, options)
 
@@ -141,7 +141,7 @@ async def _move(
 ) -> int:
     if members := await container.group_admin().members():
         action = "stop the workers first; one that was killed counts for another session timeout (10 to 45 s)"
-        print(f"The group has {members} living members: {action}.", file=sys.stderr)
+        complain(f"The group has {members} living members: {action}.")
         return FAILED
     before = {each.partition: each.committed for each in positions}
     told = ", ".join(
@@ -151,5 +151,5 @@ async def _move(
     note = Note(options.by or system_user(), options.name, options.reason or "")
     await container.ledger_offsets().note(note, told)
     await container.group_admin().commit(offsets)
-    print(f"The group goes on at {told}.")
+    say(f"The group goes on at {told}.")
     return 0

@@ -1,7 +1,6 @@
 """Entrance: the commands of the worker. Results go to stdout, logs and errors to stderr."""
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 
 from kits.kafka.errors import KafkaError
@@ -9,6 +8,7 @@ from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
 from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
+from kits.terminal.printing import complain
 from worker.cli import dead_letters, offsets, serving, shown_settings
 from worker.cli.environment import FAILED, USAGE_ERROR, LedgerNotReadyError
 from worker.delivery.ports import LedgerUnavailableError
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return command(options)
     except SettingsError as error:
-        print(f"The settings are not valid:\n{error}", file=sys.stderr)
+        complain("The settings are not valid:", *error.problems)
         return USAGE_ERROR
     except (
         DatabaseUnreachableError,
@@ -37,10 +37,10 @@ def main(arguments: Sequence[str]) -> int:
         LedgerUnavailableError,
         KafkaError,
     ) as error:
-        print(f"{error}", file=sys.stderr)
+        complain(error)
         return FAILED
     except DATABASE_ERRORS as error:
-        print(diagnose_statement(error), file=sys.stderr)
+        complain(diagnose_statement(error))
         return FAILED
 
 

@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-import sys
 
 import uvloop
 
 from contracts.topics import DATA_PLATFORM_GROUP
 from kits.terminal.arguments import Commands
+from kits.terminal.printing import complain, say
 from worker.cli.environment import USAGE_ERROR, opened, settings_of
 from worker.container import Container, LedgerContainer
 from worker.settings import LedgerSettings, WorkerSettings
@@ -28,10 +28,7 @@ def add_commands(commands: Commands) -> None:
 
 def _consume(options: argparse.Namespace) -> int:
     if unknown := sorted(set(options.groups) - set(GROUPS)):
-        print(
-            f"Unknown: {', '.join(unknown)}. Groups: {', '.join(GROUPS)}; commands: see --help.",
-            file=sys.stderr,
-        )
+        complain(f"Unknown: {', '.join(unknown)}. Groups: {', '.join(GROUPS)}; commands: see --help.")
         return USAGE_ERROR
     container = Container(settings=settings_of(WorkerSettings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -43,7 +40,7 @@ async def _consuming(container: Container) -> int:
 
 
 def _migrate(_options: argparse.Namespace) -> int:
-    print(asyncio.run(_migrating(settings_of(LedgerSettings))))
+    say(asyncio.run(_migrating(settings_of(LedgerSettings))))
     return 0
 
 

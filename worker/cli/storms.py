@@ -5,6 +5,7 @@ import asyncio
 
 from kits.terminal.arguments import Commands, words
 from kits.terminal.operator import system_user
+from kits.terminal.printing import say
 from worker.cli.environment import opened, settings_of
 from worker.container import LedgerContainer
 from worker.settings import LedgerSettings
@@ -29,7 +30,7 @@ def _release(options: argparse.Namespace) -> int:
     settings = settings_of(LedgerSettings)
     count = asyncio.run(_releasing(settings, options.by or system_user(), options.reason))
     told = "No storm stands: there is nothing to release."
-    print(told if count is None else f"Released: {count} events that were about to die are sent again.")
+    say(told if count is None else f"Released: {count} events that were about to die are sent again.")
     return 0
 
 

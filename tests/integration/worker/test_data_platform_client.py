@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from kits.settings import Secret
+from tests.certificates import CertificateAuthority
 from tests.unit.worker.events import Sample
 from tests.unit.worker.fakes import an_event
 from tests.waiting import patient
+from worker.bounded_response import INTERIM_ANSWERS
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.delivery.event import Event
 from worker.delivery.failures import Answer, AnswerKind
@@ -189,3 +193,57 @@ async def test_what_is_not_an_answer_says_what_it_was(monkeypatch: pytest.Monkey
     nowhere = HttpDataPlatformClient(url="http://127.0.0.1:1", token=Secret(""), batch_size=1, connections=1)
     async with nowhere as client:
         assert (await client.send(event)).kind is AnswerKind.UNREACHABLE
+
+
+async def test_a_stream_of_interim_answers_is_given_up() -> None:
+    """Some are fine; without a bound 200,000 of them would keep the worker from everything else."""
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    final = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+    counts = iter([INTERIM_ANSWERS, 200_000])
+    gone = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        try:
+            writer.write(interim * next(counts) + final)
+            await writer.drain()
+            await reader.read()
+        except ConnectionError:
+            pass
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with HttpDataPlatformClient(url=url, token=Secret(""), batch_size=1, connections=1) as client:
+            (event, *_) = three_events()
+            assert (await client.send(event)).status == 202
+        async with HttpDataPlatformClient(url=url, token=Secret(""), batch_size=1, connections=1) as client:
+            broken = await client.send(event)
+            assert broken.kind is AnswerKind.BROKEN
+            assert "interim" in broken.reason
+            await asyncio.wait_for(gone.wait(), patient(10))
+
+
+async def test_a_platform_with_an_authority_of_its_own(tmp_path: Path) -> None:
+    """It is trusted when the authority is named, and not before."""
+    authority = CertificateAuthority(tmp_path, "ca")
+    certificate, key = authority.issue("platform")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    app = web.Application()
+    app.router.add_post("/order-events", answering(lambda: web.Response(status=202)))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    url = f"https://127.0.0.1:{runner.addresses[0][1]}"
+    kinds = []
+    for ca_file in (str(authority.file), ""):
+        client = HttpDataPlatformClient(
+            url=url, token=Secret("t"), batch_size=1, connections=1, ca_file=ca_file
+        )
+        async with client:
+            kinds.append((await client.send(three_events()[0])).kind)
+    await runner.cleanup()
+    assert kinds == [AnswerKind.STATUS, AnswerKind.UNREACHABLE]

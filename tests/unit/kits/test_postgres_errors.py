@@ -107,7 +107,7 @@ def test_a_sentence_says_what_to_do(sqlstate: str, said: str) -> None:
 
 def test_a_cause_is_logged_once_however_many_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every statement misses another table before a migration: that is one cause, and no trace."""
-    monkeypatch.setattr("kits.postgres.outages._repeats", Repeats(seconds=60))
+    monkeypatch.setattr("kits.postgres.outages._repeats", Repeats(every_seconds=60))
     with capture_logs() as lines:
         for _ in range(100):
             for state in ("42P01", "25006"):

@@ -1,6 +1,6 @@
 """What happens again and again is told now and then."""
 
-from kits.resilience.repeats import Repeats
+from kits.observability.repeats import Repeats
 
 
 def test_the_first_time_is_due_and_then_one_in_a_while_with_the_count() -> None:

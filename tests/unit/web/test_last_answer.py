@@ -8,8 +8,8 @@ from litestar import Litestar, get
 from structlog.testing import capture_logs
 
 from kits.observability.metrics import Metrics
+from kits.observability.repeats import Repeats
 from kits.resilience.rate_limit import RateLimiter
-from kits.resilience.repeats import Repeats
 from kits.web import entrance
 from kits.web.entrance import build_entrance
 from kits.web.failures import LINES_PER_SECOND, TRACE_SECONDS, FailureLog
