@@ -16,7 +16,7 @@ from tests.waiting import patient
 
 # What an ordinary user does, who may not read the files of the Python that root has: they are loaded before.
 AS_AN_ORDINARY_USER = """
-import encodings.idna, encodings.utf_16_be, os, sys
+import encodings.ascii, encodings.idna, encodings.utf_16_be, os, sys
 from pathlib import Path
 from devservices import ports
 from devservices.instance import Instance
