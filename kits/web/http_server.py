@@ -10,6 +10,7 @@ from litestar import Litestar
 from uvicorn import Config, Server
 
 from kits.observability.logs import get_logger
+from kits.web.acceptor import Acceptor
 from kits.web.connection import ListenerState, StrictProtocol
 from kits.web.connections import ConnectionLimits
 from kits.web.listener import listening_errors
@@ -55,6 +56,7 @@ class HttpServer(Server):
         self._limits = limits
         self._ready = ready
         self._serving: asyncio.Task[None] | None = None
+        self._acceptor: Acceptor | None = None
         self._listening = asyncio.Event()
 
     async def run_to_end(self) -> None:
@@ -75,8 +77,7 @@ class HttpServer(Server):
         if self._serving is None or self._serving.done():
             return
         self._serving.cancel()
-        for server in self.servers:
-            server.close()
+        self._accept_no_more()
         for connection in list(self.server_state.connections):
             connection.shutdown()
         if requests := self.server_state.tasks:
@@ -96,14 +97,37 @@ class HttpServer(Server):
         self.config.timeout_graceful_shutdown = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and tell that we do."""
+        """Listen on our own socket, and tell that we do."""
         host, port = self._listener.getsockname()[:2]
         with listening_errors(host, port):
-            await super().startup(sockets)
+            self._listener.listen(self.config.backlog)
+        self._listener.setblocking(False)
+        self._acceptor = Acceptor(self._listener, self)
+        self.servers = []
+        self.started = True
         log.info("http_server_started", host=host, port=port)
         self._listening.set()
         if self._ready:
             self._ready(port)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, and give requests in flight their time."""
+        self._accept_no_more()
+        await super().shutdown(sockets)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a new connection takes the place of another one."""
+        return len(self.server_state.admitted) >= self._limits.connections
+
+    def new_connection(self) -> StrictProtocol:
+        """The protocol of a connection that was accepted."""
+        return StrictProtocol(config=self.config, server_state=self.server_state, app_state={})
+
+    def _accept_no_more(self) -> None:
+        if self._acceptor is not None:
+            self._acceptor.close()
+            self._acceptor = None
 
     async def on_tick(self, counter: int) -> bool:
         """Once per second, close connections whose request comes too slowly, or whose answer is not read."""
