@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _YOUNG_OBJECTS = 20_000
+_MIDDLE, _OLD = 2, 5
+"""After how many collections of the younger ones. Connections that come and go leave cycles of middle age."""
 
 
 @contextmanager
@@ -19,7 +21,7 @@ def long_lived_objects_set_aside() -> Iterator[None]:
     threshold = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, *threshold[1:])
+    gc.set_threshold(_YOUNG_OBJECTS, _MIDDLE, _OLD)
     try:
         yield
     finally:

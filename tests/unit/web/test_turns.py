@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from kits.web.turns import TakeTurns, Turns
 
 
@@ -81,3 +83,31 @@ async def test_an_order_never_waits_for_a_turn_and_a_stranger_or_a_refusal_does(
     assert not await answered(turns, 401, known=False)
     assert not await answered(turns, 422, known=True)
     assert await answered(turns, 503, known=True)
+
+
+async def test_while_somebody_with_a_name_is_served_strangers_wait_longer() -> None:
+    """The next turn comes after the interval, which here is longer than the test."""
+    turns = Turns(3600.0)
+    turns.named = 1
+    await turns.mine()
+    second = asyncio.create_task(turns.mine())
+    await rounds(20)
+    assert not second.done()
+    second.cancel()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_request_with_a_name_counts_until_its_end(fails: bool) -> None:
+    """Also one that fails; one without a token does not count."""
+    turns, seen = Turns(0.0), []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(turns.named)
+        if fails:
+            raise RuntimeError("a bug")
+
+    for headers in ([(b"authorization", b"Bearer x")], []):
+        request = TakeTurns(app, turns)({"type": "http", "headers": headers}, None, None)  # type: ignore[arg-type]
+        await asyncio.gather(request, return_exceptions=True)
+    assert seen == [1, 0]
+    assert turns.named == 0
