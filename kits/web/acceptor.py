@@ -29,7 +29,7 @@ class ConnectionMaker(Protocol):
 
 
 class Acceptor:
-    """Accepts on a listening socket: at most 8 in a turn of the loop; when all places are taken, one in 10 ms.
+    """Accepts on a listening socket: at most 8 in a turn of the loop; if all places are taken, one in 10 ms.
 
     The rest waits in the system's queue. (The loop's own servers accept all that wait in one turn: a crowd
     that connects again and again then holds up every request.)
@@ -74,7 +74,7 @@ class Acceptor:
                 return
 
     def _start(self, accepted: socket.socket) -> None:
-        accepted.setblocking(False)
+        accepted.settimeout(0.0)
         made = self._loop.connect_accepted_socket(self._maker.new_connection, accepted)
         starting: asyncio.Task[object] = self._loop.create_task(made)
         self._starting.add(starting)

@@ -98,11 +98,12 @@ class HttpServer(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on our own socket, and tell that we do."""
-        host, port = self._listener.getsockname()[:2]
+        (listener,) = sockets or [self._listener]
+        host, port = listener.getsockname()[:2]
         with listening_errors(host, port):
-            self._listener.listen(self.config.backlog)
-        self._listener.setblocking(False)
-        self._acceptor = Acceptor(self._listener, self)
+            listener.listen(self.config.backlog)
+        listener.settimeout(0.0)
+        self._acceptor = Acceptor(listener, self)
         self.servers = []
         self.started = True
         log.info("http_server_started", host=host, port=port)

@@ -31,11 +31,9 @@ class Places(asyncio.Protocol):
 @pytest.fixture
 async def listener() -> AsyncIterator[socket.socket]:
     """A listening socket with a crowd in its queue."""
-    crowd = []
     with socket.create_server(("127.0.0.1", 0), backlog=2 * CROWD) as listening:
-        listening.setblocking(False)
-        for _ in range(CROWD):
-            crowd.append(socket.create_connection(listening.getsockname()))
+        listening.settimeout(0.0)
+        crowd = [socket.create_connection(listening.getsockname()) for _ in range(CROWD)]
         yield listening
     for each in crowd:
         each.close()
@@ -95,7 +93,7 @@ async def test_a_process_without_files_rests_and_goes_on(monkeypatch: pytest.Mon
     with Exhausted() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        listening.setblocking(False)
+        listening.settimeout(0.0)
         with socket.create_connection(listening.getsockname()):
             places = Places()
             accepting = Acceptor(listening, places)
