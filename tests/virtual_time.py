@@ -19,7 +19,8 @@ class _JumpingSelector(selectors.SelectSelector):
         self.turns += 1
         if self.turns_allowed and self.turns > self.turns_allowed:
             raise RuntimeError(f"Too much happens: over {self.turns_allowed} turns of the loop.")
-        found = super().select(0)
+        # Nothing comes from outside: a look now and then is for what the loop sends itself.
+        found = super().select(0) if timeout is None or self.turns % 64 == 0 else []
         if not found and timeout is None:
             raise RuntimeError("Nothing will ever happen again: the code under test waits for itself.")
         if not found and timeout is not None:

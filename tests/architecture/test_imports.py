@@ -40,6 +40,14 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("kits.resilience.retry", "kits.web.tokens"),
         ("kits.env_file", "kits.observability.logs"),
     ],
+    "queue-kits": [
+        ("kits.ordered_queue.item", "kits.kafka.records"),
+        ("kits.ordered_queue.sql_store", "kits.web.tokens"),
+    ],
+    "queue-core": [
+        ("kits.ordered_queue.lane", "kits.postgres.schema"),
+        ("kits.ordered_queue.relay", "kits.ordered_queue.sql_store"),
+    ],
     "no-circles": [("app.domain.money", "app.domain.order")],
     "use-cases": [
         ("app.application.order_queries", "kits.postgres.engine"),

@@ -1,0 +1,164 @@
+"""Ordered queue, writing: what became of the items, and their leases, from one task in turn."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from kits.observability.logs import get_logger
+from kits.ordered_queue.clock import Clock
+from kits.ordered_queue.item import Claim
+from kits.ordered_queue.lease import Lease
+from kits.ordered_queue.metrics import FENCED, ResultCounts
+from kits.ordered_queue.result import Result, Settlement
+from kits.ordered_queue.store import Store, StoreUnavailableError
+
+log = get_logger(__name__)
+
+_BATCH = 1000
+_GATHER_SECONDS = 0.05
+_OUTAGE_SECONDS = 0.5
+
+
+class WriteBack:
+    """One task does results and renewals in turn, in bulk, so that they never lock each other out.
+
+    While the store is away results are kept (their number is bounded by what the lanes hold) and written when
+    it is back. What another process has claimed meanwhile is not written: it is sent once more, in order.
+    """
+
+    def __init__(self, store: Store, lease: Lease, clock: Clock, counts: ResultCounts) -> None:
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._counts = counts
+        self._held: dict[tuple[str, int], Claim] = {}
+        self._done: dict[str, tuple[Claim, Result]] = {}
+        self._settled: list[Settlement] = []
+        self._wake = asyncio.Event()
+        self._renew_at = 0.0
+        self._outage = False
+        self._rest_until = 0.0
+
+    @property
+    def held(self) -> int:
+        """Items that are claimed and not written yet."""
+        return len(self._held)
+
+    @property
+    def may_take_over(self) -> bool:
+        """Whether items of others may be claimed: after an outage everybody first writes and renews."""
+        return not self._outage and self._clock.now() >= self._rest_until
+
+    def hold(self, claim: Claim) -> None:
+        """Keep this claim alive until it is written."""
+        self._held[claim.item.id, claim.nth] = claim
+
+    def result_of(self, item_id: str) -> Result | None:
+        """How this item ended here, if it is done and the store does not know it yet."""
+        known = self._done.get(item_id)
+        return known[1] if known else None
+
+    def done(self, claim: Claim, result: Result) -> None:
+        """The item is done; a newer claim takes the place of one that was not written yet."""
+        if older := self._done.get(claim.item.id):
+            self._held.pop((claim.item.id, older[0].nth), None)
+        self._done[claim.item.id] = (claim, result)
+        self._wake.set()
+
+    def settle(self, settlement: Settlement) -> None:
+        """The item waits again, or it is dead."""
+        self._settled.append(settlement)
+        self._wake.set()
+
+    def note_outage(self) -> None:
+        """The store did not answer, here or elsewhere in this process."""
+        self._outage = True
+
+    async def rounds(self) -> int:
+        """Wait until there is something to write or to renew, and do it; how many relayed items were written.
+
+        Returns early while the store is away.
+        """
+        try:
+            async with asyncio.timeout(self._seconds_to_renewal()):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        else:
+            # Results of other calls follow within moments: one write for all.
+            await asyncio.sleep(_GATHER_SECONDS)
+        self._wake.clear()
+        try:
+            written = await self._write_all()
+            await self._renew_when_due()
+        except StoreUnavailableError as error:
+            self.note_outage()
+            log.warning("queue_write_back_waits", reason=str(error), held=self.held, action="see /readyz")
+            await asyncio.sleep(_OUTAGE_SECONDS)
+            self._wake.set()
+            return 0
+        self._outage_is_over()
+        return written
+
+    async def flush(self, *, within_seconds: float) -> None:
+        """Write the last results; what can't be written in time is left to the end of its lease."""
+        try:
+            async with asyncio.timeout(within_seconds):
+                await self._write_all()
+        except (TimeoutError, StoreUnavailableError) as error:
+            action = "none: their leases run out, and they are sent again"
+            log.warning(
+                "queue_results_not_written", reason=type(error).__name__, held=self.held, action=action
+            )
+
+    async def _write_all(self) -> int:
+        relayed = 0
+        while self._done or self._settled:
+            if self._done:
+                done = list(self._first(self._done))
+                written = await self._store.mark_done(done)
+                for claim, result in done:
+                    if self._done.get(claim.item.id) == (claim, result):
+                        del self._done[claim.item.id]
+                relayed += self._written([claim for claim, _ in done], written)
+            if self._settled:
+                settled = self._settled[:_BATCH]
+                written = await self._store.settle(settled)
+                del self._settled[: len(settled)]
+                relayed += self._written([settlement.claim for settlement in settled], written)
+        return relayed
+
+    def _written(self, claims: Sequence[Claim], written: int) -> int:
+        for claim in claims:
+            self._held.pop((claim.item.id, claim.nth), None)
+        self._counts.count(FENCED, len(claims) - written)
+        return sum(claim.relayed for claim in claims)
+
+    def _seconds_to_renewal(self) -> float:
+        if not self._held:
+            return self._lease.renew_every
+        return min(self._lease.renew_every, max(0.0, self._renew_at - self._clock.now()))
+
+    async def _renew_when_due(self) -> None:
+        now = self._clock.now()
+        if not self._held or (now < self._renew_at and not self._outage):
+            return
+        claims = list(self._held.values())
+        for first in range(0, len(claims), _BATCH):
+            asked_at = self._clock.now()
+            some = claims[first : first + _BATCH]
+            mine = await self._store.renew(some)
+            for claim in some:
+                # What is no longer ours must not be sent again: its deadline stays where it was.
+                if (claim.item.id, claim.nth) in mine:
+                    claim.until = max(claim.until, self._lease.until(asked_at))
+        self._renew_at = now + self._lease.renew_every
+
+    def _outage_is_over(self) -> None:
+        if self._outage:
+            self._outage = False
+            self._rest_until = self._clock.now() + self._lease.grace_seconds
+
+    @staticmethod
+    def _first(done: dict[str, tuple[Claim, Result]]) -> Iterator[tuple[Claim, Result]]:
+        for (_, one), _ in zip(done.items(), range(_BATCH), strict=False):
+            yield one
