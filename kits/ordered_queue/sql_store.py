@@ -14,7 +14,7 @@ from kits.ordered_queue.lane import MAX_RUN
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.result import Result, Settlement
 from kits.ordered_queue.store import Backlog, Looked, StoreUnavailableError
-from kits.postgres.driver import DriverStatement, driver_connection
+from kits.postgres.driver import DriverStatement, driver_fetch
 from kits.postgres.errors import Fault, fault_of
 from kits.postgres.schema import as_document
 
@@ -113,8 +113,7 @@ class SqlStore(ABC):
 
     async def _run(self, statement: DriverStatement, values: Mapping[str, Any]) -> Sequence[Any]:
         try:
-            async with driver_connection(self._engine) as connection:
-                return await connection.fetch(statement, values)
+            return await driver_fetch(self._engine, statement, values)
         except Exception as error:
             if fault_of(error) in {Fault.BUG, Fault.DEFINITE}:
                 raise
