@@ -134,6 +134,12 @@ class OrderedQueue:
         sent.add_done_callback(partial(self._answered, claim, begun_under, now))
 
     def _answered(self, claim: Claim, begun_under: int, began: float, sent: asyncio.Future[Result]) -> None:
+        if sent.cancelled():
+            # It never left: that tells nothing about the sink.
+            self._breaker.no_result(begun_under)
+            self._give_back([claim, *self._lanes.failed(claim)])
+            self._note_quiet()
+            return
         result = _result_of(sent)
         self._counts.count(result.kind)
         match result.kind:
@@ -183,8 +189,6 @@ class OrderedQueue:
 
 
 def _result_of(sent: asyncio.Future[Result]) -> Result:
-    if sent.cancelled():
-        return Result(Kind.UNAVAILABLE, "cancelled", "the send was given up")
     if (error := sent.exception()) is not None:
         log.error("sink_raised", error=type(error).__name__, exc_info=error, action="report a bug")
         return Result(Kind.FAILED, "sink_error", type(error).__name__)

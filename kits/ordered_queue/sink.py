@@ -18,7 +18,7 @@ class Sink(Protocol):
     def send(self, claim: Claim) -> asyncio.Future[Result]:
         """Begin to send; never blocks.
 
-        Nothing leaves after `claim.until`: it is read again at the moment of sending, and what is too late
-        then ends as unavailable. An exception of the future counts as failed.
+        Nothing leaves after `claim.until`: it is read again at the moment of sending, and the future of what
+        is too late then is cancelled. An exception of the future counts as failed.
         """
         ...

@@ -1,4 +1,4 @@
-"""The circuit breaker: opens for an outage, never for one key alone, and finds out with one call at a time."""
+"""The circuit breaker: opens for an outage, never for one key alone, and asks with one call at a time."""
 
 from kits.resilience.breaker import Breaker, BreakerState
 from kits.resilience.retry import Backoff

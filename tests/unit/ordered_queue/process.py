@@ -229,7 +229,8 @@ class SimulatedSink:
         await process.running.wait()
         now = asyncio.get_running_loop().time()
         if claim.passed(now) or not process.is_alive:
-            self._end(claim, future, Result(Kind.UNAVAILABLE, "too_late"))
+            if process.is_alive:
+                future.cancel()
             return
         asked_at = process.store.renewed_at[claim.item.id, claim.nth]
         around.invariants.leaves(
