@@ -4,8 +4,8 @@ import pytest
 
 from tests.unit.ordered_queue import simulation
 
-RUNS = 600
-RUNS_PER_TEST = 200
+RUNS = 200
+RUNS_PER_TEST = 100
 
 
 @pytest.mark.parametrize("first", range(0, RUNS, RUNS_PER_TEST))
