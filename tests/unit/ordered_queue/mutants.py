@@ -240,10 +240,6 @@ def items_of_others_are_taken_over_right_after_an_outage(patch: pytest.MonkeyPat
     patch.setattr(WriteBack, "may_take_over", property(lambda _self: True))
 
 
-def what_memory_knows_as_done_is_sent_again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(WriteBack, "result_of", lambda _self, _item_id: None)
-
-
 MUTANTS: tuple[Mutant, ...] = tuple(
     value
     for name, value in list(globals().items())
