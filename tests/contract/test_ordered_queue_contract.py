@@ -57,11 +57,13 @@ class Queue:
         add: Callable[[str, Sequence[Item], bool], Awaitable[Enqueued]],
         passes: Callable[[], Awaitable[None]],
         replay: Callable[[str], Awaitable[None]],
+        ages: Callable[[], Awaitable[None]],
     ) -> None:
         self.mine, self.others = stores[ME], stores[OTHER]
         self._add = add
         self.time_passes = passes
         self.replay = replay
+        self.month_passes = ages
 
     async def add(self, *items: Item, claimed: bool = True, by: str = ME) -> list[tuple[str, int, str]]:
         """One transaction; key, number and predecessor of what was born claimed."""
@@ -207,6 +209,20 @@ class QueueContract:
         assert (await queue.mine.backlog()).dead == 0
         assert await queue.add(parcel("a", 3)) == [("a", 3, "done")]
 
+    async def test_retention_keeps_the_newest_of_a_key_and_what_another_waits_behind(
+        self, queue: Queue
+    ) -> None:
+        """Also after a month; nothing younger goes at all."""
+        await queue.add(parcel("a", 1), parcel("a", 2), parcel("b", 1), parcel("b", 2))
+        first, second, other, waiting = queue.claims
+        await queue.mine.mark_done([(claim, DONE) for claim in (first, second, other)])
+        await queue.mine.settle([Settlement(waiting)])
+        assert await queue.mine.delete_settled(limit=10) == 0
+        await queue.month_passes()
+        assert await queue.mine.delete_settled(limit=10) == 1
+        assert await queue.mine.delete_settled(limit=10) == 0
+        assert [claim.item.number for claim in await queue.look()] == [2]
+
 
 class GapsContract(QueueContract):
     """What a table promises whose missing numbers may come yet."""
@@ -261,7 +277,11 @@ async def _in_memory(*, gaps: bool) -> Queue:
     async def replay(item_id: str) -> None:
         table.replay(table.rows[item_id])
 
-    return Queue(dict(stores), add, passes, replay)
+    async def ages() -> None:
+        for row in table.rows.values():
+            row.done_at = None if row.done_at is None else row.done_at - 31 * 86_400.0
+
+    return Queue(dict(stores), add, passes, replay, ages)
 
 
 class _SteppedClock:
@@ -307,7 +327,10 @@ async def _sql(url: str, *, gaps: bool) -> AsyncIterator[Queue]:
             id=item_id,
         )
 
-    yield Queue(dict(stores), add, passes, replay)
+    async def ages() -> None:
+        await run("UPDATE parcels SET done_at = done_at - interval '31 days'")
+
+    yield Queue(dict(stores), add, passes, replay, ages)
     await engine.dispose()
 
 

@@ -73,7 +73,7 @@ def test_a_full_disk_and_a_missing_venv_module_say_what_to_do() -> None:
         ("ERROR: No matching distribution found for x==1", "lacks a package"),
         ("  cause: Hash mismatch for `mako==1.4.3`", "package index in use"),
         ("  cause: failed to copy file: No space left on device (os error 28)", "free at least"),
-        ("  cause: error sending request for url (https://pypi.invalid/)", "check the network"),
+        ("  cause: error sending request for url (https://index.invalid/)", "check the network"),
         ("error: No solution found when resolving dependencies", "lacks a package"),
         ("anything else", "the words above"),
     ],

@@ -14,6 +14,7 @@ from kits.ordered_queue.sql_enqueue import Arrival
 from kits.ordered_queue.store import Backlog, Looked
 
 LOOK = 20
+RETENTION_SECONDS = 30 * 86_400.0
 
 
 @dataclass(slots=True)
@@ -161,10 +162,13 @@ class InMemoryTable:
         row.is_first = row.is_first or self.at(row.item.key, row.item.number - 1) is None
         row.done_at, row.token, row.due_at, row.replayed = None, None, self.clock.now(), True
 
-    def delete_old(self, *, older_than_seconds: float, is_closed: bool) -> list[Row]:
+    def delete_old(self, *, older_than_seconds: float, is_closed: bool, limit: int = 1000) -> list[Row]:
         """Retention: the newest row of a key stays, and one whose follower waits; all of a closed key go."""
-        now, deleted = self.clock.now(), []
+        deleted: list[Row] = []
+        now = self.clock.now()
         for row in list(self.rows.values()):
+            if len(deleted) == limit:
+                break
             ended = row.done_at if row.done_at is not None else row.given_up_at
             if ended is None or now - ended < older_than_seconds or row.dead_at is not None:
                 continue
@@ -268,8 +272,8 @@ class InMemoryStore:
         return written
 
     async def delete_settled(self, *, limit: int) -> int:
-        """See Store; the simulation deletes by itself."""
-        raise NotImplementedError
+        """See Store."""
+        return len(self.table.delete_old(older_than_seconds=RETENTION_SECONDS, is_closed=False, limit=limit))
 
     async def backlog(self) -> Backlog:
         """See Store."""
