@@ -28,6 +28,7 @@ from worker.dead_letter_topic import KafkaDeadLetterTopic
 from worker.delivery.calls import CallLimits
 from worker.delivery.intake import IntakeLimits
 from worker.delivery.loop import Limits
+from worker.inbox.table import inbox
 from worker.ledger.deliveries import SqlLedger
 from worker.ledger.health import LedgerCheck
 from worker.ledger.storms import SqlStorms
@@ -132,7 +133,7 @@ class LedgerContainer(containers.DeclarativeContainer):
         schemas=providers.Dict({SCHEMA: settings.provided.worker.database_schema}),
     )
     history = providers.Singleton(
-        History, "worker", schema=settings.provided.worker.database_schema, made=(ledger_tables,)
+        History, "worker", schema=settings.provided.worker.database_schema, made=(ledger_tables, inbox)
     )
     ledger_check = providers.Singleton(LedgerCheck, engine, history)
     storms = providers.Singleton(SqlStorms, engine, group=group)

@@ -32,6 +32,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("worker.ledger.tables", "worker.runner"),
         ("worker.data_platform_client", "worker.ledger.tables"),
         ("worker.delivery.lanes", "worker.ledger.tables"),
+        ("worker.inbox.table", "worker.container"),
     ],
     "kit-layers": [
         ("kits.kafka.records", "kits.postgres.schema"),
@@ -64,6 +65,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     ],
     "pure-delivery": [("worker.delivery.offsets", "aiokafka"), ("worker.delivery.lanes", "sqlalchemy")],
     "consumer-groups": [("worker.consumers.planted", "worker.consumers.data_platform")],
+    "inbox-kits": [("worker.inbox.table", "kits.web.tokens"), ("worker.inbox.table", "aiohttp")],
     "product-alone": [
         ("kits.resilience.retry", "devservices.ports"),
         ("app.main", "chaos.checker"),

@@ -2,6 +2,7 @@
 
 import asyncpg
 
+from worker.inbox.table import inbox
 from worker.ledger.tables import SCHEMA, ledger
 
 
@@ -19,7 +20,7 @@ async def test_every_column_is_where_the_code_expects_it(database_url: str) -> N
     made = {(row["table_name"], row["column_name"], row["is_nullable"] == "YES") for row in rows}
     known = {
         (table.name, column.name, bool(column.nullable))
-        for table in ledger.tables.values()
+        for table in (*ledger.tables.values(), *inbox.tables.values())
         for column in table.columns
     }
     assert made == known
