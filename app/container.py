@@ -48,8 +48,8 @@ from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.postgres.schema import DECLARED_SCHEMA
-from kits.resilience.background import Supervisor
-from kits.resilience.lifecycle import Lifecycle
+from kits.process.background import Supervisor
+from kits.process.lifecycle import Lifecycle
 from kits.resilience.rate_limit import rate_limiter
 from kits.web.jwks_url import JwksUrl
 from kits.web.refused_tokens import RefusedTokens

@@ -16,8 +16,8 @@ from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
 from app.container import Container
 from app.domain.errors import OrderError
+from kits.process.garbage_collection import long_lived_objects_set_aside
 from kits.web.bearer import bearer_auth
-from kits.web.collection import long_lived_objects_set_aside
 from kits.web.entrance import build_entrance
 from kits.web.limits import MAX_BODY_BYTES
 from kits.web.probe_app import create_probe_app

@@ -13,10 +13,10 @@ from app.main import create_app, create_ops_app
 from app.settings import AppSettings
 from bench.no_op import no_op_route
 from kits.observability.logs import configure_logging
+from kits.process.signals import stop_on_signals
 from kits.settings import read_settings
 from kits.web.bearer import bearer_auth
 from kits.web.server import Ops, serve
-from kits.web.signals import stop_on_signals
 
 ONE_BY_ONE = "--one-by-one"
 

@@ -10,9 +10,9 @@ from typing import Protocol
 from kits.kafka.producer import RecordProducer
 from kits.observability.health import Health, HealthCheck, Status
 from kits.observability.logs import get_logger
-from kits.resilience.background import Supervisor
+from kits.process.background import Supervisor
+from kits.process.garbage_collection import long_lived_objects_set_aside
 from kits.resilience.retry import Backoff
-from kits.web.collection import long_lived_objects_set_aside
 from kits.web.listener import AddressError
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.delivery.halt import MisconfiguredError

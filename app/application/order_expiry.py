@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from app.application.errors import StorageBusyError, StorageConflictError, StorageUnavailableError
 from app.application.order_life import OrderLife
-from kits.resilience.background import PeriodicTask, Supervisor
+from kits.process.background import PeriodicTask, Supervisor
 
 _INTERVAL_SECONDS = 1.0
 

@@ -11,11 +11,11 @@ from app.main import create_app, create_ops_app
 from app.settings import AppSettings
 from kits.observability.logs import get_logger
 from kits.postgres.readiness import wait_until_reachable
+from kits.process.signals import stop_on_signals
 from kits.terminal.arguments import Commands
 from kits.web.connections import ConnectionLimits
 from kits.web.listener import url_of
 from kits.web.server import Ops, Shutdown, serve
-from kits.web.signals import stop_on_signals
 
 log = get_logger(__name__)
 

@@ -7,7 +7,7 @@ from app.outbox.publisher import OutboxPublisher
 from app.outbox.store import OutboxStore
 from kits.observability.health import CheckResult, Status
 from kits.postgres.outages import outage_suppressed
-from kits.resilience.background import PeriodicTask
+from kits.process.background import PeriodicTask
 
 _INTERVAL_SECONDS = 5.0
 _BROKER_SECONDS = 1.0

@@ -9,7 +9,7 @@ from app.outbox.topic import OutboxTopic
 from app.outbox.write_back import WriteBack
 from contracts.topics import ORDER_EVENTS
 from kits.kafka.producer import RecordProducer
-from kits.resilience.background import Supervisor
+from kits.process.background import Supervisor
 
 _Part = WriteBack | OutboxRelay | BacklogMeter | OutboxRetention | OutboxTopic
 

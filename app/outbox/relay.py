@@ -5,7 +5,7 @@ from app.outbox.publisher import OutboxPublisher
 from app.outbox.store import OutboxStore
 from kits.observability.logs import get_logger
 from kits.postgres.outages import outage_suppressed
-from kits.resilience.background import PeriodicTask
+from kits.process.background import PeriodicTask
 
 log = get_logger(__name__)
 

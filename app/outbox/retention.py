@@ -3,7 +3,7 @@
 from app.outbox.store import OutboxStore
 from kits.observability.logs import get_logger
 from kits.postgres.outages import outage_suppressed
-from kits.resilience.background import PeriodicTask
+from kits.process.background import PeriodicTask
 
 log = get_logger(__name__)
 

@@ -5,7 +5,7 @@ from kits.kafka.admin import TopicAdmin, TopicDifference, TopicSpec
 from kits.kafka.errors import KafkaError
 from kits.kafka.producer import RecordProducer
 from kits.observability.logs import get_logger
-from kits.resilience.background import PeriodicTask
+from kits.process.background import PeriodicTask
 
 log = get_logger(__name__)
 

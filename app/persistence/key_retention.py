@@ -3,7 +3,7 @@
 from app.persistence.idempotency import SqlIdempotencyKeys
 from kits.observability.logs import get_logger
 from kits.postgres.outages import outage_suppressed
-from kits.resilience.background import PeriodicTask, Supervisor
+from kits.process.background import PeriodicTask, Supervisor
 
 log = get_logger(__name__)
 

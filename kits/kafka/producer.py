@@ -17,7 +17,7 @@ from kits.kafka.session_keeper import SessionKeeper
 from kits.kafka.topic_finder import TopicFinder
 from kits.kafka.topic_routes import TopicRoutes
 from kits.observability.logs import get_logger
-from kits.resilience.background import Supervisor
+from kits.process.background import Supervisor
 
 log = get_logger(__name__)
 

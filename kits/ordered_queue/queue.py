@@ -14,7 +14,7 @@ from kits.ordered_queue.result import Kind, Result, Settlement
 from kits.ordered_queue.retry import IN_PLACE_SECONDS, RetryPolicy
 from kits.ordered_queue.sink import Sink
 from kits.ordered_queue.write_back import WriteBack
-from kits.resilience.background import PeriodicTask, Supervisor
+from kits.process.background import PeriodicTask, Supervisor
 from kits.resilience.breaker import Breaker
 
 log = get_logger(__name__)

@@ -1,7 +1,7 @@
 """Ordered queue, end: deletes what was settled long ago, in small batches."""
 
 from kits.ordered_queue.store import Store, StoreUnavailableError
-from kits.resilience.background import PeriodicTask
+from kits.process.background import PeriodicTask
 
 _BATCH = 1000
 _INTERVAL_SECONDS = 60.0

@@ -1,1 +1,1 @@
-"""Waiting, trying again and background work, always bounded."""
+"""Trying again, sparing a neighbour that is away, and limits of rate."""

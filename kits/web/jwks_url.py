@@ -9,7 +9,8 @@ from collections.abc import Callable
 import aiohttp
 
 from kits.observability.logs import get_logger
-from kits.resilience.background import Supervisor
+from kits.process.background import Supervisor
+from kits.process.waiting import wait_for
 from kits.resilience.retry import Backoff
 from kits.web.followed_keys import FollowedKeys
 from kits.web.key_address import shown_address
@@ -126,11 +127,7 @@ class JwksUrl:
 
     async def _run(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(self._rest_seconds()):
-                    await self._nudged.wait()
-            except TimeoutError:
-                pass
+            await wait_for(self._nudged, self._rest_seconds())
             await self._refresh()
 
     def _rest_seconds(self) -> float:

@@ -38,7 +38,8 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("kits.kafka.records", "kits.postgres.schema"),
         ("kits.web.probes", "kits.kafka.records"),
         ("kits.terminal.progress", "kits.web.probes"),
-        ("kits.resilience.retry", "kits.web.tokens"),
+        ("kits.process.waiting", "kits.web.tokens"),
+        ("kits.resilience.retry", "kits.process.background"),
         ("kits.env_file", "kits.observability.logs"),
     ],
     "queue-kits": [

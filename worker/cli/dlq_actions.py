@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kits.process.signals import stop_on_signals
 from kits.terminal.arguments import Commands, positive, rate, words
 from kits.terminal.operator import system_user
 from kits.terminal.printing import complain, say, say_json
 from kits.terminal.progress import Progress
-from kits.web.signals import stop_on_signals
 from worker.cli.dlq_filters import add_filters, wanted
 from worker.cli.environment import FAILED, USAGE_ERROR, delivery, settings_of
 from worker.command_containers import ActionContainer

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kits.resilience.background import PeriodicTask
+from kits.process.background import PeriodicTask
 from worker.delivery.epoch import Epoch
 from worker.delivery.event import read_event
 from worker.delivery.intake import Intake

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kits.resilience.background import PeriodicTask
+from kits.process.background import PeriodicTask
 from worker.delivery.ports import LedgerUnavailableError, Observer, Storms
 from worker.delivery.storm_guard import StormGuard
 

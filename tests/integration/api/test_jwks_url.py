@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from kits.observability.health import CheckResult, Status
 from kits.observability.metrics import Metrics
-from kits.resilience.background import Supervisor
+from kits.process.background import Supervisor
 from kits.resilience.retry import Backoff
 from kits.web import jwks_url as module
 from kits.web.bearer import BearerAuth

@@ -17,7 +17,7 @@ from app.domain.errors import CouponExhaustedError, InvalidTransitionError, Paym
 from app.domain.order import Order, OrderStatus
 from app.persistence.orders import _LOCK_DUE
 from kits.postgres.driver import DriverStatement, driver_transaction
-from kits.resilience.background import Supervisor
+from kits.process.background import Supervisor
 from tests.builders import a_command, a_coupon, a_product
 from tests.integration.app.conftest import Shop, moved
 from tests.waiting import eventually, patient

@@ -10,7 +10,8 @@ from unittest.mock import patch
 from structlog.testing import capture_logs
 
 from kits.ordered_queue import queue
-from kits.resilience import background, retry
+from kits.process import background
+from kits.resilience import retry
 from tests.unit.ordered_queue.feeds import Topic, a_feed
 from tests.unit.ordered_queue.in_memory import InMemoryTable, Row
 from tests.unit.ordered_queue.invariants import BrokenPromiseError, Invariants

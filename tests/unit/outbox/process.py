@@ -16,7 +16,7 @@ from app.outbox.write_back import WriteBack
 from contracts.envelope import EventMessage
 from kits.kafka.records import Acknowledgement, Deadline
 from kits.observability.metrics import Metrics
-from kits.resilience.background import Supervisor
+from kits.process.background import Supervisor
 from tests.unit.outbox.in_memory import InMemoryOutbox, InMemoryTransaction, Row
 from tests.unit.outbox.invariants import Invariants
 from tests.unit.outbox.kafka import Kafka, SimulatedProducer

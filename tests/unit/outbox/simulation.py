@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from app.outbox import write_back
 from contracts.envelope import EventMessage
-from kits.resilience import background
+from kits.process import background
 from tests.builders import a_message
 from tests.unit.outbox.in_memory import Row
 from tests.unit.outbox.invariants import Invariants

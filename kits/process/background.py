@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from kits.observability.logs import get_logger
+from kits.process.waiting import wait_for
 from kits.resilience.retry import Backoff
 
 log = get_logger(__name__)
@@ -79,8 +80,4 @@ class PeriodicTask:
 
     async def _rest(self) -> None:
         jitter = 1 + random.uniform(-0.2, 0.2)  # noqa: S311 - spreads replicas, guards nothing
-        try:
-            async with asyncio.timeout(self._interval_seconds * jitter):
-                await self._nudged.wait()
-        except TimeoutError:
-            return
+        await wait_for(self._nudged, self._interval_seconds * jitter)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kits.web.stopping import run_until_stopped
+from kits.process.stopping import run_until_stopped
 
 
 async def nothing(_task: asyncio.Task[None]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kits.resilience.background import PeriodicTask, Supervisor
+from kits.process.background import PeriodicTask, Supervisor
 from tests.waiting import eventually, patient
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kits.resilience.lifecycle import Lifecycle
+from kits.process.lifecycle import Lifecycle
 
 
 class Part:
