@@ -45,6 +45,8 @@ class QueueTable:
     it was deleted, since numbers come in the order of commits."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """The owner's columns that a new row brings, with their types."""
+    derived: Mapping[str, str] = field(default_factory=dict)
+    """The owner's columns that follow from what a new row brings: SQL over its columns, or a constant."""
     written: Mapping[str, str] = field(default_factory=dict)
     """The owner's columns that are written when an item is done, with their types."""
     closed: str = "FALSE"
@@ -73,7 +75,9 @@ class QueueTable:
         parts = {
             "predecessor": _WITH_GAPS if self.gaps else Template(_GAPLESS).safe_substitute(earlier=_EARLIER),
             "first": ", is_first" if self.gaps else "",
-            "new_columns": "".join(f', "{name}"' for name in new),
+            "new_columns": "".join(f', "{name}"' for name in (*new, *self.derived)),
+            "new_values": "".join(f', "{name}"' for name in new)
+            + "".join(f", {value}" for value in self.derived.values()),
             "new_types": "".join(f', "{name}" {kind}' for name, kind in new.items()),
             "written_types": "".join(f', "{name}" {kind}' for name, kind in self.written.items()),
             "written_values": "".join(f', "{name}" = sent."{name}"' for name in self.written),

@@ -38,6 +38,8 @@ class Enqueue:
     ) -> tuple[dict[str, Arrival], list[Claim]]:
         """Insert rows; with `claimed`, those that may be sent are born claimed, a run of a key together.
 
+        It is one round trip, together with the writes that wait on the connection.
+
         Args:
             items: what a claim will carry.
             rows: what is stored, in the items' order: structs with the fields id, key, number, payload
@@ -51,16 +53,20 @@ class Enqueue:
             As DriverConnection.fetch.
         """
         asked_at = self._clock.now()
-        values = {**self._values, **as_document(rows), "claimed": claimed}
-        found = await connection.fetch(self._statement, values)
-        arrivals = {str(row_id): _arrival(is_new, is_known) for row_id, is_new, _, is_known in found}
-        why = {str(row_id): why for row_id, is_new, why, _ in found if is_new and why is not None}
+        await connection.write(self._statement, {**self._values, **as_document(rows), "claimed": claimed})
+        found = {str(row_id): what for row_id, what in await connection.flush()}
+        arrivals = {item.id: _ARRIVALS.get(found.get(item.id, ""), Arrival.NEW) for item in items}
+        if not claimed:
+            return arrivals, []
         until = self._lease.until(asked_at)
-        claims = [Claim(item, 1, Predecessor(why[item.id]), until) for item in items if item.id in why]
-        return arrivals, sorted(claims, key=lambda claim: (claim.item.key, claim.item.number))
+        claims = [
+            Claim(item, 1, why, until)
+            for item in {item.id: item for item in items}.values()
+            if (why := _PREDECESSORS.get(found.get(item.id, Predecessor.DONE)))
+        ]
+        claims.sort(key=lambda claim: (claim.item.key, claim.item.number))
+        return arrivals, claims
 
 
-def _arrival(is_new: bool, is_known: bool) -> Arrival:
-    if is_new:
-        return Arrival.NEW
-    return Arrival.KNOWN if is_known else Arrival.TAKEN
+_ARRIVALS = {str(arrival): arrival for arrival in Arrival}
+_PREDECESSORS = {str(why): why for why in Predecessor}

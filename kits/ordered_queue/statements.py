@@ -6,16 +6,18 @@ COUNTED = 10_001
 """Where counting ends."""
 
 # What the table knows already is dropped, the rest is numbered into runs (gaps and islands), and a run is
-# claimed when the number before it allows it. It says why, since its snapshot may be old when it commits.
+# claimed when the number before it allows it. It says why, since its snapshot may be old when it commits:
+# what its answer does not name is new, and claimed behind a done number; the last line about an id counts.
 ENQUEUE = """
-WITH sent AS (
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS row (
-        id $id_type, key text, number bigint, payload text $new_types)
+WITH sent AS MATERIALIZED (
+    SELECT row.*, decode(row.payload, 'base64') AS bytes,
+           EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$id = row.id) AS is_known
+      FROM json_to_recordset(CAST(:rows AS json)) AS row (
+           id $id_type, key text, number bigint, payload text $new_types)
 ), new AS (
     SELECT *, number - row_number() OVER (PARTITION BY key ORDER BY number) AS run
-      FROM (SELECT DISTINCT ON (key, number) * FROM sent ORDER BY key, number) sent
-     WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE q.$id = sent.id)
-       AND NOT EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$number = sent.number)
+      FROM (SELECT DISTINCT ON (key, number) * FROM sent WHERE NOT is_known ORDER BY key, number) sent
+     WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$number = sent.number)
 ), placed AS (
     SELECT *, row_number() OVER (PARTITION BY key, run ORDER BY number) AS place FROM new
 ), judged AS (
@@ -28,16 +30,17 @@ WITH sent AS (
 ), inserted AS (
     INSERT INTO $queue (
            $id, $key, $number, $payload, $payload_size, $token, $claim, $lease_until $new_columns)
-    SELECT id, key, number, decode(payload, 'base64'), octet_length(decode(payload, 'base64')),
+    SELECT id, key, number, bytes, octet_length(bytes),
            CASE WHEN predecessor IS NOT NULL THEN CAST(:token AS uuid) END,
            CASE WHEN predecessor IS NOT NULL THEN 1 ELSE 0 END,
-           CASE WHEN predecessor IS NOT NULL THEN $lease_end END $new_columns
+           CASE WHEN predecessor IS NOT NULL THEN $lease_end END $new_values
       FROM born ORDER BY key, number
     ON CONFLICT DO NOTHING RETURNING $id AS id
 )
-SELECT sent.id, inserted.id IS NOT NULL, born.predecessor,
-       EXISTS (SELECT 1 FROM $queue q WHERE q.$id = sent.id)
-  FROM sent LEFT JOIN born USING (id) LEFT JOIN inserted USING (id)
+SELECT id, coalesce(predecessor, 'waits') FROM born
+ WHERE CAST(:claimed AS boolean) AND predecessor IS DISTINCT FROM 'done'
+UNION ALL SELECT id, 'taken' FROM sent WHERE NOT is_known AND id NOT IN (SELECT id FROM inserted)
+UNION ALL SELECT id, 'known' FROM sent WHERE is_known
 """
 
 # What does not fit is cut off behind the head of a run: an item without its predecessor is only given back.

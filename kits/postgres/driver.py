@@ -22,6 +22,7 @@ from kits.postgres.schema import schemas_of
 _NOTHING: Mapping[str, Any] = {}
 _PARAMETER = re.compile(r"\$(\d+)")
 _COMBINATIONS = 128
+_PARTS = "WITH "
 
 Schemas: TypeAlias = tuple[tuple[str, str], ...]
 """Pairs: the schema that a table is declared in, and the one it lies in."""
@@ -36,7 +37,7 @@ class DriverStatement:
 
     def __init__(self, statement: ClauseElement) -> None:
         compiled: Any = statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
-        self.text = str(compiled)
+        self.text = str(compiled).strip()
         """As its tables are declared."""
         self._statement = statement
         self._elsewhere: dict[Schemas, str] = {}
@@ -61,7 +62,7 @@ class DriverStatement:
                 schema_translate_map=dict(schemas),
                 render_schema_translate=True,
             )
-            self._elsewhere[schemas] = str(compiled)
+            self._elsewhere[schemas] = str(compiled).strip()
         return self._elsewhere[schemas]
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
@@ -238,7 +239,10 @@ def _together(statements: tuple[DriverStatement, ...], schemas: Schemas) -> str:
         shift += statement.parameters
     *others, last = texts
     named = ", ".join(f"write_{index} AS ({text})" for index, text in enumerate(others))
-    return f"WITH {named} {last}" if named else last
+    if not named:
+        return last
+    # One that has parts of its own comes last; they stand beside the other writes.
+    return f"WITH {named}, {last[len(_PARTS) :]}" if last.startswith(_PARTS) else f"WITH {named} {last}"
 
 
 def _lock_timeout(seconds: float | None) -> str:

@@ -128,6 +128,11 @@ class QueueContract:
         arrivals = queue.arrivals
         assert (arrivals[first.id], arrivals[again.id]) == (Arrival.KNOWN, Arrival.TAKEN)
 
+    async def test_what_comes_twice_at_once_is_claimed_once(self, queue: Queue) -> None:
+        """Or the second claim, given back, would set the row free while the first is on its way."""
+        first = parcel("a", 1)
+        assert await queue.add(first, first, parcel("a", 2)) == [("a", 1, "done"), ("a", 2, "own")]
+
     async def test_a_look_cuts_behind_the_head_of_a_run(self, queue: Queue) -> None:
         """By number of items and by bytes; one item goes however large it is."""
         await queue.add(*(parcel("a", number, b"x" * 50) for number in range(1, 5)), claimed=False)

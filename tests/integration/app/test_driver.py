@@ -73,6 +73,25 @@ async def test_writes_travel_together_before_the_next_read_and_before_the_commit
         assert [tuple(row) for row in kept] == [(3, "three"), (4, "at the end")]
 
 
+async def test_a_statement_of_several_parts_travels_with_the_writes_before_it(engine: AsyncEngine) -> None:
+    """As the last of them; its rows are those that come back."""
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE a (id integer)"))
+        await connection.execute(text("CREATE TABLE b (id integer)"))
+    first = DriverStatement(text("INSERT INTO a VALUES (:id)"))
+    parts = """
+    WITH new AS (SELECT CAST(:id AS integer) AS id), kept AS (INSERT INTO b SELECT id FROM new RETURNING id)
+    SELECT id FROM kept"""
+    async with driver_transaction(engine) as driver:
+        first.table = "a"
+        await driver.write(first, {"id": 1})
+        await driver.write(DriverStatement(text(parts)), {"id": 2})
+        assert [tuple(row) for row in await driver.flush()] == [(2,)]
+    async with engine.connect() as reading:
+        read = await reading.execute(text("SELECT a.id, b.id FROM a, b"))
+        assert [tuple(row) for row in read] == [(1, 2)]
+
+
 async def test_what_a_row_holds_arrives_as_it_was_sent(engine: AsyncEngine) -> None:
     """Bytes, quotes, line breaks, documents, times and NULL, in one parameter for all rows."""
     columns = (Column("id", Integer), Column("raw", LargeBinary), Column("note", Text), Column("doc", JSONB),
