@@ -21,8 +21,8 @@ from kits.postgres.schema import schemas_of
 
 _NOTHING: Mapping[str, Any] = {}
 _PARAMETER = re.compile(r"\$(\d+)")
+_OWN_PARTS = re.compile("^ WITH ")
 _COMBINATIONS = 128
-_PARTS = "WITH "
 
 Schemas: TypeAlias = tuple[tuple[str, str], ...]
 """Pairs: the schema that a table is declared in, and the one it lies in."""
@@ -96,8 +96,8 @@ class DriverConnection:
     async def write(self, statement: DriverStatement, values: Mapping[str, Any]) -> None:
         """Run a write together with others, at the latest before the commit; its errors come then.
 
-        Writes that wait together are one statement to the server: they do not see each other. Two writes to
-        one table never wait together.
+        Writes that wait together are one statement to the server: they do not see each other, and only the
+        last may have parts (`WITH`). Two writes to one table never wait together.
 
         Raises:
             As `fetch`, for the writes that waited.
@@ -239,10 +239,7 @@ def _together(statements: tuple[DriverStatement, ...], schemas: Schemas) -> str:
         shift += statement.parameters
     *others, last = texts
     named = ", ".join(f"write_{index} AS ({text})" for index, text in enumerate(others))
-    if not named:
-        return last
-    # One that has parts of its own comes last; they stand beside the other writes.
-    return f"WITH {named}, {last[len(_PARTS) :]}" if last.startswith(_PARTS) else f"WITH {named} {last}"
+    return f"WITH {named}{_OWN_PARTS.sub(', ', f' {last}')}" if named else last
 
 
 def _lock_timeout(seconds: float | None) -> str:
