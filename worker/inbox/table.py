@@ -25,6 +25,7 @@ inbox = metadata(SCHEMA)
 
 WAITING = text("delivered_at IS NULL AND dead_at IS NULL AND given_up_at IS NULL")
 DEAD = text("dead_at IS NOT NULL AND delivered_at IS NULL AND given_up_at IS NULL")
+TO_COPY = text("(dead_at IS NOT NULL OR redriven_at IS NOT NULL) AND dlq_copied_at IS NULL")
 _NOW = text("clock_timestamp()")
 
 inbox_event = Table(
@@ -63,23 +64,20 @@ inbox_event = Table(
     Column("first_failed_at", DateTime(timezone=True)),
     Column("last_failed_at", DateTime(timezone=True)),
     Column("last_began_at", DateTime(timezone=True)),
+    Column("dlq_due_at", DateTime(timezone=True)),
     Column("dlq_copied_at", DateTime(timezone=True)),
     Index("uq_inbox_event_order_seq", "consumer_group", "order_id", "seq", unique=True),
     Index("ix_inbox_event_waiting", "consumer_group", "due_at", "event_id", postgresql_where=WAITING),
     Index("ix_inbox_event_dead", "consumer_group", "dead_at", "event_id", postgresql_where=DEAD),
-    Index(
-        "ix_inbox_event_to_copy",
-        "consumer_group",
-        "dead_at",
-        "event_id",
-        postgresql_where=text("dead_at IS NOT NULL AND dlq_copied_at IS NULL"),
-    ),
+    Index("ix_inbox_event_to_copy", "consumer_group", "order_id", "event_id", postgresql_where=TO_COPY),
 )
 """One row per event and group.
 
 `seq` is the number that the row holds: NULL once it was handed to a notice (`was_seq` stays), and for what
 belongs to no order. `last_began_at` is when its last failed call began. Payload, record key and headers go
-when it is delivered; the topic has them until its retention.
+when it is delivered and waits for no copy; the topic has them until its retention. `notice_of` is the event
+whose number this row took over, '' where nobody saw one: a notice was never in the topic, so its bytes stay.
+`dlq_due_at`: until then a process copies it to the dead-letter topic, or it is not tried again.
 """
 
 inbox_partition = Table(

@@ -40,6 +40,7 @@ CREATE TABLE {schema}.inbox_event (
     first_failed_at timestamptz,
     last_failed_at timestamptz,
     last_began_at timestamptz,
+    dlq_due_at timestamptz,
     dlq_copied_at timestamptz,
     CONSTRAINT pk_inbox_event PRIMARY KEY (consumer_group, event_id),
     CONSTRAINT ck_inbox_event_seq CHECK (seq >= 1),
@@ -105,8 +106,8 @@ CREATE INDEX ix_inbox_event_dead ON {schema}.inbox_event (consumer_group, dead_a
 """
 
 _TO_COPY = """
-CREATE INDEX ix_inbox_event_to_copy ON {schema}.inbox_event (consumer_group, dead_at, event_id)
-    WHERE dead_at IS NOT NULL AND dlq_copied_at IS NULL
+CREATE INDEX ix_inbox_event_to_copy ON {schema}.inbox_event (consumer_group, order_id, event_id)
+    WHERE (dead_at IS NOT NULL OR redriven_at IS NOT NULL) AND dlq_copied_at IS NULL
 """
 
 _AUDIT_AT = """
