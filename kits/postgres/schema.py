@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.type_api import TypeEngine
 
 _NAMES = {
@@ -53,6 +53,14 @@ def schemas_of(connection: AsyncConnection) -> Mapping[str, str]:
     options = connection.sync_connection.get_execution_options() if connection.sync_connection else {}
     schemas: Mapping[str, str] = options.get("schema_translate_map") or {}
     return schemas
+
+
+def qualified(table: Table, engine: AsyncEngine) -> str:
+    """The table's name for a statement that is written as text: quoted, in the schema where it lies."""
+    moved: Mapping[str, str] = engine.get_execution_options().get("schema_translate_map") or {}
+    schema = str(table.schema)
+    names = (moved.get(schema, schema), table.name)
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
 def in_any(column: ColumnElement[str], *values: str) -> ColumnElement[bool]:
