@@ -1,60 +1,117 @@
 """Ordered queue, table: which table is a queue, how it names a queue's columns, and what it adds to them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cache
 from string import Template
 
 from sqlalchemy import text
 
 from kits.postgres.driver import DriverStatement
 
-_PARTS = {
+_WORDS = {
     "waiting": "q.$done_at IS NULL AND q.$dead_at IS NULL AND q.$given_up_at IS NULL",
     "dead": "q.$dead_at IS NOT NULL AND q.$done_at IS NULL AND q.$given_up_at IS NULL",
+    "over": "(q.$done_at IS NOT NULL OR q.$given_up_at IS NOT NULL)",
     "ended": "coalesce(q.$done_at, q.$given_up_at)",
     # statement_timestamp() can be an index condition; clock_timestamp() would be compared with every row.
     "unleased": "(q.$lease_until IS NULL OR q.$lease_until < statement_timestamp())",
-    "mine": "q.$id = sent.id AND q.$token = CAST(:token AS uuid) AND q.$claim = sent.nth",
+    "mine": "$scope AND q.$id = sent.id AND q.$token = CAST(:token AS uuid) AND q.$claim = sent.nth",
     "lease_end": "clock_timestamp() + make_interval(secs => CAST(:lease_seconds AS double precision))",
+    "attempts_after": "(q.$attempts + CASE WHEN sent.failed AND ($charged) THEN 1 ELSE 0 END)",
+    "dying": "(sent.dead OR sent.failed AND ($dies))",
+    "again": "($dying AND q.$replayed_at IS NOT NULL)",
+    "before": "SELECT 1 FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number = new.number - 1",
+    # What may be claimed, and why: `new` has key, number and is_first.
+    "predecessor_with_gaps": """CASE WHEN new.is_first THEN 'done' ELSE (
+        SELECT CASE WHEN $over THEN 'done'
+                    WHEN q.$token = CAST(:token AS uuid) AND q.$dead_at IS NULL THEN 'own' END
+          FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number = new.number - 1) END""",
+    "predecessor_gapless": """CASE WHEN NOT EXISTS ($earlier) THEN 'done' WHEN NOT EXISTS (
+        $earlier AND (q.$token IS DISTINCT FROM CAST(:token AS uuid) OR q.$dead_at IS NOT NULL))
+        THEN 'own' END""",
+    # Written so that it does not match the partial index of what waits: statistics from a time without a
+    # backlog make that look empty, and every row would read it all. The unique index finds the few.
+    "earlier": """SELECT 1 FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number < new.number
+        AND coalesce(q.$done_at, 'infinity') = 'infinity' AND q.$given_up_at IS NULL""",
+    "missing_with_gaps": "NOT new.is_first AND NOT new.replayed AND NOT EXISTS ($before)",
+    "missing_gapless": "FALSE",
+    "first_with_gaps": ", q.is_first, q.$replayed_at IS NOT NULL AS replayed",
+    "first_gapless": "",
+    # What was done once stands behind what was done too: if that has no row any more, it was deleted.
+    "begins_with_gaps": ", new.is_first OR new.replayed AND NOT EXISTS ($before) AS is_first",
+    "begins_gapless": "",
+    "inherits_with_gaps": """, is_first OR EXISTS (
+        SELECT 1 FROM $queue q
+         WHERE $scope AND q.$key = sent.key AND q.$was_number = sent.number AND q.is_first)""",
+    "inherits_gapless": "",
+    "state": """CASE WHEN q.$given_up_at IS NOT NULL THEN 'given up' WHEN q.$done_at IS NOT NULL THEN 'done'
+        WHEN q.$dead_at IS NOT NULL THEN CASE WHEN q.$number IS NULL THEN 'unnumbered' ELSE 'dead' END
+        WHEN q.$replayed_at IS NOT NULL THEN 'replayed' WHEN q.$claim = 0 THEN 'unclaimed'
+        ELSE 'waiting' END""",
+    "asked": """asked AS (
+    SELECT DISTINCT id FROM json_to_recordset(CAST(:rows AS json)) AS row (id $id_type)
+), locked AS (
+    SELECT q.$id AS id, $state AS state FROM asked JOIN $queue q ON q.$id = asked.id
+     WHERE $scope ORDER BY q.$id FOR UPDATE OF q
+)""",
+    "outcome": """SELECT asked.id, changed.id IS NOT NULL, coalesce(locked.state, 'missing')
+  FROM asked LEFT JOIN locked USING (id) LEFT JOIN changed USING (id)""",
+    "open": """waiting AS MATERIALIZED (
+    SELECT q.$id AS id, q.$key AS key, q.$number AS number, q.$due_at AS due $first
+      FROM $queue q WHERE $scope AND $waiting ORDER BY q.$due_at, q.$id LIMIT CAST(:counted AS bigint)
+), missing AS (
+    SELECT new.* FROM waiting new
+     WHERE new.due < statement_timestamp() - $gap_age AND new.number IS NOT NULL AND $missing
+)""",
 }
-_GAPLESS = """CASE WHEN NOT EXISTS ($earlier) THEN 'done' WHEN NOT EXISTS (
-    $earlier AND (q.$token IS DISTINCT FROM CAST(:token AS uuid) OR q.$dead_at IS NOT NULL)) THEN 'own' END"""
-# Written so that it does not match the partial index of what waits: statistics from a time without a backlog
-# make that look empty, and every row would read the whole backlog. The unique index finds the key's few rows.
-_EARLIER = """SELECT 1 FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number < new.number
-    AND coalesce(q.$done_at, 'infinity') = 'infinity' AND q.$given_up_at IS NULL"""
-_WITH_GAPS = """CASE WHEN new.is_first THEN 'done' ELSE (
-    SELECT CASE WHEN q.$done_at IS NOT NULL OR q.$given_up_at IS NOT NULL THEN 'done'
-                WHEN q.$token = CAST(:token AS uuid) AND q.$dead_at IS NULL THEN 'own' END
-      FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number = new.number - 1) END"""
+_FORGETS_AGAIN = ", $payload = CASE WHEN NOT $again THEN q.$payload END"
+_BY_KIND = ("predecessor", "missing", "first", "begins", "inherits")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class QueueTable:
-    """A table with a queue's columns under its own names.
+    """A table with a queue's columns under its own names; several queues may share it, by `scope`.
 
-    `due_at` and `id` need an index WHERE the row waits; `key` and `number` a unique one.
+    Where the scope and `due_at, id` stand together it needs an index WHERE the row waits, and a unique one of
+    `key, number`. The owner's SQL means the row by `q`, and what is written of it by `sent`: kind, code,
+    reason, wait_seconds, age_seconds (how long ago its call began), dead, failed; kind is NULL of an item
+    that is given back unsent.
     """
 
     queue: str
     """The table's qualified name."""
     scope: str = "TRUE"
-    """Which of its rows belong to this queue: a condition on columns of `q`."""
+    """Which of its rows belong to this queue: a condition on `q`."""
     gaps: bool = False
     """A number that has no row: True, it may come yet (the column `is_first` says where a key begins); False,
     it was deleted, since numbers come in the order of commits."""
+    gap_seconds: float = 30.0
+    """From when on a number counts as missing."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """The owner's columns that a new row brings, with their types."""
     derived: Mapping[str, str] = field(default_factory=dict)
     """The owner's columns that follow from what a new row brings: SQL over its columns, or a constant."""
     written: Mapping[str, str] = field(default_factory=dict)
     """The owner's columns that are written when an item is done, with their types."""
+    settled: Mapping[str, str] = field(default_factory=dict)
+    """The owner's columns that are written of an item that was sent and is not done, with their SQL."""
+    charged: str = "TRUE"
+    """Whether a failure costs an attempt: a condition on `q` and `sent`."""
+    dies: str = "FALSE"
+    """Whether a failed item is dead now: as `charged`; `$attempts_after` are the attempts with this one."""
+    keeps_payload: bool = True
+    """False: it goes when the item is done. What waits without one is not claimed until it is filled."""
     closed: str = "FALSE"
     """When nothing more will come of the key of `q`: its newest row is deleted like the others."""
+    deletable: str = "TRUE"
+    """What else must be true of `q` before it is deleted."""
     id: str = "id"
     id_type: str = "uuid"
     key: str = "key"
     number: str = "number"
+    was_number: str = "was_number"
+    """The number of a row that handed it to a notice."""
     payload: str = "payload"
     payload_size: str = "payload_size"
     attempts: str = "attempts"
@@ -62,26 +119,54 @@ class QueueTable:
     dead_at: str = "dead_at"
     given_up_at: str = "given_up_at"
     replayed_at: str = "replayed_at"
+    redriven_at: str = ""
+    """When a dead item was put back; empty: the table does not keep it."""
     due_at: str = "due_at"
     token: str = "token"  # noqa: S105 - a column's name
     claim: str = "claim"
     lease_until: str = "lease_until"
-    error: str = "error"
+
+    @property
+    def first_id(self) -> str:
+        """What no id lies before."""
+        return "00000000-0000-0000-0000-000000000000" if self.id_type == "uuid" else ""
 
     def statement(self, template: str) -> DriverStatement:
         """A statement on this table: `$queue q` is the table, `$id`, `$key` … are its columns."""
-        names = {name: getattr(self, name) for name in self.__slots__}
-        new = {**self.extra, "is_first": "boolean"} if self.gaps else self.extra
-        parts = {
-            "predecessor": _WITH_GAPS if self.gaps else Template(_GAPLESS).safe_substitute(earlier=_EARLIER),
-            "first": ", is_first" if self.gaps else "",
-            "new_columns": "".join(f', "{name}"' for name in (*new, *self.derived)),
-            "new_values": "".join(f', "{name}"' for name in new)
-            + "".join(f", {value}" for value in self.derived.values()),
-            "new_types": "".join(f', "{name}" {kind}' for name, kind in new.items()),
-            "written_types": "".join(f', "{name}" {kind}' for name, kind in self.written.items()),
-            "written_values": "".join(f', "{name}" = sent."{name}"' for name in self.written),
-        }
-        return DriverStatement(
-            text(Template(Template(template).safe_substitute(_PARTS | parts)).substitute(names))
-        )
+        return _statement(self, template)
+
+
+@cache
+def _statement(table: QueueTable, template: str) -> DriverStatement:
+    words = {each.name: getattr(table, each.name) for each in fields(table)} | _WORDS | _words(table)
+    while "$" in template:
+        template = Template(template).substitute(words)
+    return DriverStatement(text(template))
+
+
+def _words(table: QueueTable) -> dict[str, str]:
+    kind = "with_gaps" if table.gaps else "gapless"
+    new = {**table.extra, "is_first": "boolean"} if table.gaps else table.extra
+    derived = "".join(f", {value}" for value in table.derived.values())
+    return {
+        **{
+            word: _WORDS[f"{word}_{kind}"]
+            for word in ("predecessor", "missing", "first", "begins", "inherits")
+        },
+        "new_columns": "".join(f', "{name}"' for name in (*new, *table.derived)),
+        "new_values": "".join(f', "{name}"' for name in new) + derived,
+        "told_values": "".join(f', "{name}"' for name in table.extra) + "$inherits" + derived,
+        "new_types": "".join(f', "{name}" {kind}' for name, kind in new.items()),
+        "written_types": "".join(f', "{name}" {kind}' for name, kind in table.written.items()),
+        "written_values": "".join(f', "{name}" = sent."{name}"' for name in table.written),
+        "settled_values": "".join(
+            f', "{name}" = CASE WHEN sent.kind IS NULL THEN q."{name}" ELSE {sql} END'
+            for name, sql in table.settled.items()
+        ),
+        "forgets": "" if table.keeps_payload else ", $payload = NULL",
+        "forgets_again": ""
+        if table.keeps_payload
+        else ", $payload = CASE WHEN NOT $again THEN q.$payload END",
+        "redriven": f", {table.redriven_at} = clock_timestamp()" if table.redriven_at else "",
+        "gap_age": f"make_interval(secs => {float(table.gap_seconds)})",
+    }

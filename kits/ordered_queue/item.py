@@ -1,4 +1,4 @@
-"""Ordered queue, values: an item of a key, and the claim under which a process may send it."""
+"""Ordered queue, values: an item of a key, the claim to send it, and what became of it."""
 
 from enum import StrEnum
 
@@ -41,3 +41,42 @@ class Claim(msgspec.Struct, gc=False, eq=False):
     def passed(self, now: float) -> bool:
         """Whether it may not be sent any more."""
         return now >= self.until
+
+
+class Kind(StrEnum):
+    """The four ends of a send."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    """For good: the item is dead."""
+    FAILED = "failed"
+    """Perhaps its own fault: tried again, and its table may charge an attempt."""
+    UNAVAILABLE = "unavailable"
+    """The sink's trouble: tried again, and never charged."""
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """How a send ended. `written` goes into the owner's columns of a done row, in their order."""
+
+    kind: Kind
+    code: str = ""
+    reason: str = ""
+    retry_after_seconds: float = 0.0
+    written: tuple[object, ...] = ()
+    began: float = 0.0
+    """When the call really began, by the holder's clock; 0: when the item was given to the sink."""
+
+
+DONE = Result(Kind.DONE)
+
+
+class Settlement(msgspec.Struct, frozen=True, gc=False):
+    """What is written of the end of a claim: the item is done, dead, or waits again."""
+
+    claim: Claim
+    result: Result | None = None
+    """None: it was not sent, and is given back."""
+    wait_seconds: float = 0.0
+    """How long it waits at least; 0 leaves its place in the table as it was."""
+    began: float = 0.0
+    """When its last call began, by the holder's clock."""

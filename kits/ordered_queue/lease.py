@@ -1,9 +1,19 @@
-"""Ordered queue, rule: for how long a claim lasts, and when its holder stops and renews."""
+"""Ordered queue, rule: for how long a claim lasts, by which clock, and when its holder stops and renews."""
 
+import time
 from dataclasses import dataclass
 
 SAFETY_SECONDS = 3.0
 """A holder stops sending this long before the store may give the item to another process."""
+_BOOT_TIME = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+class BootClock:
+    """Goes on while the machine sleeps, where the system has such a clock: leases end meanwhile."""
+
+    def now(self) -> float:
+        """Seconds since the machine was started, or since an unknown moment."""
+        return time.monotonic() if _BOOT_TIME is None else time.clock_gettime(_BOOT_TIME)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Ordered queue, metrics: declared once per process, labelled by queue."""
 
 from kits.observability.metrics import Metrics
-from kits.ordered_queue.result import Kind
+from kits.ordered_queue.item import Kind
 
 GIVEN_BACK = "given_back"
 FENCED = "fenced"

@@ -5,14 +5,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from kits.observability.logs import get_logger
-from kits.ordered_queue.clock import Clock
-from kits.ordered_queue.item import Claim
+from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lane import Lanes
 from kits.ordered_queue.metrics import GIVEN_BACK, ResultCounts
+from kits.ordered_queue.ports import Clock, Sink
 from kits.ordered_queue.relay import Relay
-from kits.ordered_queue.result import Kind, Result, Settlement
 from kits.ordered_queue.retry import IN_PLACE_SECONDS, RetryPolicy
-from kits.ordered_queue.sink import Sink
 from kits.ordered_queue.write_back import WriteBack
 from kits.process.background import PeriodicTask, Supervisor
 from kits.resilience.breaker import Breaker
@@ -75,7 +73,7 @@ class OrderedQueue:
             self._write_back.hold(claim)
             if result := self._write_back.result_of(claim.item.id):
                 # Sent already, under a claim that ran out before it could be written.
-                self._write_back.done(claim, result)
+                self._write_back.settle(Settlement(claim, result, began=self._clock.now()))
             elif self._stopping or not self._breaker.admits() or not self._lanes.take(claim):
                 self._give_back([claim])
         self._send_ready()
@@ -113,7 +111,7 @@ class OrderedQueue:
             room=self._lanes.room, room_bytes=self._lanes.room_bytes, on_their_way=self._lanes.on_their_way
         )
         self.offer(looked.claims)
-        return looked.more and bool(looked.claims)
+        return looked.left and bool(looked.claims)
 
     def _watch_age(self) -> None:
         if self._sink.oldest_seconds >= self._retry.stalled_seconds and self._breaker.stalled():
@@ -159,9 +157,10 @@ class OrderedQueue:
         self._note_quiet()
 
     def _follow_up(self, claim: Claim, result: Result, began: float) -> None:
+        began = result.began or began
         if result.kind is Kind.DONE:
             self._lanes.delivered(claim)
-            self._write_back.done(claim, result)
+            self._write_back.settle(Settlement(claim, result, began=began))
         elif self._retry.in_place(claim, result) and self._breaker.is_closed and not self._stopping:
             asyncio.get_running_loop().call_later(IN_PLACE_SECONDS, self._send_again, claim)
         else:

@@ -1,14 +1,16 @@
-"""Ordered queue, reading: claims what waits in the table: orphans, retries that are due, what others left."""
+"""Ordered queue, the table's two sweeps: claims what waits there, and deletes what ended long ago."""
 
 from kits.observability.logs import get_logger
-from kits.ordered_queue.store import Looked, Store, StoreUnavailableError
+from kits.ordered_queue.ports import Looked, Store, StoreUnavailableError
 from kits.ordered_queue.write_back import WriteBack
+from kits.process.background import PeriodicTask
 from kits.resilience.breaker import Breaker
 
 log = get_logger(__name__)
 
 _BATCH = 1000
-_NOTHING = Looked((), more=False)
+_RETENTION_SECONDS = 600.0
+_NOTHING = Looked((), left=False, further=False)
 
 
 class Relay:
@@ -23,7 +25,7 @@ class Relay:
         self._write_back = write_back
         self._breaker = breaker
         self.is_behind = False
-        """Whether the last look left something behind: more waits in the table than fits here."""
+        """Whether a look of this round left something that may go: more of it is there than fits here."""
 
     async def look(self, *, room: int, room_bytes: int, on_their_way: int) -> Looked:
         """Claim what fits and may go, nothing while the store is away."""
@@ -35,7 +37,7 @@ class Relay:
         except StoreUnavailableError:
             self._write_back.note_outage()
             return _NOTHING
-        self.is_behind = looked.more
+        self.is_behind = looked.left or (looked.further and self.is_behind)
         if looked.claims:
             log.debug("queue_relayed", items=len(looked.claims))
         return looked
@@ -44,3 +46,22 @@ class Relay:
         if self._breaker.is_closed:
             return min(_BATCH, room)
         return 1 if self._breaker.admits() and on_their_way == 0 else 0
+
+
+class Retention:
+    """Deletes what ended long ago, each batch by itself; any number of processes do it side by side."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._task = PeriodicTask(self.delete_once, interval_seconds=_RETENTION_SECONDS)
+
+    async def run(self) -> None:
+        """Delete until cancelled: through the whole table, and again after ten minutes."""
+        await self._task.run()
+
+    async def delete_once(self) -> bool:
+        """Go through one batch; True when rows are behind it."""
+        try:
+            return await self._store.delete_settled(limit=_BATCH)
+        except StoreUnavailableError:
+            return False

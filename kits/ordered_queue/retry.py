@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from kits.ordered_queue.item import Claim
-from kits.ordered_queue.result import Kind, Result
+from kits.ordered_queue.item import Claim, Kind, Result
 from kits.resilience.retry import Backoff
 
 IN_PLACE_SECONDS = 0.1

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from kits.ordered_queue.clock import Clock
 from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Claim, Item, Predecessor
 from kits.ordered_queue.lane import MAX_RUN
 from kits.ordered_queue.lease import Lease
+from kits.ordered_queue.ports import Clock
 from kits.ordered_queue.statements import ENQUEUE
 from kits.postgres.driver import DriverConnection
 from kits.postgres.schema import as_document

@@ -1,29 +1,42 @@
 """Ordered queue, adapter: its table in PostgreSQL between transactions; every write is fenced."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kits.ordered_queue import statements
-from kits.ordered_queue.clock import Clock
 from kits.ordered_queue.columns import QueueTable
-from kits.ordered_queue.item import Claim, Item, Predecessor
+from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Settlement
 from kits.ordered_queue.lane import MAX_RUN
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.result import Result, Settlement
-from kits.ordered_queue.store import Backlog, Looked, StoreUnavailableError
-from kits.postgres.driver import DriverStatement, driver_fetch
+from kits.ordered_queue.ports import Backlog, Clock, Gap, Looked, StoreUnavailableError
+from kits.ordered_queue.statements import (
+    BACKLOG,
+    CLAIM,
+    COUNTED,
+    DELETE,
+    DONE,
+    GAPS,
+    LOOK,
+    RENEW,
+    SETTLE,
+)
+from kits.postgres.driver import DriverConnection, driver_fetch, driver_transaction
 from kits.postgres.errors import Fault, fault_of
 from kits.postgres.schema import as_document
 
-_START = ("-infinity", "00000000-0000-0000-0000-000000000000")
-_MAX_ERROR = 1000
+_ALL_SECONDS = 10.0
+_MAX_REASON = 1000
 
 
 class SqlStore(ABC):
-    """One queue of one process. The owner says how a row becomes its item."""
+    """One queue of one process. The owner says how a row becomes its item.
+
+    An owner with rows of its own to write overrides `mark_done` or `settle`, opens a `_transaction`, and runs
+    the queue's part in it by `_write_done` or `_write_settled`.
+    """
 
     def __init__(
         self,
@@ -43,96 +56,137 @@ class SqlStore(ABC):
         self._clock = clock
         self._fence = {"token": token, "lease_seconds": lease.seconds}
         self._days = {"days": retention_days, "key_days": key_retention_days}
-        self._claim = table.statement(statements.CLAIM)
-        self._renew = table.statement(statements.RENEW)
-        self._done = table.statement(statements.DONE)
-        self._settle = table.statement(statements.SETTLE)
-        self._delete = table.statement(statements.DELETE)
-        self._backlog = table.statement(statements.BACKLOG)
-        self._after = _START
+        self._after = self._floor = ("-infinity", table.first_id)
+        self._look_at_all_at = 0.0
+        self._delete_after = table.first_id
 
     @abstractmethod
     def item_of(self, row: Mapping[str, Any]) -> Item:
         """The item that a full row holds."""
 
     async def claim(self, *, limit: int, max_bytes: int) -> Looked:
-        """See Store. The looks go around: behind the last row looked at, at the end from the start again."""
+        """See Store. The looks go around: behind the last row looked at, at the end from the floor again.
+
+        The floor is the oldest open row that is known, less a second for what commits late: below it lie only
+        rows that are no more. Every ten seconds one look begins at the very start.
+        """
         asked_at = self._clock.now()
-        bounds = {"limit": limit, "max_bytes": max_bytes, "look": statements.LOOK, "longest_run": MAX_RUN}
+        if asked_at >= self._look_at_all_at:
+            self._look_at_all_at = asked_at + _ALL_SECONDS
+            self._after = self._floor = ("-infinity", self._table.first_id)
         after_due, after_id = self._after
-        rows = await self._run(
-            self._claim, {**self._fence, **bounds, "after_due": after_due, "after_id": after_id}
-        )
-        looked, claimable, last_id, last_due = rows[0][:4]
-        self._after = (last_due, last_id) if looked == statements.LOOK else _START
+        bounds = {"limit": limit, "max_bytes": max_bytes, "look": LOOK, "longest_run": MAX_RUN}
+        rows = await self._run(CLAIM, {**self._fence, **bounds, "after_due": after_due, "after_id": after_id})
+        looked, claimable, last_id, last_due, floor = rows[0][:5]
+        if self._after == self._floor:
+            self._floor = (floor, self._table.first_id)
+        self._after = (last_due, last_id) if looked == LOOK else self._floor
         until = self._lease.until(asked_at)
         claims = [self._claim_of(row, until) for row in rows if row["known"] is not None]
         claims.sort(key=lambda claim: (claim.item.key, claim.item.number))
-        return Looked(claims, more=looked == statements.LOOK or claimable > len(claims))
+        return Looked(claims, left=claimable > len(claims), further=looked == LOOK)
 
     async def renew(self, claims: Sequence[Claim]) -> set[tuple[str, int]]:
         """See Store."""
-        rows = sorted(map(_named, claims), key=_id_of)
-        return {
-            (str(row_id), nth)
-            for row_id, nth in await self._run(self._renew, {**self._fence, **as_document(rows)})
-        }
+        rows = await self._run(RENEW, {**self._fence, **_document(map(_named, claims))})
+        return {(str(row_id), nth) for row_id, nth in rows}
 
-    async def mark_done(self, done: Sequence[tuple[Claim, Result]]) -> int:
+    async def mark_done(self, done: Sequence[Settlement]) -> int:
         """See Store."""
-        columns = tuple(self._table.written)
-        return await self._write(
-            self._done,
-            [_named(claim) | dict(zip(columns, result.written, strict=True)) for claim, result in done],
-        )
+        return await self._write_done(done)
 
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """See Store."""
-        return await self._write(self._settle, [_row_of(settlement) for settlement in settlements])
+        return len(await self._write_settled(settlements))
 
-    async def delete_settled(self, *, limit: int) -> int:
-        """See Store."""
-        ((deleted,),) = await self._run(self._delete, {**self._days, "limit": limit})
-        return int(deleted)
+    async def delete_settled(self, *, limit: int) -> bool:
+        """See Store. The batches go around, in the order of the ids."""
+        values = {**self._days, "limit": limit, "after_id": self._delete_after}
+        ((_, looked, last_id),) = await self._run(DELETE, values)
+        self._delete_after = str(last_id) if looked == limit else self._table.first_id
+        return bool(looked == limit)
 
     async def backlog(self) -> Backlog:
         """See Store."""
-        ((waiting, dead, oldest_seconds),) = await self._run(self._backlog, {"counted": statements.COUNTED})
-        return Backlog(waiting, dead, max(0.0, oldest_seconds))
+        ((waiting, dead, gaps, blocked, oldest),) = await self._run(BACKLOG, {"counted": COUNTED})
+        return Backlog(waiting, dead, gaps, blocked, max(0.0, oldest))
 
-    def _claim_of(self, row: Any, until: float) -> Claim:
-        return Claim(
-            self.item_of(row), row[self._table.claim], Predecessor(row["known"]), until, relayed=True
+    async def gaps(self, limit: int) -> Sequence[Gap]:
+        """See Store."""
+        rows = await self._run(GAPS, {"counted": COUNTED, "limit": limit})
+        return [Gap(key, first, number - 1, number, age) for key, number, first, age in rows]
+
+    async def _write_done(
+        self, done: Sequence[Settlement], connection: DriverConnection | None = None
+    ) -> int:
+        """How many were still ours; without a connection in a transaction of its own."""
+        columns = tuple(self._table.written)
+        rows = (
+            _named(one.claim) | dict(zip(columns, one.result.written if one.result else (), strict=True))
+            for one in done
         )
-
-    async def _write(self, statement: DriverStatement, rows: Sequence[dict[str, Any]]) -> int:
-        # In the order of the ids, so that two processes never wait for each other in turn.
-        document = as_document(sorted(rows, key=_id_of))
-        ((written,),) = await self._run(statement, {**self._fence, **document})
+        ((written,),) = await self._run(DONE, {**self._fence, **_document(rows)}, connection)
         return int(written)
 
-    async def _run(self, statement: DriverStatement, values: Mapping[str, Any]) -> Sequence[Any]:
-        try:
+    async def _write_settled(
+        self, settlements: Sequence[Settlement], connection: DriverConnection | None = None
+    ) -> Sequence[tuple[str, bool]]:
+        """What was still ours: id, and whether it is dead; without a connection as `_write_done`."""
+        rows = _document(map(self._row_of, settlements))
+        found = await self._run(SETTLE, {**self._fence, **rows}, connection)
+        return [(str(row_id), is_dead) for row_id, is_dead in found]
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[DriverConnection]:
+        """A transaction of an owner that has something of its own to write.
+
+        Raises:
+            StoreUnavailableError: see Store.
+        """
+        with _told():
+            async with driver_transaction(self._engine) as connection:
+                yield connection
+
+    async def _run(
+        self, template: str, values: Mapping[str, Any], connection: DriverConnection | None = None
+    ) -> Sequence[Any]:
+        statement = self._table.statement(template)
+        if connection is not None:
+            return await connection.fetch(statement, values)
+        with _told():
             return await driver_fetch(self._engine, statement, values)
-        except Exception as error:
-            if fault_of(error) in {Fault.BUG, Fault.DEFINITE}:
-                raise
-            raise StoreUnavailableError(type(error).__name__) from error
+
+    def _claim_of(self, row: Any, until: float) -> Claim:
+        why = Predecessor(row["known"])
+        return Claim(self.item_of(row), row[self._table.claim], why, until, relayed=True)
+
+    def _row_of(self, settlement: Settlement) -> dict[str, Any]:
+        result = settlement.result
+        return _named(settlement.claim) | {
+            "kind": result and result.kind,
+            "code": result and result.code,
+            "reason": result and result.reason[:_MAX_REASON],
+            "wait_seconds": settlement.wait_seconds,
+            "age_seconds": self._clock.now() - settlement.began if result else None,
+            "dead": result is not None and result.kind is Kind.REFUSED,
+            "failed": result is not None and result.kind is Kind.FAILED,
+        }
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if fault_of(error) in {Fault.BUG, Fault.DEFINITE}:
+            raise
+        raise StoreUnavailableError(type(error).__name__) from error
 
 
 def _named(claim: Claim) -> dict[str, Any]:
     return {"id": claim.item.id, "nth": claim.nth}
 
 
-def _id_of(row: dict[str, Any]) -> str:
-    return str(row["id"])
-
-
-def _row_of(settlement: Settlement) -> dict[str, Any]:
-    result = settlement.result
-    return _named(settlement.claim) | {
-        "wait_seconds": settlement.wait_seconds,
-        "dead": settlement.is_dead,
-        "failed": settlement.has_failed,
-        "error": f"{result.code}: {result.reason}"[:_MAX_ERROR] if result else None,
-    }
+def _document(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
+    # In the order of the ids, so that two processes never wait for each other in turn.
+    return as_document(sorted(rows, key=lambda row: str(row["id"])))

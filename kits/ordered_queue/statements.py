@@ -46,16 +46,18 @@ UNION ALL SELECT id, 'known' FROM sent WHERE is_known
 # What does not fit is cut off behind the head of a run: an item without its predecessor is only given back.
 CLAIM = """
 WITH looked AS MATERIALIZED (
-    SELECT q.* FROM $queue q
-     WHERE $scope AND $waiting
+    SELECT q.$id AS id, q.$key AS key, q.$number AS number, q.$payload_size AS size, q.$due_at AS due $first,
+           q.$due_at <= statement_timestamp() AND $unleased
+           AND q.$payload IS NOT NULL AND q.$number IS NOT NULL AS is_ready
+      FROM $queue q WHERE $scope AND $waiting
        AND (q.$due_at, q.$id) > (CAST(CAST(:after_due AS text) AS timestamptz), CAST(:after_id AS $id_type))
      ORDER BY q.$due_at, q.$id LIMIT CAST(:look AS bigint)
-), new AS (
-    SELECT q.$id AS id, q.$key AS key, q.$number AS number, q.$payload_size AS size, q.$due_at AS due $first,
-           q.$number - row_number() OVER (PARTITION BY q.$key ORDER BY q.$number) AS run
-      FROM looked q WHERE q.$due_at <= statement_timestamp() AND $unleased
+), ready AS (
+    SELECT new.id, new.key, new.number, new.size, new.due $begins,
+           new.number - row_number() OVER (PARTITION BY new.key ORDER BY new.number) AS run
+      FROM looked new WHERE new.is_ready
 ), placed AS (
-    SELECT *, row_number() OVER (PARTITION BY key, run ORDER BY number) AS place FROM new
+    SELECT *, row_number() OVER (PARTITION BY key, run ORDER BY number) AS place FROM ready
 ), judged AS (
     SELECT new.*, CASE WHEN place = 1 THEN $predecessor END AS known FROM placed new
 ), allowed AS (
@@ -70,17 +72,17 @@ WITH looked AS MATERIALIZED (
     SELECT q.$id AS id, counted.predecessor FROM counted JOIN $queue q ON q.$id = counted.id
      WHERE counted.nth <= CAST(:limit AS bigint)
        AND (counted.nth = 1 OR counted.bytes_before < CAST(:max_bytes AS bigint))
-       AND $waiting AND $unleased
+       AND $scope AND $waiting AND $unleased
      ORDER BY q.$key, q.$number FOR UPDATE OF q SKIP LOCKED
 ), claimed AS (
     UPDATE $queue q SET $token = CAST(:token AS uuid), $claim = q.$claim + 1, $lease_until = $lease_end
-      FROM locked WHERE q.$id = locked.id RETURNING q.*, locked.predecessor AS known
+      FROM locked WHERE $scope AND q.$id = locked.id RETURNING q.*, locked.predecessor AS known
 )
 SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM counted) AS claimable,
-       last.id AS last_id, CAST(last.due AS text) AS last_due, claimed.*
+       last.id AS last_id, CAST(last.due AS text) AS last_due, CAST(least(
+           (SELECT min(due) FROM looked), statement_timestamp()) - interval '1 s' AS text) AS floor, claimed.*
   FROM (SELECT 1) one
-  LEFT JOIN (SELECT $id AS id, $due_at AS due FROM looked
-              ORDER BY $due_at DESC, $id DESC LIMIT 1) last ON TRUE
+  LEFT JOIN (SELECT id, due FROM looked ORDER BY due DESC, id DESC LIMIT 1) last ON TRUE
   LEFT JOIN claimed ON TRUE
 """
 
@@ -93,7 +95,7 @@ UPDATE $queue q SET $lease_until = $lease_end
 DONE = """
 WITH written AS (
     UPDATE $queue q
-       SET $done_at = clock_timestamp(), $error = NULL, $token = NULL, $lease_until = NULL $written_values
+       SET $done_at = clock_timestamp(), $token = NULL, $lease_until = NULL $forgets $written_values
       FROM json_to_recordset(CAST(:rows AS json)) AS sent (id $id_type, nth bigint $written_types)
      WHERE $mine AND $waiting RETURNING 1)
 SELECT count(*) FROM written
@@ -101,37 +103,102 @@ SELECT count(*) FROM written
 
 # What was done once and is sent again goes back to done when it is refused: it is no dead letter.
 SETTLE = """
-WITH written AS (
-    UPDATE $queue q
-       SET $token = NULL, $lease_until = NULL, $error = coalesce(sent.error, q.$error),
-           $attempts = q.$attempts + CASE WHEN sent.failed THEN 1 ELSE 0 END,
-           $due_at = CASE WHEN sent.wait_seconds = 0 THEN q.$due_at
-                          ELSE clock_timestamp() + make_interval(secs => sent.wait_seconds) END,
-           $dead_at = CASE WHEN sent.dead AND q.$replayed_at IS NULL THEN clock_timestamp() END,
-           $done_at = CASE WHEN sent.dead AND q.$replayed_at IS NOT NULL THEN clock_timestamp() END
-      FROM json_to_recordset(CAST(:rows AS json)) AS sent (
-           id $id_type, nth bigint, wait_seconds double precision, dead boolean, failed boolean, error text)
-     WHERE $mine AND $waiting RETURNING 1)
-SELECT count(*) FROM written
+UPDATE $queue q
+   SET $token = NULL, $lease_until = NULL, $attempts = $attempts_after,
+       $due_at = CASE WHEN sent.wait_seconds = 0 THEN q.$due_at
+                      ELSE clock_timestamp() + make_interval(secs => sent.wait_seconds) END,
+       $dead_at = CASE WHEN $dying AND NOT $again THEN clock_timestamp() END,
+       $done_at = CASE WHEN $again THEN clock_timestamp() END $forgets_again $settled_values
+  FROM json_to_recordset(CAST(:rows AS json)) AS sent (
+       id $id_type, nth bigint, kind text, code text, reason text, wait_seconds double precision,
+       age_seconds double precision, dead boolean, failed boolean)
+ WHERE $mine AND $waiting RETURNING q.$id, q.$dead_at IS NOT NULL
 """
 
 DELETE = """
-WITH old AS (
-    SELECT q.$id AS id FROM $queue q
-     WHERE $scope AND $ended < clock_timestamp() - make_interval(days => CAST(:days AS int))
+WITH looked AS MATERIALIZED (
+    SELECT q.$id AS id, q.$key AS key, q.$number + 1 AS next FROM $queue q
+     WHERE $scope AND q.$id > CAST(:after_id AS $id_type) ORDER BY q.$id LIMIT CAST(:limit AS bigint)
+), old AS (
+    SELECT q.$id AS id FROM looked JOIN $queue q ON q.$id = looked.id
+     WHERE $scope AND ($deletable) AND $ended < clock_timestamp() - make_interval(days => CAST(:days AS int))
        AND ($ended < clock_timestamp() - make_interval(days => CAST(:key_days AS int)) OR $closed
-            OR EXISTS (SELECT 1 FROM $queue after WHERE after.$key = q.$key AND after.$number = q.$number + 1
-                          AND (after.$done_at IS NOT NULL OR after.$given_up_at IS NOT NULL)))
-     ORDER BY q.$id LIMIT CAST(:limit AS bigint) FOR UPDATE SKIP LOCKED
-), deleted AS (DELETE FROM $queue q USING old WHERE q.$id = old.id RETURNING 1)
-SELECT count(*) FROM deleted
+            OR looked.next IS NULL
+            OR EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = looked.key AND q.$number = looked.next
+                          AND $over))
+     ORDER BY q.$id FOR UPDATE OF q SKIP LOCKED
+), deleted AS (DELETE FROM $queue q USING old WHERE $scope AND q.$id = old.id RETURNING 1)
+SELECT (SELECT count(*) FROM deleted), (SELECT count(*) FROM looked),
+       (SELECT id FROM looked ORDER BY id DESC LIMIT 1)
 """
 
 BACKLOG = """
-SELECT (SELECT count(*) FROM (
-            SELECT 1 FROM $queue q WHERE $scope AND $waiting LIMIT CAST(:counted AS bigint)) bounded),
-       (SELECT count(*) FROM (
-            SELECT 1 FROM $queue q WHERE $scope AND $dead LIMIT CAST(:counted AS bigint)) bounded),
-       coalesce((SELECT CAST(extract(epoch FROM statement_timestamp() - q.$due_at) AS double precision)
-                   FROM $queue q WHERE $scope AND $waiting ORDER BY q.$due_at, q.$id LIMIT 1), 0)
+WITH $open, dead AS MATERIALIZED (
+    SELECT q.$key AS key, q.$number AS number FROM $queue q WHERE $scope AND $dead
+     LIMIT CAST(:counted AS bigint)
+)
+SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM dead), (SELECT count(*) FROM missing),
+       (SELECT count(DISTINCT key) FROM (SELECT key FROM dead WHERE number IS NOT NULL
+                                          UNION ALL SELECT key FROM missing) blocked),
+       coalesce((SELECT CAST(extract(epoch FROM statement_timestamp() - min(due)) AS double precision)
+                   FROM waiting), 0)
+"""
+GAPS = """
+WITH $open
+SELECT new.key, new.number,
+       1 + coalesce((SELECT max(q.$number) FROM $queue q
+                      WHERE $scope AND q.$key = new.key AND q.$number < new.number), 0),
+       CAST(extract(epoch FROM statement_timestamp() - new.due) AS double precision)
+  FROM missing new ORDER BY new.due, new.id LIMIT CAST(:limit AS bigint)
+"""
+
+REDRIVE = """
+WITH $asked, changed AS (
+    UPDATE $queue q SET $dead_at = NULL, $attempts = 0, $token = NULL, $due_at = clock_timestamp() $redriven
+      FROM locked WHERE $scope AND q.$id = locked.id AND locked.state = 'dead' RETURNING q.$id AS id
+) $outcome
+"""
+REPLAY = """
+WITH $asked, changed AS (
+    UPDATE $queue q SET $done_at = NULL, $dead_at = NULL, $attempts = 0, $token = NULL,
+           $due_at = clock_timestamp(), $replayed_at = clock_timestamp()
+      FROM locked WHERE $scope AND q.$id = locked.id AND locked.state = 'done' RETURNING q.$id AS id
+) $outcome
+"""
+# What is replayed was done once, and is done again. A number goes to its notice, or stays if there is none.
+GIVE_UP = """
+WITH $asked, told AS (
+    SELECT * FROM json_to_recordset(CAST(:notices AS json)) AS row (key text, number bigint)
+), changed AS (
+    UPDATE $queue q
+       SET $token = NULL, $lease_until = NULL,
+           $done_at = CASE WHEN locked.state = 'replayed' THEN clock_timestamp() END,
+           $given_up_at = CASE WHEN locked.state <> 'replayed' THEN clock_timestamp() END,
+           ($number, $was_number) = (SELECT CASE WHEN count(*) = 0 THEN q.$number END,
+                                            CASE WHEN count(*) = 0 THEN q.$was_number ELSE q.$number END
+              FROM told WHERE told.key = q.$key AND told.number = q.$number AND locked.state <> 'replayed')
+      FROM locked WHERE $scope AND q.$id = locked.id
+       AND locked.state IN ('dead', 'unnumbered', 'unclaimed', 'replayed') RETURNING q.$id AS id
+) $outcome
+"""
+# A notice stands where a number has no row and something waits behind it: there nothing later was sent.
+NOTICES = """
+WITH sent AS (
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS row (
+        id $id_type, key text, number bigint, payload text $new_types)
+), inserted AS (
+    INSERT INTO $queue ($id, $key, $number, $payload, $payload_size, $claim $new_columns)
+    SELECT id, key, number, decode(payload, 'base64'), octet_length(decode(payload, 'base64')), 0 $told_values
+      FROM sent
+     WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$number = sent.number)
+       AND NOT EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$number > sent.number
+                          AND (q.$done_at IS NOT NULL OR q.$replayed_at IS NOT NULL))
+       AND EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key
+                      AND (q.$was_number = sent.number OR q.$number > sent.number))
+     ORDER BY key, number ON CONFLICT DO NOTHING RETURNING $id AS id
+)
+SELECT sent.id, inserted.id IS NOT NULL, inserted.id IS NULL
+       AND EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$was_number = sent.number)
+       AND NOT EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$number = sent.number)
+  FROM sent LEFT JOIN inserted USING (id)
 """

@@ -1,15 +1,14 @@
 """Ordered queue, writing: what became of the items, and their leases, from one task in turn."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 
 from kits.observability.logs import get_logger
-from kits.ordered_queue.clock import Clock
-from kits.ordered_queue.item import Claim
+from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import FENCED, ResultCounts
-from kits.ordered_queue.result import Result, Settlement
-from kits.ordered_queue.store import Store, StoreUnavailableError
+from kits.ordered_queue.ports import Clock, Store, StoreUnavailableError
 
 log = get_logger(__name__)
 
@@ -31,7 +30,7 @@ class WriteBack:
         self._clock = clock
         self._counts = counts
         self._held: dict[tuple[str, int], Claim] = {}
-        self._done: dict[str, tuple[Claim, Result]] = {}
+        self._done: dict[str, Settlement] = {}
         self._settled: list[Settlement] = []
         self._wake = asyncio.Event()
         self._renew_at = 0.0
@@ -55,18 +54,17 @@ class WriteBack:
     def result_of(self, item_id: str) -> Result | None:
         """How this item ended here, if it is done and the store does not know it yet."""
         known = self._done.get(item_id)
-        return known[1] if known else None
-
-    def done(self, claim: Claim, result: Result) -> None:
-        """The item is done; a newer claim takes the place of one that was not written yet."""
-        if older := self._done.get(claim.item.id):
-            self._held.pop((claim.item.id, older[0].nth), None)
-        self._done[claim.item.id] = (claim, result)
-        self._wake.set()
+        return known.result if known else None
 
     def settle(self, settlement: Settlement) -> None:
-        """The item waits again, or it is dead."""
-        self._settled.append(settlement)
+        """Write this; done under a newer claim takes the place of one that was not written yet."""
+        item_id = settlement.claim.item.id
+        if settlement.result is None or settlement.result.kind is not Kind.DONE:
+            self._settled.append(settlement)
+        else:
+            if older := self._done.get(item_id):
+                self._held.pop((item_id, older.claim.nth), None)
+            self._done[item_id] = settlement
         self._wake.set()
 
     def note_outage(self) -> None:
@@ -114,24 +112,24 @@ class WriteBack:
         relayed = 0
         while self._done or self._settled:
             if self._done:
-                done = list(self._first(self._done))
+                done = list(islice(self._done.values(), _BATCH))
                 written = await self._store.mark_done(done)
-                for claim, result in done:
-                    if self._done.get(claim.item.id) == (claim, result):
-                        del self._done[claim.item.id]
-                relayed += self._written([claim for claim, _ in done], written)
+                for settlement in done:
+                    if self._done.get(settlement.claim.item.id) is settlement:
+                        del self._done[settlement.claim.item.id]
+                relayed += self._written(done, written)
             if self._settled:
                 settled = self._settled[:_BATCH]
                 written = await self._store.settle(settled)
                 del self._settled[: len(settled)]
-                relayed += self._written([settlement.claim for settlement in settled], written)
+                relayed += self._written(settled, written)
         return relayed
 
-    def _written(self, claims: Sequence[Claim], written: int) -> int:
-        for claim in claims:
-            self._held.pop((claim.item.id, claim.nth), None)
-        self._counts.count(FENCED, len(claims) - written)
-        return sum(claim.relayed for claim in claims)
+    def _written(self, settlements: Sequence[Settlement], written: int) -> int:
+        for settlement in settlements:
+            self._held.pop((settlement.claim.item.id, settlement.claim.nth), None)
+        self._counts.count(FENCED, len(settlements) - written)
+        return sum(settlement.claim.relayed for settlement in settlements)
 
     def _seconds_to_renewal(self) -> float:
         if not self._held:
@@ -157,8 +155,3 @@ class WriteBack:
         if self._outage:
             self._outage = False
             self._rest_until = self._clock.now() + self._lease.grace_seconds
-
-    @staticmethod
-    def _first(done: dict[str, tuple[Claim, Result]]) -> Iterator[tuple[Claim, Result]]:
-        for (_, one), _ in zip(done.items(), range(_BATCH), strict=False):
-            yield one

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from kits.ordered_queue.item import Item
-from kits.ordered_queue.store import StoreUnavailableError
+from kits.ordered_queue.ports import StoreUnavailableError
 from tests.unit.ordered_queue.process import Around, Process
 
 

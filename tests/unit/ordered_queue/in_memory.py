@@ -1,23 +1,21 @@
 """The queue's table in memory: the twin of the SQL, in one place where a simulation can break its rules."""
 
-import itertools
+import copy
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kits.ordered_queue.clock import Clock
-from kits.ordered_queue.item import Claim, Item, Predecessor
+from kits.ordered_queue.actions import Outcome
+from kits.ordered_queue.item import Item, Predecessor
 from kits.ordered_queue.lane import MAX_RUN
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.result import Result, Settlement
+from kits.ordered_queue.ports import Clock
 from kits.ordered_queue.sql_enqueue import Arrival
-from kits.ordered_queue.store import Backlog, Looked
 
-LOOK = 20
-RETENTION_SECONDS = 30 * 86_400.0
+GAP_SECONDS = 30.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Row:
     """One item in the table; `number` is None when it was handed to a notice."""
 
@@ -33,7 +31,6 @@ class Row:
     claim: int = 0
     lease_until: float = 0.0
     attempts: int = 0
-    is_notice: bool = False
 
     @property
     def waits(self) -> bool:
@@ -45,6 +42,19 @@ class Row:
         """Done or given up."""
         return self.done_at is not None or self.given_up_at is not None
 
+    @property
+    def state(self) -> str:
+        """As an operator is told."""
+        if self.given_up_at is not None:
+            return "given up"
+        if self.done_at is not None:
+            return "done"
+        if self.dead_at is not None:
+            return "dead" if self.number is not None else "unnumbered"
+        if self.replayed:
+            return "replayed"
+        return "waiting" if self.claim else "unclaimed"
+
 
 class InMemoryTable:
     """The rows that all processes share, with the database's clock."""
@@ -53,14 +63,34 @@ class InMemoryTable:
         self.clock = clock
         self.gaps = gaps
         self.rows: dict[str, Row] = {}
+        self._of: dict[str, dict[str, Row]] = defaultdict(dict)
+
+    def backup(self) -> list[Row]:
+        """Everything as it is now."""
+        return [copy.copy(row) for row in self.rows.values()]
+
+    def restore(self, rows: list[Row]) -> None:
+        """Everything as it was then."""
+        self.rows.clear()
+        self._of.clear()
+        for row in rows:
+            self.put(copy.copy(row))
+
+    def put(self, row: Row) -> None:
+        """A row is there from now on."""
+        self.rows[row.item.id] = self._of[row.item.key][row.item.id] = row
+
+    def remove(self, item_id: str) -> None:
+        """A row is no more."""
+        if row := self.rows.pop(item_id, None):
+            del self._of[row.item.key][item_id]
 
     def at(self, key: str, number: int) -> Row | None:
         """The row of a number."""
-        return next((row for row in self.of(key) if row.number == number), None)
-
-    def of(self, key: str) -> list[Row]:
-        """The rows of a key."""
-        return [row for row in self.rows.values() if row.item.key == key]
+        for row in self._of[key].values():
+            if row.number == number:
+                return row
+        return None
 
     def predecessor(self, item: Item, *, is_first: bool, token: str) -> Predecessor | None:
         """Whether the number before allows a claim now, and why."""
@@ -76,16 +106,17 @@ class InMemoryTable:
         return Predecessor.OWN if before.token == token and before.dead_at is None else None
 
     def _earlier(self, item: Item, token: str) -> Predecessor | None:
-        open_rows = [
-            row
-            for row in self.of(item.key)
-            if row.number is not None and row.number < item.number and not row.is_over
-        ]
-        if not open_rows:
-            return Predecessor.DONE
-        if all(row.token == token and row.dead_at is None for row in open_rows):
-            return Predecessor.OWN
-        return None
+        why = Predecessor.DONE
+        for row in self._of[item.key].values():
+            if row.number is not None and row.number < item.number and not row.is_over:
+                if row.token != token or row.dead_at is not None:
+                    return None
+                why = Predecessor.OWN
+        return why
+
+    def begins(self, row: Row) -> bool:
+        """Whether nothing is to be waited for: what was done once stands behind what was done too."""
+        return row.is_first or (row.replayed and self.at(row.item.key, row.item.number - 1) is None)
 
     def is_unleased(self, row: Row) -> bool:
         """Nobody holds it."""
@@ -93,22 +124,18 @@ class InMemoryTable:
 
     def runs(self, new: Sequence[tuple[Item, bool]], token: str) -> dict[str, Predecessor]:
         """Gaps and islands: what may be claimed of these, by id, and why."""
-        by_key: dict[str, list[tuple[Item, bool]]] = defaultdict(list)
-        for item, is_first in sorted(new, key=lambda one: (one[0].key, one[0].number)):
-            by_key[item.key].append((item, is_first))
         known: dict[str, Predecessor] = {}
-        for items in by_key.values():
-            place, allowed, before = 0, None, -1
-            for item, is_first in items:
-                if item.number == before + 1:
-                    place += 1
-                    why = Predecessor.OWN if allowed and place <= MAX_RUN else None
-                else:
-                    place = 1
-                    why = allowed = self.predecessor(item, is_first=is_first, token=token)
-                before = item.number
-                if why is not None:
-                    known[item.id] = why
+        key, place, allowed, before = "", 0, None, -1
+        for item, is_first in sorted(new, key=lambda one: (one[0].key, one[0].number)):
+            if item.key == key and item.number == before + 1:
+                place += 1
+                why = Predecessor.OWN if allowed and place <= MAX_RUN else None
+            else:
+                key, place = item.key, 1
+                why = allowed = self.predecessor(item, is_first=is_first, token=token)
+            before = item.number
+            if why is not None:
+                known[item.id] = why
         return known
 
     # --- an enqueueing statement: its snapshot, and its commit
@@ -133,174 +160,95 @@ class InMemoryTable:
         row = Row(item, item.number, is_first, due_at=now)
         if why is not None:
             row.token, row.claim, row.lease_until = token, 1, now + lease.seconds
-        self.rows[item.id] = row
+        self.put(row)
         return Arrival.NEW
 
     # --- operators: state changes
 
-    def redrive(self, row: Row) -> None:
+    def redrive(self, ids: Sequence[str]) -> Outcome:
         """Dead -> waiting."""
-        row.dead_at, row.token, row.due_at = None, None, self.clock.now()
+        return self._change(ids, {"dead"})
+
+    def replay(self, ids: Sequence[str]) -> Outcome:
+        """Done -> waiting."""
+        return self._change(ids, {"done"})
 
     def may_be_given_up(self, row: Row) -> bool:
-        """Only what is certainly not on its way."""
-        return not row.is_notice and not row.is_over and (row.dead_at is not None or row.claim == 0)
+        """Only what is certainly not on its way; what is replayed was done once."""
+        return row.state in {"dead", "unnumbered", "unclaimed", "replayed"}
 
-    def give_up(self, row: Row, notice_id: str) -> None:
+    def give_up(self, ids: Sequence[str], notices: Sequence[Item] = ()) -> Outcome:
         """Given up, and in its place a notice under the same number; what was done once is done again."""
-        now = self.clock.now()
-        if row.replayed:
-            row.done_at, row.dead_at, row.token = now, None, None
-            return
-        number = row.item.number
-        row.given_up_at, row.token, row.number = now, None, None
-        notice = Item(notice_id, row.item.key, number, b"{}")
-        self.rows[notice_id] = Row(notice, number, row.is_first, due_at=now, is_notice=True)
+        outcome = Outcome()
+        told = {(notice.key, notice.number) for notice in notices}
+        begins: set[tuple[str, int]] = set()
+        for row_id in ids:
+            row = self.rows.get(row_id)
+            if row is None or not self.may_be_given_up(row):
+                outcome.refused[row_id] = row.state if row else "missing"
+                continue
+            outcome.changed.append(row_id)
+            row.token = None
+            if row.state == "replayed":
+                row.done_at = self.clock.now()
+                continue
+            row.given_up_at = self.clock.now()
+            if (place := (row.item.key, row.item.number)) in told:
+                row.number = None
+                begins |= {place} if row.is_first else set()
+        for notice in notices:
+            if self._may_be_told(notice):
+                is_first = (notice.key, notice.number) in begins
+                self.put(Row(notice, notice.number, is_first, due_at=self.clock.now()))
+                outcome.changed.append(notice.id)
+            else:
+                outcome.refused[notice.id] = "taken"
+        return outcome
 
-    def replay(self, row: Row) -> None:
-        """Done -> waiting; a number before that is gone was done too."""
-        row.is_first = row.is_first or self.at(row.item.key, row.item.number - 1) is None
-        row.done_at, row.token, row.due_at, row.replayed = None, None, self.clock.now(), True
+    def _may_be_told(self, notice: Item) -> bool:
+        later = [row for row in self._of[notice.key].values() if (row.number or 0) > notice.number]
+        handed = any(
+            row.number is None and row.item.number == notice.number for row in self._of[notice.key].values()
+        )
+        if any(row.done_at is not None or row.replayed for row in later) or not (later or handed):
+            return False
+        return self.at(notice.key, notice.number) is None
 
-    def delete_old(self, *, older_than_seconds: float, is_closed: bool, limit: int = 1000) -> list[Row]:
-        """Retention: the newest row of a key stays, and one whose follower waits; all of a closed key go."""
-        deleted: list[Row] = []
+    def _change(self, ids: Sequence[str], states: set[str]) -> Outcome:
+        outcome = Outcome()
+        for row_id in ids:
+            row = self.rows.get(row_id)
+            if row is None or row.state not in states:
+                outcome.refused[row_id] = row.state if row else "missing"
+                continue
+            row.replayed |= row.state == "done"
+            row.done_at = row.dead_at = row.token = None
+            row.due_at, row.attempts = self.clock.now(), 0
+            outcome.changed.append(row_id)
+        return outcome
+
+    def delete_old(self, *, older_than_seconds: float) -> None:
+        """Retention: the newest row of a key stays, and one whose follower waits."""
         now = self.clock.now()
         for row in list(self.rows.values()):
-            if len(deleted) == limit:
-                break
             ended = row.done_at if row.done_at is not None else row.given_up_at
-            if ended is None or now - ended < older_than_seconds or row.dead_at is not None:
-                continue
-            after = self.at(row.item.key, row.item.number + 1)
-            if is_closed or (after is not None and after.is_over):
-                deleted.append(self.rows.pop(row.item.id))
-        return deleted
+            if ended is not None and now - ended >= older_than_seconds and self.may_be_deleted(row):
+                self.remove(row.item.id)
 
+    def may_be_deleted(self, row: Row) -> bool:
+        """Whether nothing stands behind it that asks for it."""
+        after = self.at(row.item.key, row.item.number + 1)
+        return row.number is None or (after is not None and after.is_over)
 
-class InMemoryStore:
-    """The store of one process on a table in memory."""
+    def missing(self) -> Iterator[Row]:
+        """What waits behind a number that never came."""
+        for row in self.rows.values():
+            if self.gaps and row.waits and row.number is not None and not row.is_first and not row.replayed:
+                is_late = self.clock.now() - row.due_at > GAP_SECONDS
+                if is_late and self.at(row.item.key, row.number - 1) is None:
+                    yield row
 
-    def __init__(self, table: InMemoryTable, *, token: str, lease: Lease, clock: Clock) -> None:
-        self.table = table
-        self.token = token
-        self.lease = lease
-        self.clock = clock
-        self._after = (-1.0, "")
-
-    async def claim(self, *, limit: int, max_bytes: int) -> Looked:
-        """See Store."""
-        asked_at = self.clock.now()
-        looked, claimable = self.look()
-        claims = self.take(claimable, limit, max_bytes, self.lease.until(asked_at))
-        return Looked(claims, more=len(looked) == LOOK or len(claimable) > len(claims))
-
-    def look(self) -> tuple[list[Row], list[tuple[Row, Predecessor]]]:
-        """The statement's snapshot: the rows behind the cursor, and those of them that may be claimed."""
-        waiting = sorted(
-            (
-                row
-                for row in self.table.rows.values()
-                if row.waits and (row.due_at, row.item.id) > self._after
-            ),
-            key=lambda row: (row.due_at, row.item.id),
-        )
-        looked = waiting[:LOOK]
-        self._after = (looked[-1].due_at, looked[-1].item.id) if len(looked) == LOOK else (-1.0, "")
-        now = self.table.clock.now()
-        free = [row for row in looked if row.due_at <= now and self.table.is_unleased(row)]
-        known = self.table.runs([(row.item, row.is_first) for row in free], self.token)
-        heads: dict[tuple[str, int], float] = {}
-        for row in sorted(free, key=lambda row: row.item.number):
-            before = heads.get((row.item.key, row.item.number - 1), row.due_at)
-            heads[row.item.key, row.item.number] = before
-        free.sort(key=lambda row: (heads[row.item.key, row.item.number], row.item.key, row.item.number))
-        return looked, [(row, known[row.item.id]) for row in free if row.item.id in known]
-
-    def take(
-        self, claimable: Sequence[tuple[Row, Predecessor]], limit: int, max_bytes: int, until: float
-    ) -> list[Claim]:
-        """The statement's locks: what is still there and free."""
-        claims: list[Claim] = []
-        size = 0
-        for row, why in itertools.islice(claimable, limit):
-            if size >= max_bytes and claims:
-                break
-            size += len(row.item.payload)
-            if self.table.rows.get(row.item.id) is row and row.waits and self.table.is_unleased(row):
-                claims.append(self._claimed(row, why, until))
-        return sorted(claims, key=lambda claim: (claim.item.key, claim.item.number))
-
-    async def renew(self, claims: Sequence[Claim]) -> set[tuple[str, int]]:
-        """See Store."""
-        mine = set()
-        for claim in claims:
-            row = self._mine(claim)
-            if row is not None:
-                self.renews(row, claim)
-                row.lease_until = self.table.clock.now() + self.lease.seconds
-                mine.add((claim.item.id, claim.nth))
-        return mine
-
-    async def mark_done(self, done: Sequence[tuple[Claim, Result]]) -> int:
-        """See Store."""
-        rows = [(row, claim) for claim, _ in done if (row := self._mine(claim)) is not None]
-        for row, claim in rows:
-            self.writes(row, claim)
-            self.has_done(row)
-            row.done_at, row.token = self.table.clock.now(), None
-        return len(rows)
-
-    async def settle(self, settlements: Sequence[Settlement]) -> int:
-        """See Store."""
-        written = 0
-        for settlement in settlements:
-            row = self._mine(settlement.claim)
-            if row is None:
-                continue
-            written += 1
-            self.writes(row, settlement.claim)
-            now = self.table.clock.now()
-            row.token = None
-            row.attempts += settlement.has_failed
-            if settlement.wait_seconds:
-                row.due_at = now + settlement.wait_seconds
-            if settlement.is_dead and row.replayed:
-                row.done_at = now
-            elif settlement.is_dead:
-                row.dead_at = now
-        return written
-
-    async def delete_settled(self, *, limit: int) -> int:
-        """See Store."""
-        return len(self.table.delete_old(older_than_seconds=RETENTION_SECONDS, is_closed=False, limit=limit))
-
-    async def backlog(self) -> Backlog:
-        """See Store."""
-        rows = self.table.rows.values()
-        dead = sum(row.dead_at is not None and not row.is_over for row in rows)
-        return Backlog(sum(row.waits for row in rows), dead, 0.0)
-
-    def has_done(self, row: Row) -> None:
-        """For those who watch: a row is done."""
-
-    def renews(self, row: Row, claim: Claim) -> None:
-        """For those who watch: a lease is prolonged."""
-
-    def writes(self, row: Row, claim: Claim) -> None:
-        """For those who watch: a row is changed under this claim."""
-
-    def grants(self, row: Row) -> None:
-        """For those who watch: a row is claimed."""
-
-    def _claimed(self, row: Row, why: Predecessor, until: float) -> Claim:
-        self.grants(row)
-        row.token, row.claim = self.token, row.claim + 1
-        row.lease_until = self.table.clock.now() + self.lease.seconds
-        item = Item(row.item.id, row.item.key, row.item.number, row.item.payload, row.attempts)
-        return Claim(item, row.claim, why, until, relayed=True)
-
-    def _mine(self, claim: Claim) -> Row | None:
-        row = self.table.rows.get(claim.item.id)
-        is_mine = row is not None and row.waits and row.token == self.token and row.claim == claim.nth
-        return row if is_mine else None
+    def highest_below(self, row: Row) -> int:
+        """The last number before this one that has a row."""
+        numbers = [each.number for each in self._of[row.item.key].values() if each.number is not None]
+        return max((number for number in numbers if number < row.item.number), default=0)

@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from kits.ordered_queue.item import Claim, Item, Predecessor
+from kits.ordered_queue.actions import Outcome
+from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Result
 from kits.ordered_queue.lane import Lane, Lanes
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.queue import OrderedQueue
 from kits.ordered_queue.relay import Relay
-from kits.ordered_queue.result import Kind, Result
 from kits.ordered_queue.write_back import WriteBack
 from kits.resilience.breaker import Breaker
-from tests.unit.ordered_queue.in_memory import InMemoryStore, InMemoryTable, Row
+from tests.unit.ordered_queue.in_memory import InMemoryTable, Row
+from tests.unit.ordered_queue.in_memory_store import InMemoryStore
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -149,7 +150,7 @@ def a_look_cuts_the_head_off_a_run(patch: pytest.MonkeyPatch) -> None:
 def a_known_id_is_inserted_anew(patch: pytest.MonkeyPatch) -> None:
     def wrong(self: InMemoryTable, items: Sequence[Item]) -> list[Item]:
         for item in items:
-            self.rows.pop(item.id, None)
+            self.remove(item.id)
         return list({item.id: item for item in items}.values())
 
     patch.setattr(InMemoryTable, "known", wrong)
@@ -182,42 +183,45 @@ def what_is_given_back_is_kept(patch: pytest.MonkeyPatch) -> None:
 def nothing_is_given_up_with_a_notice(patch: pytest.MonkeyPatch) -> None:
     right = InMemoryTable.give_up
 
-    def wrong(self: InMemoryTable, row: Row, notice_id: str) -> None:
-        right(self, row, notice_id)
-        self.rows.pop(notice_id, None)
+    def wrong(self: InMemoryTable, ids: Sequence[str], notices: Sequence[Item] = ()) -> Outcome:
+        return right(self, ids)
 
     patch.setattr(InMemoryTable, "give_up", wrong)
 
 
 def what_may_be_on_its_way_is_given_up(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(InMemoryTable, "may_be_given_up", lambda _self, row: not row.is_notice and not row.is_over)
+    patch.setattr(InMemoryTable, "may_be_given_up", lambda _self, row: not row.is_over)
 
 
 def a_notice_stands_beside_the_row_that_was_given_up(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: InMemoryTable, row: Row, notice_id: str) -> None:
-        row.given_up_at, row.token = self.clock.now(), None
-        notice = Item(notice_id, row.item.key, row.item.number, b"{}")
-        self.rows[notice_id] = Row(notice, row.item.number, row.is_first, self.clock.now(), is_notice=True)
+    right = InMemoryTable.give_up
+
+    def wrong(self: InMemoryTable, ids: Sequence[str], notices: Sequence[Item] = ()) -> Outcome:
+        outcome = right(self, ids, notices)
+        for row in self.rows.values():
+            row.number = row.item.number
+        return outcome
 
     patch.setattr(InMemoryTable, "give_up", wrong)
 
 
+def a_dead_item_that_is_put_back_forgets_that_it_was_first(patch: pytest.MonkeyPatch) -> None:
+    right = InMemoryTable.redrive
+
+    def wrong(self: InMemoryTable, ids: Sequence[str]) -> Outcome:
+        for each in ids:
+            self.rows[each].is_first = False
+        return right(self, ids)
+
+    patch.setattr(InMemoryTable, "redrive", wrong)
+
+
 def retention_deletes_what_others_wait_behind(patch: pytest.MonkeyPatch) -> None:
-    right = InMemoryTable.delete_old
-    patch.setattr(
-        InMemoryTable,
-        "delete_old",
-        lambda self, older_than_seconds, is_closed: right(
-            self, older_than_seconds=older_than_seconds, is_closed=True
-        ),
-    )
+    patch.setattr(InMemoryTable, "may_be_deleted", lambda _self, _row: True)
 
 
 def a_replay_does_not_see_that_the_number_before_is_gone(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: InMemoryTable, row: Row) -> None:
-        row.done_at, row.token, row.due_at, row.replayed = None, None, self.clock.now(), True
-
-    patch.setattr(InMemoryTable, "replay", wrong)
+    patch.setattr(InMemoryTable, "begins", lambda _self, row: row.is_first)
 
 
 def an_open_breaker_lets_every_call_through(patch: pytest.MonkeyPatch) -> None:

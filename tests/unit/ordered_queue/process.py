@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kits.observability.metrics import Metrics
-from kits.ordered_queue.item import Claim, Item, Predecessor
+from kits.ordered_queue.item import DONE, Claim, Item, Kind, Predecessor, Result, Settlement
 from kits.ordered_queue.lane import Lanes
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import QueueMetrics
+from kits.ordered_queue.ports import Looked, StoreUnavailableError
 from kits.ordered_queue.queue import OrderedQueue
 from kits.ordered_queue.relay import Relay
-from kits.ordered_queue.result import DONE, Kind, Result, Settlement
 from kits.ordered_queue.retry import RetryPolicy
-from kits.ordered_queue.store import Looked, StoreUnavailableError
 from kits.ordered_queue.write_back import WriteBack
 from kits.resilience.breaker import Breaker, BreakerState
 from kits.resilience.retry import Backoff
-from tests.unit.ordered_queue.in_memory import InMemoryStore, InMemoryTable, Row
+from tests.unit.ordered_queue.in_memory import InMemoryTable, Row
+from tests.unit.ordered_queue.in_memory_store import LOOK, InMemoryStore
 from tests.unit.ordered_queue.invariants import Invariants
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class ReachedStore(InMemoryStore):
         asked_at = self.clock.now()
         self._process.may_claim(limit)
         await self._ask()
-        _, claimable = self.look()
+        looked, claimable = self.look()
         await self._pause()
         takes_over = any(row.token not in {None, self.token} for row, _ in claimable)
         if takes_over and self.outage_at <= asked_at < self.outage_at + LEASE.grace_seconds:
@@ -86,14 +86,14 @@ class ReachedStore(InMemoryStore):
         for claim in claims:
             self.renewed_at[claim.item.id, claim.nth] = asked_at
         await self._answer()
-        return Looked(claims, more=len(claimable) > len(claims))
+        return Looked(claims, left=len(claimable) > len(claims), further=len(looked) == LOOK)
 
     async def renew(self, claims: Sequence[Claim]) -> set[tuple[str, int]]:
         """See Store."""
         self._asked_at = self.clock.now()
         return await self._one(lambda: InMemoryStore.renew(self, claims))
 
-    async def mark_done(self, done: Sequence[tuple[Claim, Result]]) -> int:
+    async def mark_done(self, done: Sequence[Settlement]) -> int:
         """See Store."""
         return await self._one(lambda: InMemoryStore.mark_done(self, done))
 

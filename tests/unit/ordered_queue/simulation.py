@@ -1,7 +1,6 @@
 """Seeded runs of several processes with one queue under virtual time: faults at any moment."""
 
 import asyncio
-import copy
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from unittest.mock import patch
 from structlog.testing import capture_logs
 
 from kits.ordered_queue import queue
+from kits.ordered_queue.item import Item
 from kits.process import background
 from kits.resilience import retry
 from tests.unit.ordered_queue.feeds import Topic, a_feed
@@ -51,7 +51,7 @@ class World:
         self.feed = a_feed(self.around, rng)
         self.around.sink_answers.set()
         self._max_items = rng.choice([2, 6, 1000])
-        self._backup: tuple[dict[str, Row], list[int]] | None = None
+        self._backup: tuple[list[Row], list[int]] | None = None
         self._others: list[asyncio.Task[None]] = []
         self._notices = 0
         self.processes: list[Process] = []
@@ -107,7 +107,7 @@ class World:
             case "feed":
                 self.feed.disturb(self.processes)
             case "retention":
-                self.table.delete_old(older_than_seconds=RETENTION_SECONDS, is_closed=False)
+                self.table.delete_old(older_than_seconds=RETENTION_SECONDS)
             case _ if around.database_is_up:
                 self._state_change(what)
 
@@ -117,15 +117,15 @@ class World:
             case "operator":
                 self._operate()
             case "replay":
-                for row in [row for row in rows if row.done_at is not None and self.rng.random() < 0.5]:
-                    self.invariants.settled.discard(row.item.id)
-                    self.table.replay(row)
+                again = [row.item.id for row in rows if row.is_over and self.rng.random() < 0.5]
+                self.invariants.settled.difference_update(self.table.replay(again).changed)
             case "give up":
                 self._give_up([row for row in rows if self.table.may_be_given_up(row)])
             case "backup" if isinstance(self.feed, Topic):
-                self._backup = copy.deepcopy(self.table.rows), list(self.feed.next_offset)
+                self._backup = self.table.backup(), list(self.feed.next_offset)
             case "fail-over" if self._backup is not None and isinstance(self.feed, Topic):
-                self.table.rows, self.feed.next_offset = copy.deepcopy(self._backup[0]), list(self._backup[1])
+                self.table.restore(self._backup[0])
+                self.feed.next_offset = list(self._backup[1])
                 self.around.generation += 1
                 self.invariants.forgets = True
 
@@ -134,16 +134,18 @@ class World:
         if not dead:
             return
         row = self.rng.choice(dead)
-        if self.rng.random() < 0.5 or row.is_notice:
+        if self.rng.random() < 0.5 or row.item.id.startswith("notice"):
             self.around.poison.discard(row.item.id)
-            self.table.redrive(row)
+            self.table.redrive([row.item.id])
         else:
             self._give_up([row])
 
     def _give_up(self, rows: list[Row]) -> None:
+        rows = [row for row in rows if not row.item.id.startswith("notice")]
         if rows:
             self._notices += 1
-            self.table.give_up(self.rng.choice(rows), f"notice-{self._notices}")
+            item = self.rng.choice(rows).item
+            self.table.give_up([item.id], [Item(f"notice-{self._notices}", item.key, item.number, b"{}")])
 
     def _recover(self) -> None:
         self._sink(is_up=True)

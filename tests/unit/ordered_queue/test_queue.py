@@ -3,17 +3,17 @@
 import asyncio
 
 from kits.observability.metrics import Metrics
-from kits.ordered_queue.item import Claim, Item, Predecessor
+from kits.ordered_queue.item import DONE, Claim, Item, Predecessor, Result
 from kits.ordered_queue.lane import Lanes
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.queue import OrderedQueue
 from kits.ordered_queue.relay import Relay
-from kits.ordered_queue.result import DONE, Result
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
 from kits.resilience.breaker import Breaker
-from tests.unit.ordered_queue.in_memory import InMemoryStore, InMemoryTable
+from tests.unit.ordered_queue.in_memory import InMemoryTable
+from tests.unit.ordered_queue.in_memory_store import InMemoryStore
 from tests.unit.ordered_queue.process import LoopClock
 
 LEASE = Lease(10.0)
