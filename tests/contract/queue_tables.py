@@ -34,6 +34,12 @@ CREATE TABLE parcels (
     lease_until timestamptz, error text, PRIMARY KEY (shop, id), UNIQUE (shop, key, number));
 CREATE INDEX ON parcels (shop, due_at, id) WHERE done_at IS NULL AND dead_at IS NULL AND given_up_at IS NULL
 """
+STRANGERS = """
+INSERT INTO parcels (shop, id, key, number, payload, payload_size, due_at)
+SELECT 'another', CAST(md5(key || number) AS uuid), key, number, '{}', 2, now() - interval '1 h'
+  FROM unnest(ARRAY['a', 'b']) AS key, generate_series(1, 9) AS number
+"""
+"""What another queue has in the same table: the same keys and numbers, all of it open."""
 Enqueued = tuple[dict[str, Arrival], list[Claim]]
 
 
@@ -52,8 +58,10 @@ class Way(Protocol):
 
     stores: dict[str, Store]
 
-    async def add(self, by: str, items: Sequence[Item], *, claimed: bool) -> Enqueued:
-        """One enqueueing transaction."""
+    async def add(
+        self, by: str, items: Sequence[Item], *, claimed: bool, firsts: Sequence[Item] = ()
+    ) -> Enqueued:
+        """One enqueueing transaction; number 1 is first of its key, and so are these."""
         ...
 
     async def act(self, action: str, ids: Sequence[str], notices: Sequence[Item]) -> Outcome:
@@ -87,6 +95,10 @@ class Queue:
         """One transaction; key, number and predecessor of what was born claimed."""
         self.arrivals, self.claims = await self._way.add(by, items, claimed=claimed)
         return [seen(claim) for claim in self.claims]
+
+    async def add_first(self, item: Item) -> None:
+        """A key that begins with this one."""
+        self.arrivals, self.claims = await self._way.add(ME, [item], claimed=True, firsts=[item])
 
     async def look(
         self, store: Store | None = None, *, limit: int = 100, max_bytes: int = 10_000
@@ -128,13 +140,16 @@ class _InMemory:
             for token in (ME, OTHER)
         }
 
-    async def add(self, by: str, items: Sequence[Item], *, claimed: bool) -> Enqueued:
+    async def add(
+        self, by: str, items: Sequence[Item], *, claimed: bool, firsts: Sequence[Item] = ()
+    ) -> Enqueued:
         table = self._table
         new = table.known(items)
-        known = table.runs([(item, item.number == 1) for item in new], by) if claimed else {}
+        begins = {item.id for item in items if item.number == 1 or item in firsts}
+        known = table.runs([(item, item.id in begins) for item in new], by) if claimed else {}
         arrivals = {
             item.id: table.insert(
-                item, is_first=item.number == 1, why=known.get(item.id), token=by, lease=LEASE
+                item, is_first=item.id in begins, why=known.get(item.id), token=by, lease=LEASE
             )
             for item in items
         }
@@ -178,9 +193,12 @@ class _InSql:
             self.stores[token] = Parcels(self.engine, table, token=token, lease=LEASE, clock=clock)
             self._enqueue[token] = Enqueue(table, token=token, lease=LEASE, clock=clock)
 
-    async def add(self, by: str, items: Sequence[Item], *, claimed: bool) -> Enqueued:
+    async def add(
+        self, by: str, items: Sequence[Item], *, claimed: bool, firsts: Sequence[Item] = ()
+    ) -> Enqueued:
+        rows = _rows(items, firsts)
         async with driver_transaction(self.engine) as connection:
-            return await self._enqueue[by].add(connection, items, _rows(items), claimed=claimed)
+            return await self._enqueue[by].add(connection, items, rows, claimed=claimed)
 
     async def act(self, action: str, ids: Sequence[str], notices: Sequence[Item]) -> Outcome:
         actions = Actions(self._table)
@@ -200,7 +218,10 @@ class _InSql:
         )
 
     async def numbers(self, key: str) -> list[int]:
-        statement = "SELECT number FROM parcels WHERE key = :key AND number IS NOT NULL ORDER BY number"
+        statement = (
+            "SELECT number FROM parcels"
+            " WHERE shop = 'mine' AND key = :key AND number IS NOT NULL ORDER BY number"
+        )
         async with self.engine.connect() as connection:
             return list((await connection.execute(text(statement), {"key": key})).scalars())
 
@@ -209,8 +230,11 @@ class _InSql:
             await connection.execute(text(statement), values)
 
 
-def _rows(items: Sequence[Item]) -> list[Row]:
-    return [Row(item.id, item.key, item.number, item.payload, item.number == 1) for item in items]
+def _rows(items: Sequence[Item], firsts: Sequence[Item] = ()) -> list[Row]:
+    return [
+        Row(item.id, item.key, item.number, item.payload, item.number == 1 or item in firsts)
+        for item in items
+    ]
 
 
 async def in_memory(*, gaps: bool) -> Queue:
@@ -232,5 +256,6 @@ async def in_sql(url: str, *, gaps: bool, id_type: str = "uuid") -> AsyncIterato
     way = _InSql(url, table)
     for statement in CREATE.format(id_type=id_type).split(";"):
         await way.run(statement)
+    await way.run(STRANGERS)
     yield Queue(way)
     await way.engine.dispose()
