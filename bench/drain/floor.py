@@ -13,7 +13,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer
 
 from bench.drain.topic import PARTITIONS
-from kits.kafka.polling import incoming
+from kits.kafka.client_values import incoming
 from kits.kafka.records import IncomingRecord
 from kits.settings import Secret
 from worker.data_platform_client import HttpDataPlatformClient

@@ -9,10 +9,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import errors as client
 
 from kits.kafka.assignment import AssignmentListener, AssignmentWatch
+from kits.kafka.client_values import in_client
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import end_client
 from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError, StaleAssignmentError
-from kits.kafka.group_offsets import GroupOffsets, in_client
+from kits.kafka.group_offsets import GroupOffsets
 from kits.kafka.internals import fetcher_failed, is_member, position_of
 from kits.kafka.polling import Polling
 from kits.kafka.probe import BrokerProbe
@@ -154,7 +155,6 @@ class GroupConsumer:
         self._live.client.resume(*(tp for tp in map(in_client, chosen) if tp in assigned))
 
     def paused(self) -> frozenset[TopicPartition]:
-        """The partitions that are paused now."""
         return frozenset(self._watch.paused)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:

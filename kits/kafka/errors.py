@@ -91,3 +91,17 @@ class OffsetOutOfRangeError(PartitionError):
             topic_partition,
         )
         self.offset = offset
+
+
+class RecordsUnreadableError(PartitionError):
+    """What stands at this offset of the log cannot be unpacked, now or ever: it is damaged, or too new."""
+
+    code = "records_unreadable"
+
+    def __init__(self, topic_partition: TopicPartition, offset: int, reason: str) -> None:
+        super().__init__(
+            f"the records at offset {offset} of partition {topic_partition.partition}"
+            f" of {topic_partition.topic} cannot be read: {reason}",
+            topic_partition,
+        )
+        self.offset = offset

@@ -11,10 +11,10 @@ from aiokafka import errors as client
 from aiokafka.admin import AIOKafkaAdminClient
 
 from kits.kafka.admin import admin_connection
+from kits.kafka.client_values import in_client
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import end_client
 from kits.kafka.errors import KafkaConfigurationError
-from kits.kafka.group_offsets import in_client
 from kits.kafka.records import TopicPartition
 from kits.kafka.security import KafkaSecurity, client_options
 

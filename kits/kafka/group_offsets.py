@@ -9,17 +9,13 @@ from aiokafka import TopicPartition as ClientPartition
 from aiokafka import errors as client
 
 from kits.kafka.assignment import AssignmentWatch
+from kits.kafka.client_values import in_client
 from kits.kafka.errors import KafkaUnavailableError, StaleAssignmentError
 from kits.kafka.failures import translated
 from kits.kafka.internals import is_member
 from kits.kafka.records import TopicPartition
 
 T = TypeVar("T")
-
-
-def in_client(partition: TopicPartition) -> ClientPartition:
-    """The client's own name for a partition."""
-    return ClientPartition(partition.topic, partition.partition)
 
 
 class GroupOffsets:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import cast
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as ClientPartition
@@ -68,6 +69,67 @@ def position_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | 
     if assignment is not None:
         state = assignment.state_value(ClientPartition(partition.topic, partition.partition))
     return int(state.position) if state is not None and state.has_valid_position else None
+
+
+def connections_of(consumer: AIOKafkaConsumer) -> Any:
+    """The client's own client, which takes any request."""
+    return consumer._client  # noqa: SLF001
+
+
+def assignment_of(consumer: AIOKafkaConsumer) -> Any:
+    """What the group gave this member, another object each time (`.tps`); None while it is given anew."""
+    subscription = consumer._subscription  # noqa: SLF001
+    if subscription.subscription is None or subscription.reassignment_in_progress:
+        return None
+    return subscription.subscription.assignment
+
+
+def fetched_partitions(consumer: AIOKafkaConsumer) -> list[ClientPartition]:
+    """The partitions of which something waits to be taken, a complaint perhaps."""
+    return list(consumer._fetcher._records)  # noqa: SLF001
+
+
+async def take_fetched(
+    consumer: AIOKafkaConsumer, partition: ClientPartition, max_records: int
+) -> Sequence[Any]:
+    """Take what was fetched of one partition; nothing is waited for.
+
+    getmany() of all would lose the records of the others when those of one cannot be unpacked, and would
+    count as a poll that never ends.
+
+    Raises:
+        Exception: whatever the client complains of, or unpacking raises; the position has not moved.
+    """
+    if assignment_of(consumer) is None:
+        return ()
+    found = await consumer._fetcher.fetched_records((partition,), 0, max_records)  # noqa: SLF001
+    return cast("Sequence[Any]", found.get(partition, ()))
+
+
+async def wait_for_fetched(consumer: AIOKafkaConsumer, *, within_seconds: float) -> None:
+    """Until something new was fetched, or the group has given the partitions anew, or the time is over."""
+    if assignment_of(consumer) is None:
+        waiter = consumer._subscription.wait_for_assignment()  # noqa: SLF001
+    else:
+        waiter = consumer._fetcher._create_fetch_waiter()  # noqa: SLF001
+    try:
+        await asyncio.wait([waiter], timeout=within_seconds)
+    finally:
+        if not waiter.cancel() and not waiter.cancelled():
+            # What went wrong is told by raise_coordination_error().
+            waiter.exception()
+
+
+def silent_seconds(consumer: AIOKafkaConsumer, partition: ClientPartition) -> float:
+    """Since when no fetch of this partition was answered without an error, or since note_fetch()."""
+    state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001
+    return time.time() - float(state.timestamp or 0) / 1000
+
+
+def note_fetch(consumer: AIOKafkaConsumer, partition: ClientPartition) -> None:
+    """Count the silence of this partition from now on."""
+    state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001
+    state.timestamp = int(time.time() * 1000)
 
 
 def when_sender_ends(producer: AIOKafkaProducer, tell: Callable[[], None]) -> None:

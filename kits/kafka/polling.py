@@ -9,6 +9,7 @@ from aiokafka import TopicPartition as ClientPartition
 from aiokafka import errors as client
 
 from kits.kafka.assignment import AssignmentWatch
+from kits.kafka.client_values import incoming
 from kits.kafka.errors import (
     KafkaError,
     KafkaUnavailableError,
@@ -123,16 +124,3 @@ def _told(error: BaseException) -> KafkaError:
     if isinstance(error, client.ConsumerStoppedError):
         return KafkaUnavailableError("the consumer is stopped: build a new one")
     return translated(error, "consuming (build a new consumer)")
-
-
-def incoming(record: Any) -> IncomingRecord:
-    """The client's record as this kit's own; a header without a value has an empty one."""
-    return IncomingRecord(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.timestamp,
-        record.key,
-        record.value,
-        tuple([header if header[1] is not None else (header[0], b"") for header in record.headers]),
-    )

@@ -24,6 +24,7 @@ class OutgoingRecord(msgspec.Struct, frozen=True, gc=False):
 class IncomingRecord(msgspec.Struct, frozen=True, gc=False):
     """A record as it stands in the log. `timestamp_ms` is wall time, set by its writer or by the broker.
 
+    `fault` is empty, or says why its headers cannot be read: then there are none of them.
     Many thousands are in memory at a time, so neither making nor keeping one may cost the garbage collector.
     """
 
@@ -34,6 +35,7 @@ class IncomingRecord(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    fault: str = ""
 
     @property
     def topic_partition(self) -> TopicPartition:

@@ -1,0 +1,56 @@
+"""Kafka kit, receiving: how the group treats a member: what it gave, and whether somebody has its name."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import TopicPartition as ClientPartition
+
+from kits.kafka.errors import InstanceIdInUseError
+from kits.kafka.internals import is_member
+from kits.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_EVICTIONS = 3
+_WITHIN_SECONDS = 60.0
+
+
+class GroupMembership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
+    """Hears of every rebalance, and steps back for good from a fight for one instance id."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, instance_id: str | None) -> None:
+        self._consumer = consumer
+        self._instance_id = instance_id
+        self._evictions: deque[float] = deque(maxlen=_EVICTIONS)
+        self._was_assigned = False
+        self._failure: InstanceIdInUseError | None = None
+        self.rebalances = 0
+
+    async def on_partitions_revoked(self, _revoked: Iterable[ClientPartition]) -> None:
+        """Called by the client before it joins the group again, the very first time with nothing."""
+        if self._instance_id is None or not self._was_assigned or is_member(self._consumer):
+            return
+        # Once is a restart that overlapped, or a long pause; three times a minute is another living member.
+        self._evictions.append(time.monotonic())
+        if len(self._evictions) == _EVICTIONS and self._evictions[-1] - self._evictions[0] <= _WITHIN_SECONDS:
+            self._failure = InstanceIdInUseError(
+                f"another living member of the group has the instance id {self._instance_id!r},"
+                " and each throws the other out: give every process an id of its own"
+            )
+            # Ends the client's own task: joining again would throw the other one out once more.
+            raise asyncio.CancelledError
+
+    async def on_partitions_assigned(self, assigned: Iterable[ClientPartition]) -> None:
+        """Called by the client after it has joined."""
+        self._was_assigned = True
+        self.rebalances += 1
+        partitions = [f"{tp.topic}-{tp.partition}" for tp in sorted(assigned)]
+        log.info("kafka_partitions_assigned", rebalances=self.rebalances, partitions=partitions)
+
+    def raise_failure(self) -> None:
+        """Raises: InstanceIdInUseError, for ever once this member has stepped back."""
+        if self._failure is not None:
+            raise self._failure

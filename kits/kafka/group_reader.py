@@ -1,0 +1,217 @@
+"""Kafka kit, receiving: a member of a consumer group that reads from where its owner says, and only there."""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import errors as client
+
+from kits.kafka import internals
+from kits.kafka.client_values import in_client
+from kits.kafka.diagnosis import explained
+from kits.kafka.ending import end_client
+from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError, PartitionError
+from kits.kafka.group_membership import GroupMembership
+from kits.kafka.partition_reading import PartitionReading
+from kits.kafka.places import Place, places_of
+from kits.kafka.records import IncomingRecord, TopicPartition
+from kits.kafka.security import KafkaSecurity, client_options
+from kits.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_SESSION_TIMEOUT_MS = 10_000
+_STATIC_SESSION_TIMEOUT_MS = 45_000
+_STEP_SECONDS = 2.0
+_GROUP_OPTIONS: dict[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",
+    "isolation_level": "read_committed",
+    "heartbeat_interval_ms": 1_000,
+    "rebalance_timeout_ms": 60_000,
+    "request_timeout_ms": 10_000,
+    "metadata_max_age_ms": 30_000,
+}
+
+
+class GroupReader:
+    """Reads the partitions that its group gives it, each from where place() puts it. Commits nothing itself.
+
+    A partition that was assigned is unplaced, also if it was ours before: it hands out nothing until it is
+    placed. A rebalance waits for nobody: what was handed out before may be handed out elsewhere.
+    What a partition holds is its own trouble: it stops, the others go on.
+    An outage of the brokers shows as empty polls only. After KafkaUnavailableError out of poll() this object
+    is of no further use: stop it and build another.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap_servers: str,
+        security: KafkaSecurity,
+        group: str,
+        topics: Collection[str],
+        client_id: str,
+        instance_id: str | None = None,
+        max_poll_seconds: float = 300.0,
+        compacted_topics: Collection[str] = (),
+    ) -> None:
+        """Args:
+            instance_id: a static member id (KIP-345); one per slot, never two alive at once.
+            max_poll_seconds: who does not poll for so long leaves the group until the next poll.
+            compacted_topics: those that miss some offsets; in the others a gap is damage and stops.
+
+        Raises: KafkaConfigurationError for impossible security settings; nothing is contacted yet.
+        """
+        self._options = client_options(security) | _GROUP_OPTIONS
+        self._options |= {"bootstrap_servers": bootstrap_servers, "client_id": client_id, "group_id": group}
+        session_ms = _STATIC_SESSION_TIMEOUT_MS if instance_id else _SESSION_TIMEOUT_MS
+        self._options |= {"session_timeout_ms": session_ms, "group_instance_id": instance_id}
+        self._options["max_poll_interval_ms"] = int(max_poll_seconds * 1000)
+        self._instance_id = instance_id
+        self._topics = frozenset(topics)
+        self._compacted_topics = frozenset(compacted_topics)
+        self._started: tuple[AIOKafkaConsumer, GroupMembership, PartitionReading] | None = None
+        self._paused = False
+
+    @property
+    def rebalances(self) -> int:
+        """How often the group has given partitions to this member."""
+        return 0 if self._started is None else self._started[1].rebalances
+
+    @property
+    def unplaced(self) -> frozenset[TopicPartition]:
+        """Assigned partitions that wait for place(); none while the group gives them anew."""
+        if self._started is None:
+            return frozenset()
+        return self._reading.partitions - self._reading.positions.keys()
+
+    @property
+    def stopped(self) -> Mapping[TopicPartition, PartitionError]:
+        """Partitions that stand still, with the reason, until they are placed again.
+
+        What cannot be read is tried again every 30 s; nothing is ever skipped.
+        """
+        return {} if self._started is None else self._reading.stopped
+
+    async def start(self, within_seconds: float = 15.0) -> None:
+        """Connect, check the topics and begin to join the group.
+
+        Raises:
+            KafkaUnavailableError, KafkaConfigurationError: nothing is left behind; it may be called again.
+        """
+        consumer = AIOKafkaConsumer(**self._options)
+        try:
+            async with asyncio.timeout(within_seconds):
+                # Without a subscription start() does not wait for the group, which may take a minute.
+                await consumer.start()
+                missing = self._topics - await consumer.topics()
+        except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
+            await end_client(consumer, within_seconds=_STEP_SECONDS)
+            raise await explained(error, "starting the consumer", self._options) from error
+        except BaseException:
+            await end_client(consumer, within_seconds=_STEP_SECONDS)
+            raise
+        if missing:
+            await end_client(consumer, within_seconds=_STEP_SECONDS)
+            names = ", ".join(sorted(missing))
+            raise KafkaConfigurationError(f"no such topics, or no right to see them: {names}")
+        membership = GroupMembership(consumer, self._instance_id)
+        self._started = consumer, membership, PartitionReading(consumer, membership, self._compacted_topics)
+        consumer.subscribe(topics=list(self._topics), listener=membership)
+
+    async def stop(self, within_seconds: float) -> None:
+        """Leave the group and end the client, at most some 5 s beyond the bound. Never raises."""
+        started, self._started = self._started, None
+        if started is not None:
+            await end_client(started[0], within_seconds=within_seconds)
+
+    async def places(
+        self, partitions: Iterable[TopicPartition], within_seconds: float = 10.0
+    ) -> dict[TopicPartition, Place]:
+        """Where these partitions could be read from; what is not known in time is left out, with a warning.
+
+        Raises:
+            KafkaUnavailableError, KafkaConfigurationError: nothing is known of any of them.
+        """
+        found = await places_of(self._consumer, partitions, within_seconds=within_seconds)
+        self._reading.know_topics({at.topic: place.topic_id for at, place in found.items()})
+        return found
+
+    def place(self, partition: TopicPartition, offset: int) -> None:
+        """Hand out the record at `offset` next, or the first after it; nothing, if it is no longer ours."""
+        self._reading.place(partition, offset)
+
+    async def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[IncomingRecord]]:
+        """The next records of all partitions that are placed, in order per partition.
+
+        Waits at most `timeout_ms` (and some seconds where a partition has to be looked at). {} when there
+        are none, in a rebalance and in an outage. May be cancelled at any time: what was fetched is returned
+        by the next call.
+
+        Raises:
+            KafkaUnavailableError, KafkaConfigurationError: stop this reader and build another.
+            InstanceIdInUseError: the same, without the instance id.
+        """
+        give_up_at = time.monotonic() + timeout_ms / 1000
+        await self._reading.look()
+        while True:
+            self._reading.check()
+            found = {} if self._paused else await self._reading.take(max_records)
+            remaining = give_up_at - time.monotonic()
+            if found or remaining <= 0:
+                return found
+            await internals.wait_for_fetched(self._consumer, within_seconds=remaining)
+
+    def pause(self) -> None:
+        """Hand out nothing, also after a rebalance. Keep polling; some of the next records are fetched."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """The opposite of pause()."""
+        self._paused = False
+
+    async def commit(self, offsets: Mapping[TopicPartition, int], within_seconds: float) -> bool:
+        """Commit, per partition, the offset to be read next; False when that is not certain. Never raises.
+
+        Of partitions that are not ours any more nothing is committed; a later, higher commit repairs it.
+        """
+        if self._started is None:
+            return False
+        consumer = self._consumer
+        assignment = internals.assignment_of(consumer)
+        # Who was thrown out would commit without a generation, which an empty group accepts.
+        if assignment is None or not internals.is_member(consumer):
+            return False
+        ours = {in_client(at): offset for at, offset in offsets.items() if in_client(at) in assignment.tps}
+        commit = asyncio.create_task(consumer.commit(ours))
+        try:
+            await asyncio.wait([commit], timeout=within_seconds)
+        finally:
+            # A commit that hangs would be tried again after a rebalance, under the generation of then.
+            answered = not commit.cancel()
+        error = commit.exception() if answered else TimeoutError()
+        if error is not None:
+            log.info("kafka_offsets_not_committed", error=repr(error))
+        return error is None and len(ours) == len(offsets)
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """Records not yet handed out, per placed partition, as of its last fetch; GroupWatch knows better."""
+        ends = {at: self._consumer.highwater(in_client(at)) for at in self._reading.positions}
+        return {at: max(0, ends[at] - offset) for at, offset in self._reading.positions.items() if ends[at]}
+
+    @property
+    def _consumer(self) -> AIOKafkaConsumer:
+        return self._live[0]
+
+    @property
+    def _reading(self) -> PartitionReading:
+        return self._live[2]
+
+    @property
+    def _live(self) -> tuple[AIOKafkaConsumer, GroupMembership, PartitionReading]:
+        if self._started is None:
+            raise KafkaUnavailableError("the reader is not started, or stopped")
+        return self._started

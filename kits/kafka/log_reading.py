@@ -1,0 +1,198 @@
+"""Kafka kit, receiving: reads a piece of one partition's log without a group, each record by itself."""
+
+from struct import unpack_from
+from typing import Any, NamedTuple
+
+from aiokafka import TopicPartition as ClientPartition
+from aiokafka import errors as client
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.default_records import (
+    DefaultRecordBase,
+    _DefaultRecordBatchPy,
+)
+from aiokafka.record.util import decode_varint
+
+from kits.kafka.errors import OffsetOutOfRangeError, RecordsUnreadableError
+from kits.kafka.records import IncomingRecord, TopicPartition
+
+_AFTER_LENGTH = 12
+_MAGIC = 2
+_HEADER_BYTES = DefaultRecordBase.HEADER_STRUCT.size
+_WAIT_MS = 100
+_CHECK_CRC = True
+_MOVED = (
+    client.NotLeaderForPartitionError,
+    client.UnknownTopicOrPartitionError,
+    client.LeaderNotAvailableError,
+    client.ReplicaNotAvailableError,
+)
+
+
+class LogPiece(NamedTuple):
+    """Records of one partition in their order, and how far its log reaches.
+
+    `next_offset` is where reading goes on: behind markers and aborted records too. `last_stable` is the first
+    offset of the oldest open transaction, or the log's end.
+    """
+
+    records: list[IncomingRecord]
+    next_offset: int
+    log_start: int
+    log_end: int
+    last_stable: int
+
+
+class _Record(NamedTuple):
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Any, ...]
+    fault: str
+
+
+class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc]  # the client has no types
+    """A batch whose records need not have headers that can be read; key and value they must have."""
+
+    def _read_msg(self, decode_varint: Any = decode_varint) -> Any:
+        begin = self._pos
+        try:
+            return super()._read_msg(decode_varint)
+        except (ValueError, IndexError, client.CorruptRecordException) as error:
+            return self._read_without_headers(begin, f"its headers cannot be read: {error}")
+
+    def _read_without_headers(self, begin: int, fault: str) -> _Record:
+        length, at = decode_varint(self._buffer, begin)
+        end = at + length
+        _attributes, at = decode_varint(self._buffer, at)
+        later, at = decode_varint(self._buffer, at)
+        further, at = decode_varint(self._buffer, at)
+        key, at = self._read_bytes(at)
+        value, at = self._read_bytes(at)
+        if not at <= end <= len(self._buffer):
+            raise client.CorruptRecordException("key and value reach beyond their record")
+        self._pos = end
+        from_broker = self.timestamp_type == self.LOG_APPEND_TIME
+        timestamp = self.max_timestamp if from_broker else self.first_timestamp + later
+        return _Record(self.base_offset + further, timestamp, self.timestamp_type, key, value, (), fault)
+
+    def _read_bytes(self, at: int) -> tuple[bytes | None, int]:
+        length, at = decode_varint(self._buffer, at)
+        return (None, at) if length < 0 else (bytes(self._buffer[at : at + length]), at + length)
+
+
+class _Batches:
+    """The batches of one answer, as the client's PartitionRecords asks for them, as far as they fit.
+
+    The CRC does not cover the offset that a batch says it has: who believed a wrong one would pass over
+    records.
+    """
+
+    def __init__(self, data: bytes, lengths: list[int]) -> None:
+        self._data = memoryview(data)
+        self._lengths = lengths
+
+    def has_next(self) -> bool:
+        return bool(self._lengths)
+
+    def next_batch(self) -> _Batch:
+        length = self._lengths.pop(0)
+        batch, self._data = self._data[:length], self._data[length:]
+        return _Batch(batch)
+
+
+def _fitting(data: bytes, offset: int, log_end: int, *, may_have_gaps: bool) -> list[int]:
+    """The lengths of the batches, in bytes, up to the first that cannot stand there."""
+    lengths: list[int] = []
+    expected, begin = offset, 0
+    while len(data) - begin >= _HEADER_BYTES:
+        base, length, _epoch, magic, _crc, _attributes, last = unpack_from(">qiibIhi", data, begin)
+        size, end = length + _AFTER_LENGTH, base + last + 1
+        is_whole = magic == _MAGIC and _HEADER_BYTES <= size <= len(data) - begin
+        # Only the first may begin before the offset that was asked for.
+        follows = base <= expected if not lengths else base == expected
+        if (
+            not is_whole
+            or not expected < end <= log_end
+            or not (follows or (may_have_gaps and base > expected))
+        ):
+            break
+        expected = end
+        lengths.append(size)
+        begin += size
+    return lengths
+
+
+class _Records(PartitionRecords):  # type: ignore[misc]
+    """Checks the CRC of each batch and leaves out what was aborted, as for any other reader."""
+
+    def _consumer_record(self, tp: ClientPartition, record: Any) -> IncomingRecord:
+        headers = tuple([(name, value or b"") for name, value in record.headers])
+        return IncomingRecord(
+            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, headers,
+            getattr(record, "fault", ""),
+        )  # fmt: skip
+
+
+async def read_log(
+    connections: Any,
+    at: TopicPartition,
+    offset: int,
+    *,
+    max_records: int,
+    may_have_gaps: bool,
+    max_bytes: int = 1_048_576,
+) -> LogPiece:
+    """What one fetch brings from `offset` on, at most `max_records`; committed records only. Not bounded.
+
+    A record whose headers cannot be read comes with its `fault`. In front of a batch that cannot be unpacked
+    the piece ends.
+
+    Args:
+        connections: the client's own client, see internals.connections_of().
+        may_have_gaps: of a compacted topic. In any other a missing offset is damage, not to be passed over.
+
+    Raises:
+        RecordsUnreadableError: what stands at `offset` itself cannot be read.
+        OffsetOutOfRangeError: `offset` is outside the log.
+        aiokafka.errors.KafkaError: no leader, no answer, no right.
+    """
+    inside = ClientPartition(at.topic, at.partition)
+    leader = connections.cluster.leader_for_partition(inside)
+    if leader is None or leader == -1:
+        connections.add_topic(at.topic)
+        connections.force_metadata_update()
+        raise client.LeaderNotAvailableError(f"{at.topic}-{at.partition}")
+    question = FetchRequest(
+        _WAIT_MS, 1, max_bytes, READ_COMMITTED, [(at.topic, [(at.partition, offset, max_bytes)])]
+    )
+    answer = await connections.send(leader, question)
+    ((_topic, ((_partition, code, log_end, last_stable, log_start, aborted, *_, data),)),) = answer.topics
+    _check(connections, at, offset, client.for_code(code))
+    batches = _Batches(data, _fitting(data, offset, log_end, may_have_gaps=may_have_gaps))
+    found = _Records(inside, batches, aborted, offset, None, None, _CHECK_CRC, READ_COMMITTED)
+    records: list[IncomingRecord] = []
+    try:
+        for record in found:
+            records.append(record)
+            if len(records) >= max_records:
+                break
+    except Exception as error:
+        if found.next_fetch_offset == offset:
+            raise RecordsUnreadableError(at, offset, repr(error)) from error
+    if found.next_fetch_offset == offset < last_stable:
+        raise RecordsUnreadableError(at, offset, "the length, the offset or the format of a batch is wrong")
+    return LogPiece(records, found.next_fetch_offset, log_start, log_end, last_stable)
+
+
+def _check(connections: Any, at: TopicPartition, offset: int, error: type[client.KafkaError]) -> None:
+    if error is client.OffsetOutOfRangeError:
+        raise OffsetOutOfRangeError(at, offset)
+    if error in _MOVED:
+        connections.force_metadata_update()
+    if error in _MOVED or error is client.TopicAuthorizationFailedError:
+        raise error(f"{at.topic}-{at.partition}")
+    if error is not client.NoError:
+        raise RecordsUnreadableError(at, offset, f"the broker answers {error.__name__}")
