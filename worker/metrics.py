@@ -1,7 +1,10 @@
 """Worker metrics: every number of this process, declared once, each with its meaning."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
+from contracts.order_events import SCHEMAS
 from kits.observability.metrics import Metrics
 
 
@@ -63,3 +66,41 @@ class WorkerMetrics:
         self._metrics.observed(
             "worker_lag_records", "Records of this worker's partitions that are not settled yet.", read
         )
+
+
+_OTHER = "other"
+_WAY_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 3600.0, 86_400.0)
+
+
+class DeliveryMetrics:
+    """What a group that forwards events to a platform tells; times in seconds."""
+
+    def __init__(self, metrics: Metrics, *, group: str) -> None:
+        calls = metrics.distribution(
+            "delivery_call_seconds", "Duration of a call to the platform, by its kind.", ["kind"]
+        )
+        self.batch_seconds = calls.labels("batch")
+        self.single_seconds = calls.labels("single")
+        self.halted = metrics.gauge(
+            "worker_halted", "1 from the moment at which the process ends because every call is refused."
+        )
+        ways = metrics.distribution(
+            "event_end_to_end_seconds",
+            "From the commit of an event to its acceptance by the platform, by the two machines' clocks.",
+            ["event_type", "group"],
+            _WAY_SECONDS,
+        )
+        kinds = {name.rpartition(".")[0] for name in SCHEMAS} | {_OTHER}
+        self._ways = {kind: ways.labels(kind, group) for kind in sorted(kinds)}
+
+    def delivered(self, event_type: str, headers: Iterable[tuple[str, bytes]]) -> None:
+        """An event has arrived; one without a readable `ce_time` is not measured."""
+        for name, value in headers:
+            if name == "ce_time":
+                try:
+                    began = datetime.fromisoformat(value.decode("ascii")).timestamp()
+                except ValueError:
+                    return
+                way = self._ways.get(event_type) or self._ways[_OTHER]
+                way.observe(max(0.0, time.time() - began))
+                return

@@ -65,7 +65,10 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("app.persistence.orders", "contracts.envelope"),
     ],
     "pure-delivery": [("worker.delivery.offsets", "aiokafka"), ("worker.delivery.lanes", "sqlalchemy")],
-    "consumer-groups": [("worker.consumers.planted", "worker.consumers.data_platform")],
+    "consumer-groups": [
+        ("worker.consumers.planted", "worker.consumers.data_platform"),
+        ("worker.groups.planted", "worker.groups.data_platform"),
+    ],
     "inbox-kits": [("worker.inbox.table", "kits.web.tokens"), ("worker.inbox.table", "aiohttp")],
     "product-alone": [
         ("kits.resilience.retry", "devservices.ports"),

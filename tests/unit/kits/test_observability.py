@@ -178,6 +178,20 @@ def test_a_tally_looks_like_a_counter_and_each_label_counts_for_itself() -> None
     assert b'answers_total{outcome="accepted"} 3.0\nanswers_total{outcome="rejected"} 1.0' in text
 
 
+def test_a_distribution_looks_like_a_histogram_and_counts_up_to_each_bound() -> None:
+    """The cheap one and the library's render the same."""
+    shown = []
+    for make in (Metrics.distribution, Metrics.histogram):
+        metrics = Metrics()
+        made = make(metrics, "way_seconds", "Ways.", ["kind"], (0.5, 1.0))
+        for kind, value in (("a", 0.2), ("a", 0.5), ("a", 0.7), ("b", 9.0)):
+            made.labels(kind).observe(value)
+        lines = metrics.render().decode().splitlines()
+        shown.append([line for line in lines if "way_seconds" in line and "_created" not in line])
+    assert shown[0] == shown[1]
+    assert 'way_seconds_bucket{kind="a",le="0.5"} 2.0' in shown[0]
+
+
 async def test_work_that_is_tried_again_is_told_with_its_reason_and_without_its_arguments(
     log_file: Path,
 ) -> None:

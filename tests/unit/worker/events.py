@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from kits.kafka.records import Headers, IncomingRecord, OutgoingRecord
+from worker.inbox.item import InboxItem
 
 TOPIC = "events"
 _offsets = count()
@@ -67,6 +68,23 @@ class Sample:
             key=self.order_id.encode(),
             value=self.payload,
             headers=self.header_items,
+        )
+
+    def item(self, *, replayed: bool = False, attempts: int = 0) -> InboxItem:
+        """The event as the inbox hands it over."""
+        return InboxItem(
+            id=self.event_id,
+            key=self.order_id,
+            number=self.seq,
+            payload=self.payload or b"",
+            attempts=attempts,
+            event_type="order.created",
+            topic=TOPIC,
+            partition=0,
+            offset=next(_offsets),
+            record_key=self.order_id.encode(),
+            headers=self.header_items,
+            replayed=replayed,
         )
 
 

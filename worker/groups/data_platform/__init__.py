@@ -1,0 +1,1 @@
+"""The group `data-platform`: order events from the inbox to the data platform's HTTP API."""
