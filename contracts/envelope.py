@@ -1,5 +1,6 @@
 """Contract: what every event has, as a message for Kafka and as CloudEvents headers (binary mode)."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
@@ -92,25 +93,53 @@ def _kind(event_type: str, version: int) -> bytes:
 
 
 _decoder = msgspec.json.Decoder(Envelope)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# Numbers stay texts: they do not matter here, and Python would refuse very long ones.
+_pairs = json.JSONDecoder(object_pairs_hook=list, parse_int=str, parse_float=str)
 
 
 def read_envelope(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Envelope:
     """Read the envelope of a record; an unknown event type of a known version is fine.
 
     Raises:
-        UnreadableEventError: its code is `empty_value`, `undecodable_value`, `unknown_version` or
-            `contradicting_headers`.
+        UnreadableEventError: its code is `empty_value`, `undecodable_value`, `repeated_member`,
+            `unknown_version` or `contradicting_headers`.
     """
     if value is None:
         raise UnreadableEventError("empty_value", "The record has no value.")
     try:
         envelope = _decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        repeated = _repeated_member(value)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UnreadableEventError("undecodable_value", f"Not an event: {error}") from error
+    if repeated:
+        reason = f"The member {repeated!r} stands twice: which one counts differs from reader to reader."
+        raise UnreadableEventError("repeated_member", reason)
     if envelope.event_version not in MAJOR_VERSIONS:
         raise UnreadableEventError("unknown_version", f"Event version {envelope.event_version} is not known.")
-    expected = {"ce_id": envelope.event_id, "ce_subject": envelope.order_id, "order_seq": str(envelope.seq)}
-    for name, content in headers:
-        if name in expected and content != expected[name].encode():
-            raise UnreadableEventError("contradicting_headers", f"Header {name} contradicts the body.")
+    _require_agreement(envelope, headers)
     return envelope
+
+
+def _repeated_member(value: bytes) -> str:
+    """The name of a member of the outermost object that stands twice; "" if there is none.
+
+    Decoding keeps one member of each name, and encoding again makes nothing longer: where as many bytes come
+    out as went in, nothing was dropped.
+    """
+    if len(msgspec.json.encode(_members.decode(value))) == len(value):
+        return ""
+    names = [name for name, _ in _pairs.decode(value.decode())]
+    return next((name for place, name in enumerate(names) if name in names[:place]), "")
+
+
+def _require_agreement(envelope: Envelope, headers: Iterable[tuple[str, bytes]]) -> None:
+    expected = {
+        "ce_id": envelope.event_id.encode(),
+        "ce_type": _kind(envelope.event_type, envelope.event_version),
+        "ce_subject": envelope.order_id.encode(),
+        "order_seq": b"%d" % envelope.seq,
+    }
+    for name, content in headers:
+        if expected.get(name, content) != content:
+            raise UnreadableEventError("contradicting_headers", f"Header {name} contradicts the body.")
