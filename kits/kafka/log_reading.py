@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition as ClientPartition
 from aiokafka import errors as client
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import (
     DefaultRecordBase,
@@ -13,6 +13,7 @@ from aiokafka.record.default_records import (
 )
 from aiokafka.record.util import decode_varint
 
+from kits.kafka.broker_requests import COMMITTED
 from kits.kafka.errors import OffsetOutOfRangeError, RecordsUnreadableError
 from kits.kafka.records import IncomingRecord, TopicPartition
 
@@ -143,9 +144,10 @@ async def read_log(
     *,
     max_records: int,
     may_have_gaps: bool,
+    isolation: int = COMMITTED,
     max_bytes: int = 1_048_576,
 ) -> LogPiece:
-    """What one fetch brings from `offset` on, at most `max_records`; committed records only. Not bounded.
+    """What one fetch brings from `offset` on, at most `max_records`. Not bounded in time.
 
     A record whose headers cannot be read comes with its `fault`. In front of a batch that cannot be unpacked
     the piece ends.
@@ -166,13 +168,13 @@ async def read_log(
         connections.force_metadata_update()
         raise client.LeaderNotAvailableError(f"{at.topic}-{at.partition}")
     question = FetchRequest(
-        _WAIT_MS, 1, max_bytes, READ_COMMITTED, [(at.topic, [(at.partition, offset, max_bytes)])]
+        _WAIT_MS, 1, max_bytes, isolation, [(at.topic, [(at.partition, offset, max_bytes)])]
     )
     answer = await connections.send(leader, question)
     ((_topic, ((_partition, code, log_end, last_stable, log_start, aborted, *_, data),)),) = answer.topics
     _check(connections, at, offset, client.for_code(code))
     batches = _Batches(data, _fitting(data, offset, log_end, may_have_gaps=may_have_gaps))
-    found = _Records(inside, batches, aborted, offset, None, None, _CHECK_CRC, READ_COMMITTED)
+    found = _Records(inside, batches, aborted, offset, None, None, _CHECK_CRC, isolation)
     records: list[IncomingRecord] = []
     try:
         for record in found:

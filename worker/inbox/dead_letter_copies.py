@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.kafka.errors import KafkaError
@@ -15,9 +14,9 @@ from kits.kafka.records import Acknowledgement, OutgoingRecord
 from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
 from kits.postgres.driver import DriverStatement, driver_fetch
-from kits.postgres.schema import as_document, qualified
+from kits.postgres.schema import as_document
 from worker.inbox.headers import decode_headers
-from worker.inbox.table import TO_COPY, inbox_event
+from worker.inbox.sql import statement
 
 log = get_logger(__name__)
 
@@ -29,19 +28,20 @@ _ACTION = "make the dead-letter topic usable (that it is there, the right to wri
 # The lowest number of an order goes first; the next one when that is copied, whoever copies it.
 _CLAIM = """
 WITH due AS (
-    SELECT q.event_id FROM $table q
+    SELECT q.event_id FROM $inbox_event q
      WHERE q.consumer_group = :consumer_group AND $to_copy
        AND (q.dlq_due_at IS NULL OR q.dlq_due_at < statement_timestamp())
        AND NOT EXISTS (SELECT 1 FROM (
-            SELECT e.seq, e.was_seq FROM $table e
+            SELECT e.seq, e.was_seq FROM $inbox_event e
              WHERE e.consumer_group = q.consumer_group AND e.order_id = q.order_id AND $to_copy) e
              WHERE coalesce(e.seq, e.was_seq) < coalesce(q.seq, q.was_seq))
      ORDER BY q.order_id, q.event_id LIMIT CAST(:at_once AS bigint) FOR UPDATE OF q SKIP LOCKED)
-UPDATE $table q SET dlq_due_at = clock_timestamp() + make_interval(secs => CAST(:lease AS double precision))
+UPDATE $inbox_event q
+   SET dlq_due_at = clock_timestamp() + make_interval(secs => CAST(:lease AS double precision))
   FROM due WHERE q.consumer_group = :consumer_group AND q.event_id = due.event_id RETURNING q.*
 """
 _COPIED = """
-UPDATE $table q
+UPDATE $inbox_event q
    SET dlq_copied_at = clock_timestamp(), dlq_due_at = NULL,
        (payload, headers, record_key) = (
            SELECT q.payload, q.headers, q.record_key WHERE q.delivered_at IS NULL OR q.notice_of IS NOT NULL)
@@ -49,7 +49,8 @@ UPDATE $table q
  WHERE q.consumer_group = :consumer_group AND q.event_id = sent.event_id AND q.dlq_copied_at IS NULL
 """
 _LATER = """
-UPDATE $table q SET dlq_due_at = clock_timestamp() + make_interval(secs => CAST(:wait AS double precision))
+UPDATE $inbox_event q
+   SET dlq_due_at = clock_timestamp() + make_interval(secs => CAST(:wait AS double precision))
   FROM json_to_recordset(CAST(:rows AS json)) AS sent (event_id text)
  WHERE q.consumer_group = :consumer_group AND q.event_id = sent.event_id AND q.dlq_copied_at IS NULL
 """
@@ -87,8 +88,9 @@ class DeadLetterCopies:
         self._group = group
         self._topic = topic
         self._wait_seconds = wait_seconds
-        words = {"$table": qualified(inbox_event, engine), "$to_copy": str(TO_COPY)}
-        self._claim, self._copied, self._later = (_worded(each, words) for each in (_CLAIM, _COPIED, _LATER))
+        self._claim = statement(engine, _CLAIM)
+        self._copied = statement(engine, _COPIED)
+        self._later = statement(engine, _LATER)
         self._failure = ""
 
     async def look(self) -> bool:
@@ -152,12 +154,6 @@ class DeadLetterCopies:
 
     async def _run(self, statement: DriverStatement, **values: Any) -> Sequence[Any]:
         return await driver_fetch(self._engine, statement, {"consumer_group": self._group, **values})
-
-
-def _worded(template: str, words: dict[str, str]) -> DriverStatement:
-    for word, meaning in words.items():
-        template = template.replace(word, meaning)
-    return DriverStatement(text(template))
 
 
 def _reasons(row: Any, group: str) -> tuple[tuple[str, bytes], ...]:

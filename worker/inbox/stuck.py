@@ -6,12 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kits.postgres.driver import DriverStatement, driver_fetch
-from kits.postgres.schema import qualified
-from worker.inbox.table import DEAD, WAITING, inbox_event
+from kits.postgres.driver import driver_fetch
+from worker.inbox.sql import statement
 
 
 class State(StrEnum):
@@ -124,15 +122,15 @@ class Tally:
 
 
 _LOOKED = """
-    SELECT q.* FROM $table q
+    SELECT q.* FROM $inbox_event q
      WHERE q.consumer_group = :consumer_group AND $waiting $chosen
      UNION ALL
-    SELECT q.* FROM $table q
+    SELECT q.* FROM $inbox_event q
      WHERE q.consumer_group = :consumer_group AND $dead $chosen
 """
 _GIVEN_UP = """
      UNION ALL
-    SELECT q.* FROM $table q
+    SELECT q.* FROM $inbox_event q
      WHERE q.consumer_group = :consumer_group AND q.given_up_at IS NOT NULL $chosen
 """
 # The first open row of an order says why the others wait. What it failed before it was put back is over.
@@ -150,11 +148,11 @@ WITH looked AS ($looked
                WHEN f.payload IS NULL THEN 'unfilled'
                WHEN f.last_failed_at > coalesce(greatest(f.redriven_at, f.replayed_at), '-infinity')
                     THEN 'retrying' ELSE 'waiting' END AS state
-          FROM (SELECT f.* FROM $table f
+          FROM (SELECT f.* FROM $inbox_event f
                  WHERE f.consumer_group = q.consumer_group AND f.order_id = q.order_id AND f.seq <= q.seq
                    AND f.delivered_at IS NULL AND f.given_up_at IS NULL ORDER BY f.seq LIMIT 1) f,
                LATERAL (SELECT CASE WHEN f.is_first THEN f.seq - 1 ELSE coalesce(max(b.seq), 0) END AS known
-                          FROM $table b WHERE b.consumer_group = f.consumer_group
+                          FROM $inbox_event b WHERE b.consumer_group = f.consumer_group
                            AND b.order_id = f.order_id AND b.seq < f.seq) b
       ) head ON TRUE
 ), judged AS (
@@ -227,21 +225,12 @@ class StuckEvents:
     async def _ask(self, template: str, chosen: Filter, **values: Any) -> Sequence[Any]:
         asked = {name: getattr(chosen, name) for name in (*_PLACES, *_CONDITIONS)}
         asked = {name: value for name, value in asked.items() if value is not None}
-        looked = _LOOKED + (_GIVEN_UP if State.GIVEN_UP in chosen.states else "")
         words = {
-            "$judged": _JUDGED,
-            "$looked": looked,
-            "$chosen": "".join(f" AND {_PLACES[name]}" for name in asked if name in _PLACES),
-            "$fitting": "".join(f" AND {_CONDITIONS[name]}" for name in asked if name in _CONDITIONS),
-            "$waiting": str(WAITING),
-            "$dead": str(DEAD),
-            "$table": qualified(inbox_event, self._engine),
+            "judged": _JUDGED,
+            "looked": _LOOKED + (_GIVEN_UP if State.GIVEN_UP in chosen.states else ""),
+            "chosen": "".join(f" AND {_PLACES[name]}" for name in asked if name in _PLACES),
+            "fitting": "".join(f" AND {_CONDITIONS[name]}" for name in asked if name in _CONDITIONS),
         }
-        for word, meaning in words.items():
-            template = template.replace(word, meaning)
         states = [state.value for state in chosen.states]
-        return await driver_fetch(
-            self._engine,
-            DriverStatement(text(template)),
-            {**self._values, **asked, **values, "states": states},
-        )
+        asking = statement(self._engine, template, **words)
+        return await driver_fetch(self._engine, asking, {**self._values, **asked, **values, "states": states})

@@ -1,6 +1,6 @@
 """Batches as no ordinary producer writes them, and damage to those that stand in a broker's files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from struct import pack_into, unpack_from
 from typing import Any, Self
@@ -15,7 +15,7 @@ from tests.waiting import eventually
 
 OFFSET_AT, LENGTH_AT, CRC_AT, ATTRIBUTES_AT, RECORDS_AT = 0, 8, 17, 21, 61
 Damage = Callable[[bytearray], None]
-Batch = list[tuple[bytes | None, bytes | None, list[tuple[Any, bytes]]]]
+Batch = Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[Any, bytes]]]]
 
 
 class RawName(str):

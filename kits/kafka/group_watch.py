@@ -1,0 +1,188 @@
+"""Kafka kit, administration: where a group stands, seen from outside, whether or not a member lives."""
+
+import asyncio
+import time
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from aiokafka import errors as client
+
+from kits.kafka.admin import admin_connection
+from kits.kafka.broker_requests import (
+    COMMITTED,
+    EARLIEST,
+    LATEST,
+    UNCOMMITTED,
+    committed_of,
+    coordinator_of,
+    list_offsets,
+    members_of,
+    partitions_of,
+)
+from kits.kafka.errors import KafkaError, PartitionError
+from kits.kafka.group_metrics import GroupMetrics
+from kits.kafka.group_standing import GroupStanding, PartitionStanding
+from kits.kafka.internals import connections_of
+from kits.kafka.log_reading import read_log
+from kits.kafka.records import TopicPartition
+from kits.kafka.security import KafkaSecurity, client_options
+from kits.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+_COORDINATOR_SECONDS = 0.2
+_PIECES = 50
+_HANGING_SECONDS = 30.0
+
+
+class _Log(NamedTuple):
+    start: int
+    stable: int
+    end: int
+
+
+class GroupWatch:
+    """Measures a group again and again, each time over a connection of its own and within `within_seconds`.
+
+    It asks for what is committed and what stands in the logs, so it is right for partitions that are paused,
+    stopped or assigned to nobody, and when no process of the group lives.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap_servers: str,
+        security: KafkaSecurity,
+        client_id: str,
+        group: str,
+        topics: Collection[str],
+        within_seconds: float = 5.0,
+    ) -> None:
+        """Raises: KafkaConfigurationError for impossible security settings; nothing is contacted yet."""
+        self._options = client_options(security) | {
+            "bootstrap_servers": bootstrap_servers,
+            "client_id": client_id,
+            "request_timeout_ms": int(within_seconds * 1000),
+        }
+        self._group = group
+        self._topics = frozenset(topics)
+        self._within_seconds = within_seconds
+        # Where something has stood, and since when: an open transaction, a record that cannot be read.
+        self._open: dict[TopicPartition, tuple[int, float]] = {}
+        self._unread: dict[TopicPartition, tuple[int, float]] = {}
+        self._hanging: dict[TopicPartition, int] = {}
+        self.latest: GroupStanding | None = None
+
+    async def run(self, metrics: GroupMetrics, *, every_seconds: float = 10.0) -> None:
+        """Keep `latest` and the metrics up to date, until cancelled; both empty while nothing is known."""
+        failed = ""
+        while True:
+            try:
+                self.latest = await self.measure()
+                failed = ""
+            except KafkaError as error:
+                self.latest = None
+                if error.code != failed:
+                    action = "look at the brokers and at this user's rights; it is measured again"
+                    log.warning("kafka_group_not_measured", group=self._group, code=error.code,
+                                error=str(error), action=action)  # fmt: skip
+                failed = error.code
+            metrics.show(self.latest)
+            await asyncio.sleep(every_seconds)
+
+    async def measure(self) -> GroupStanding:
+        """Where the group stands now. A topic that is not there has no partitions.
+
+        Raises:
+            KafkaUnavailableError: no broker answered in time.
+            KafkaConfigurationError: this user may not see the group or a topic.
+        """
+        doing = f"measuring group {self._group}"
+        async with admin_connection(self._options, doing, within_seconds=self._within_seconds) as admin:
+            connections = connections_of(admin)
+            partitions = await partitions_of(connections, self._topics)
+            coordinator = await self._coordinator(connections)
+            members = await members_of(connections, coordinator, self._group)
+            committed = await committed_of(connections, coordinator, self._group)
+            starts = await list_offsets(connections, partitions, EARLIEST)
+            stable = await list_offsets(connections, partitions, LATEST, COMMITTED)
+            ends = await list_offsets(connections, partitions, LATEST, UNCOMMITTED)
+            known = {
+                at: _Log(starts[at], stable[at], ends[at])
+                for at in starts.keys() & stable.keys() & ends.keys()
+            }
+            standings = await asyncio.gather(
+                *(self._measured(connections, at, committed.get(at), known[at]) for at in sorted(known))
+            )
+        found = tuple([each for each in standings if each is not None])
+        missing = frozenset(partitions) - {each.partition for each in found}
+        return GroupStanding(self._group, time.time(), members, found, missing)
+
+    async def _coordinator(self, connections: Any) -> int:
+        while True:
+            try:
+                return await coordinator_of(connections, self._group)
+            except client.GroupCoordinatorNotAvailableError:
+                # The brokers choose one at the first use of a group, and anew after a restart.
+                await asyncio.sleep(_COORDINATOR_SECONDS)
+
+    async def _measured(
+        self, connections: Any, at: TopicPartition, committed: int | None, log_now: _Log
+    ) -> PartitionStanding | None:
+        start, stable, end = log_now
+        first = committed if committed is not None and start <= committed <= end else start
+        unread: tuple[int, float | None] | None = first, None
+        try:
+            unread = await _first_unread(connections, at, first, log_now)
+        except PartitionError as error:
+            log.debug("kafka_first_unread_not_read", error=str(error))
+        except (client.KafkaError, OSError) as error:
+            log.debug("kafka_partition_not_measured", partition=str(at), error=repr(error))
+            return None
+        since = None
+        if unread is None:
+            self._unread.pop(at, None)
+        else:
+            offset, written = unread
+            since = self._seen_since(self._unread, at, offset) if written is None else written
+        lag = 0 if unread is None else end - unread[0]
+        held = self._held_seconds(at, stable, end)
+        return PartitionStanding(at, committed, start, end, stable, lag, since, held)
+
+    def _held_seconds(self, at: TopicPartition, stable: int, end: int) -> float:
+        if stable >= end:
+            self._open.pop(at, None)
+            return 0.0
+        seconds = time.time() - self._seen_since(self._open, at, stable)
+        if seconds >= _HANGING_SECONDS and self._hanging.get(at) != stable:
+            self._hanging[at] = stable
+            action = "find its writer; kafka-transactions.sh find-hanging, then abort: nobody reads beyond it"
+            log.warning("kafka_transaction_hangs", topic=at.topic, partition=at.partition, offset=stable,
+                        log_end=end, seconds=round(seconds), action=action)  # fmt: skip
+        return seconds
+
+    @staticmethod
+    def _seen_since(seen: dict[TopicPartition, tuple[int, float]], at: TopicPartition, offset: int) -> float:
+        if seen.get(at, (None, 0.0))[0] != offset:
+            seen[at] = offset, time.time()
+        return seen[at][1]
+
+
+async def _first_unread(
+    connections: Any, at: TopicPartition, first: int, log_now: _Log
+) -> tuple[int, float | None] | None:
+    """Offset and wall time of the first record from `first` on; what is left may be markers only."""
+    for _ in range(_PIECES):
+        if first >= log_now.end:
+            return None
+        # Behind the last stable offset there is an open transaction, and what it has written waits too.
+        isolation = COMMITTED if first < log_now.stable else UNCOMMITTED
+        piece = await read_log(
+            connections, at, first, max_records=1, may_have_gaps=True, isolation=isolation, max_bytes=1
+        )
+        if piece.records:
+            return piece.records[0].offset, piece.records[0].timestamp_ms / 1000
+        if piece.next_offset == first:
+            return first, None
+        first = piece.next_offset
+    return first, None

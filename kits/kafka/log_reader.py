@@ -1,0 +1,125 @@
+"""Kafka kit, administration: reads records where they stand, without a group, and finds offsets by time."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from aiokafka import errors as client
+from aiokafka.admin import AIOKafkaAdminClient
+
+from kits.kafka.broker_requests import LATEST, list_offsets, partitions_of
+from kits.kafka.diagnosis import explained
+from kits.kafka.ending import bounded
+from kits.kafka.errors import OffsetOutOfRangeError
+from kits.kafka.internals import connections_of
+from kits.kafka.log_reading import read_log
+from kits.kafka.records import IncomingRecord, TopicPartition
+from kits.kafka.security import KafkaSecurity, client_options
+from kits.kafka.topic_ids import topic_ids
+
+T = TypeVar("T")
+
+
+class LogReader:
+    """A connection for looking things up, to be used as an async context manager.
+
+    Each call ends within `within_seconds`.
+
+    Raises, from every call:
+        KafkaUnavailableError: no broker answered in time.
+        KafkaConfigurationError: a right is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap_servers: str,
+        security: KafkaSecurity,
+        client_id: str,
+        within_seconds: float = 10.0,
+    ) -> None:
+        self._options = client_options(security) | {
+            "bootstrap_servers": bootstrap_servers,
+            "client_id": client_id,
+            "request_timeout_ms": int(within_seconds * 1000),
+        }
+        self._within_seconds = within_seconds
+        self._admin: AIOKafkaAdminClient | None = None
+
+    async def __aenter__(self) -> Self:
+        self._admin = AIOKafkaAdminClient(**self._options)
+        try:
+            await self._asked(self._admin.start(), "connecting")
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def topic_ids(self, *topics: str) -> dict[str, UUID]:
+        """The id of each topic that is there; one that was made anew has another."""
+        return await self._asked(topic_ids(self._connections, topics), "asking for the ids of topics")
+
+    async def read(self, at: TopicPartition, offset: int, max_records: int) -> list[IncomingRecord]:
+        """Records from `offset` on, at most one fetch of 1 MiB; empty at the log's end.
+
+        Raises:
+            RecordsUnreadableError, OffsetOutOfRangeError: what is asked for cannot be read, or is not there.
+        """
+        return await self._asked(self._read(at, offset, max_records), f"reading {at.topic}-{at.partition}")
+
+    async def fetch_record(self, at: TopicPartition, offset: int) -> IncomingRecord | None:
+        """The record at this offset, None if it is not there (any more).
+
+        Raises:
+            RecordsUnreadableError: it stands there and cannot be read.
+        """
+        try:
+            found = await self.read(at, offset, 1)
+        except OffsetOutOfRangeError:
+            return None
+        return found[0] if found and found[0].offset == offset else None
+
+    async def offsets_at(self, topic: str, when: datetime) -> dict[TopicPartition, int]:
+        """Per partition the first offset whose record is as old as `when` or younger, or the log's end.
+
+        A partition without a leader is left out.
+        """
+        return await self._asked(self._offsets_at(topic, when), f"looking for offsets of {topic}")
+
+    async def _read(self, at: TopicPartition, offset: int, max_records: int) -> list[IncomingRecord]:
+        await self._know(at.topic)
+        piece = await read_log(self._connections, at, offset, max_records=max_records, may_have_gaps=True)
+        return piece.records
+
+    async def _offsets_at(self, topic: str, when: datetime) -> dict[TopicPartition, int]:
+        partitions = await partitions_of(self._connections, [topic])
+        found = await list_offsets(self._connections, partitions, int(when.timestamp() * 1000))
+        ends = await list_offsets(self._connections, partitions, LATEST)
+        return {at: ends[at] if offset < 0 else offset for at, offset in found.items() if at in ends}
+
+    async def _know(self, topic: str) -> None:
+        if self._connections.cluster.partitions_for_topic(topic) is None:
+            await partitions_of(self._connections, [topic])
+
+    async def _asked(self, question: Awaitable[T], doing: str) -> T:
+        try:
+            async with asyncio.timeout(self._within_seconds):
+                return await question
+        except (client.KafkaError, OSError, TimeoutError) as error:
+            raise await explained(error, doing, self._options) from error
+
+    async def _close(self) -> None:
+        if self._admin is not None:
+            await bounded(self._admin.close(), within_seconds=2.0)
+
+    @property
+    def _connections(self) -> Any:
+        return connections_of(self._admin)
