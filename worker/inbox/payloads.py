@@ -1,13 +1,13 @@
 """Inbox, payloads: what is to be replayed gets its bytes back, from the place where it was read first."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.envelope import UnreadableEventError, read_envelope
 from kits.kafka.errors import KafkaError, PartitionError
+from kits.kafka.log_reader import LogReader
 from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
@@ -46,32 +46,6 @@ UPDATE $inbox_event q
 """
 
 
-class LogPiece(Protocol):
-    """Some records of a partition in their order; `next_offset` is where reading would go on."""
-
-    @property
-    def records(self) -> Sequence[IncomingRecord]: ...
-    @property
-    def next_offset(self) -> int: ...
-
-
-class LogSource(Protocol):
-    """Reads a topic without a group (kits.kafka.log_reader.LogReader); bounded."""
-
-    async def topic_id(self, topic: str) -> UUID | None:
-        """Which topic has this name now; None if none has."""
-        ...
-
-    async def read(self, at: TopicPartition, offset: int) -> LogPiece:
-        """What one fetch brings from `offset` on.
-
-        Raises:
-            PartitionError: there is no such offset, or it cannot be read.
-            KafkaError: nobody answers, or a right is missing.
-        """
-        ...
-
-
 class Payloads:
     """Fills rows that wait without bytes, up to 500 of them at a time, in any number of processes.
 
@@ -81,9 +55,9 @@ class Payloads:
 
     name = "replayed-payloads"
 
-    def __init__(self, engine: AsyncEngine, source: LogSource, *, group: str) -> None:
+    def __init__(self, engine: AsyncEngine, reader: LogReader, *, group: str) -> None:
         self._engine = engine
-        self._source = source
+        self._reader = reader
         self._group = group
         lost = ErrorClass.PAYLOAD_LOST
         self._wanted = statement(engine, _WANTED, lost=lost)
@@ -97,17 +71,19 @@ class Payloads:
         Raises: what the driver raises, while the database is away.
         """
         rows = await self._run(self._wanted, at_once=_AT_ONCE)
-        done = 0
-        for topic in sorted({row["topic"] for row in rows}):
-            try:
-                done += await self._topic(topic, [row for row in rows if row["topic"] == topic])
-            except KafkaError as error:
-                if not self._failure:
-                    log.warning("payloads_not_read", topic=topic, reason=str(error), action="see /readyz")
-                self._failure = str(error)
-                return False
+        if not rows:
+            return False
+        try:
+            async with self._reader:
+                read = await self._read(rows)
+        except KafkaError as error:
+            if not self._failure:
+                log.warning("payloads_not_read", reason=str(error), action="see /readyz")
+            self._failure = str(error)
+            return False
         self._failure = ""
-        return done > 0
+        await self._write(read)
+        return True
 
     async def check(self) -> CheckResult:
         """Degraded while Kafka cannot be read."""
@@ -115,46 +91,50 @@ class Payloads:
             return CheckResult(Status.OK)
         return CheckResult(Status.DEGRADED, f"Replayed events wait for their bytes: {self._failure}.")
 
-    async def _topic(self, topic: str, rows: Sequence[Any]) -> int:
-        topic_id = await self._source.topic_id(topic)
-        here = [row for row in rows if topic_id is not None and row["topic_id"] in {None, topic_id}]
-        read = {row["event_id"]: None for row in rows if row not in here} | await self._read(topic, here)
+    async def _read(self, rows: Sequence[Any]) -> dict[str, IncomingRecord | None]:
+        """The record of each event, None if its place has another or none; as many as the bound allows."""
+        topic_ids = await self._reader.topic_ids(*{row["topic"] for row in rows})
+        found: dict[str, IncomingRecord | None] = {}
+        records: Mapping[int, IncomingRecord] = {}
+        reached, size = ("", 0, 0), 0
+        for row in sorted(rows, key=_place):
+            topic, _, offset = _place(row)
+            if topic not in topic_ids or row["topic_id"] not in {None, topic_ids[topic]}:
+                found[row["event_id"]] = None
+                continue
+            if _place(row) >= reached:
+                if size > _MAX_BYTES:
+                    break
+                records = await self._piece(*_place(row))
+                reached = *_place(row)[:2], max(records, default=offset) + 1
+            record = records.get(offset)
+            found[row["event_id"]] = record if record and _is(record, row["event_id"]) else None
+            size += len(record.value or b"") if record else 0
+        return found
+
+    async def _piece(self, topic: str, partition: int, offset: int) -> Mapping[int, IncomingRecord]:
+        try:
+            records = await self._reader.read(TopicPartition(topic, partition), offset, _AT_ONCE)
+        except PartitionError:
+            return {}
+        return {record.offset: record for record in records}
+
+    async def _write(self, read: Mapping[str, IncomingRecord | None]) -> None:
         filled = [_filled(event_id, record) for event_id, record in sorted(read.items()) if record]
         if filled:
             await self._run(self._fill, **as_document(filled))
         lost = sorted(event_id for event_id, record in read.items() if record is None)
         if lost:
             log.warning("payloads_lost", events=len(lost), first=lost[0], action="see `dlq list`")
-            rows_of_them = as_document([{"event_id": event_id} for event_id in lost])
-            await self._run(self._lose, message=_LOST, **rows_of_them)
-        return len(read)
-
-    async def _read(self, topic: str, rows: Sequence[Any]) -> dict[str, IncomingRecord | None]:
-        """The record of each event, None if its place has another or none; as many as the bound allows."""
-        found: dict[str, IncomingRecord | None] = {}
-        records: Mapping[int, IncomingRecord] = {}
-        reached, size = (-1, 0), 0
-        for row in sorted(rows, key=lambda row: (row["partition"], row["offset"])):
-            partition, offset = row["partition"], row["offset"]
-            if (partition, offset) >= reached:
-                if size > _MAX_BYTES:
-                    break
-                records, next_offset = await self._piece(TopicPartition(topic, partition), offset)
-                reached = (partition, next_offset)
-            record = records.get(offset)
-            found[row["event_id"]] = record if record and _is(record, row["event_id"]) else None
-            size += len(record.value or b"") if record else 0
-        return found
-
-    async def _piece(self, at: TopicPartition, offset: int) -> tuple[Mapping[int, IncomingRecord], int]:
-        try:
-            piece = await self._source.read(at, offset)
-        except PartitionError:
-            return {}, offset + 1
-        return {record.offset: record for record in piece.records}, max(piece.next_offset, offset + 1)
+            rows = as_document([{"event_id": event_id} for event_id in lost])
+            await self._run(self._lose, message=_LOST, **rows)
 
     async def _run(self, asked: DriverStatement, **values: Any) -> Sequence[Any]:
         return await driver_fetch(self._engine, asked, {"consumer_group": self._group, **values})
+
+
+def _place(row: Any) -> tuple[str, int, int]:
+    return row["topic"], row["partition"], row["offset"]
 
 
 def _is(record: IncomingRecord, event_id: str) -> bool:
