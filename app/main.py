@@ -7,7 +7,7 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from app.api.dependencies import Checkout
-from app.api.docs import docs_routes
+from app.api.docs import shop_docs
 from app.api.orders import order_routes
 from app.api.problems import shop_problems
 from app.api.products import product_routes
@@ -22,7 +22,7 @@ from kits.web.entrance import build_entrance
 from kits.web.limits import MAX_BODY_BYTES
 from kits.web.probe_app import create_probe_app
 from kits.web.problem_handlers import problem_handlers
-from kits.web.query import refuse_undeclared_query
+from kits.web.query import require_strict_query
 
 INTAKE_STOP_SECONDS = 3.0
 
@@ -62,7 +62,6 @@ def create_app(container: Container) -> Litestar:
                 bearer_auth(container.token_verifier(), container.refused_tokens(), container.rate_limiter())
             ),
             product_routes(),
-            docs_routes(problems),
         ],
         dependencies={
             "checkout": Provide(checkout, sync_to_thread=False),
@@ -71,9 +70,9 @@ def create_app(container: Container) -> Litestar:
         },
         exception_handlers=problem_handlers(problems, coded=(OrderError, ApplicationError)),
         lifespan=[background],
-        before_request=refuse_undeclared_query,
+        before_request=require_strict_query,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=None,
+        openapi_config=shop_docs(problems),
         logging_config=None,
     )
     return build_entrance(

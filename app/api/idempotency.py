@@ -9,12 +9,22 @@ import msgspec
 
 from app.application.commands import IdempotencyKey
 from kits.patterns import whole
+from kits.web.openapi import answer_header, request_header
 from kits.web.problems import FieldError, ProblemError
 
 HEADER = "Idempotency-Key"
 PATTERN = whole("[!-~]{1,255}")
-KEY_HEADER = {"type": "string", "pattern": PATTERN, "examples": ["order-4711"]}
-REPLAYED_HEADER = "Idempotency-Replayed"
+KEY_HEADER = request_header(
+    HEADER,
+    "With it the request may be repeated: the same key for the same address, `If-Match` and body gets the "
+    "same answer for 24 hours, also when the order has gone on. Blanks, the order of members and the coupon "
+    "code's spelling do not make another body.",
+    pattern=PATTERN,
+    examples=["order-4711"],
+)
+REPLAYED_HEADER = answer_header(
+    "Idempotency-Replayed", "`true` when an earlier request with this key has done it.", required=False
+)
 REPLAYED = {"idempotency-replayed": "true"}
 _NAME = HEADER.lower().encode()
 _KEY = re.compile(PATTERN)

@@ -11,11 +11,6 @@ def order_address(order_id: str) -> str:
     return f"/orders/{order_id}"
 
 
-def version_tag(order: Order) -> str:
-    """The entity tag of an order: its version."""
-    return f'"{order.version}"'
-
-
 def accepted_order(order: Order) -> AcceptedOrder:
     """The body of the 202: the order as it was placed, also when a repeated request comes later."""
     return AcceptedOrder(status=OrderStatus.PENDING, **_as_placed(order))

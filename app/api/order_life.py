@@ -4,64 +4,119 @@ from typing import Any
 
 import msgspec
 from litestar import Request, get, post
-from litestar.params import FromPath
-from litestar.types import ASGIApp
+from litestar.openapi.spec import Operation
 
-from app.api.cursors import make_cursor, read_cursor
 from app.api.dependencies import GivenOrderLife, GivenQueries
-from app.api.idempotency import REPLAYED, has_key, idempotency_key
-from app.api.order_bodies import order_body, version_tag
-from app.api.order_ids import ORDER_ID, require_order_id
-from app.api.order_life_docs import CANCEL_ORDER, FULFIL_ORDER, LIST_ORDERS, PAY_ORDER
-from app.api.schemas import OrderPage, OrderQuery
+from app.api.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, has_key, idempotency_key
+from app.api.order_bodies import order_body
+from app.api.order_ids import ORDER_ID, OrderId, require_order_id
+from app.api.paging import DEFAULT_LIMIT, PageCursor, PageLimit, make_cursor, read_cursor
+from app.api.problems import customer_door
+from app.api.schemas import ORDER, ORDER_PAGE, OrderBody, OrderPage
 from app.application.commands import ChangeOrder, IdempotencyKey, ReplayedOrder
 from app.domain.order import Order
 from kits.observability.traces import current_traceparent
-from kits.web.asgi_answers import BytesAnswer
+from kits.web.asgi_answers import BytesAnswer, json_answer
 from kits.web.json_body import read_body
-from kits.web.openapi import described
-from kits.web.preconditions import PRIVATE, conditional_answer, content_tag, expected_versions
-from kits.web.query import read_query
+from kits.web.openapi import IF_MATCH, IF_NONE_MATCH, answer_header, door
+from kits.web.preconditions import PRIVATE, conditional_answer, expected_versions, version_tag
 from kits.web.scopes import require_scope
 from kits.web.tokens import Identity
 
 FULFIL_SCOPE = "orders:fulfil"
-_encode = msgspec.json.Encoder().encode
+VERSION_HEADER = answer_header("ETag", "The order's version, in quotes.")
+_MOVED = "The order as it is now, or as it was right after an earlier request with the same key."
+_MOVED_HEADERS = [VERSION_HEADER, REPLAYED_HEADER]
 
 CustomerRequest = Request[Any, Identity, Any]
 
 
-@get(opt=described(LIST_ORDERS))
-async def list_orders(request: CustomerRequest, order_queries: GivenQueries) -> ASGIApp:
-    """One page; one order more than the page has is read, to know whether another follows."""
-    query = read_query(request, OrderQuery)
-    before = read_cursor(query.cursor, ORDER_ID) if query.cursor is not None else None
-    found = await order_queries.orders(customer_id=request.auth.subject, before=before, limit=query.limit + 1)
-    page = found[: query.limit]
-    following = make_cursor(page[-1].id) if len(found) > query.limit else None
-    body = _encode(OrderPage(items=[order_body(order) for order in page], next=following))
-    return conditional_answer(request, body, etag=content_tag(body), headers=PRIVATE)
+def _step(status: str, version: int, *codes: str) -> type[Operation]:
+    refusals = customer_door(
+        *codes,
+        "order_not_found",
+        "invalid_transition",
+        "precondition_failed",
+        "invalid_request",
+        "storage_refused",
+        "payload_too_large",
+        "idempotency_key_in_use",
+        "idempotency_key_reused",
+    )
+    shows = msgspec.structs.replace(ORDER, status=status, version=version)
+    return door(refusals, shows=shows, headers=[IF_MATCH, KEY_HEADER])
 
 
-@post("/{order_id:str}/payment", status_code=200, opt=described(PAY_ORDER))
-async def pay_order(request: CustomerRequest, order_id: FromPath[str], order_life: GivenOrderLife) -> ASGIApp:
-    """The caller's own order is paid."""
+@get(
+    summary="List one's own orders",
+    response_description="One page.",
+    response_headers=[answer_header("ETag", "What it says, hashed.")],
+    operation_class=door(customer_door("invalid_request"), shows=ORDER_PAGE, headers=[IF_NONE_MATCH]),
+)
+async def list_orders(
+    request: CustomerRequest,
+    order_queries: GivenQueries,
+    limit: PageLimit = DEFAULT_LIMIT,
+    cursor: PageCursor = None,
+) -> BytesAnswer[OrderPage]:
+    """Page by page, newest first. Follow `next` until it is null; orders placed meanwhile shift no page."""
+    before = read_cursor(cursor, ORDER_ID) if cursor is not None else None
+    # One more than the page has is read, to know whether another follows.
+    found = await order_queries.orders(customer_id=request.auth.subject, before=before, limit=limit + 1)
+    page = found[:limit]
+    following = make_cursor(page[-1].id) if len(found) > limit else None
+    shown = OrderPage(items=[order_body(order) for order in page], next=following)
+    return conditional_answer(request, shown, headers=PRIVATE)
+
+
+@post(
+    "/{order_id:str}/payment",
+    status_code=200,
+    summary="Pay an order",
+    response_description=_MOVED,
+    response_headers=_MOVED_HEADERS,
+    operation_class=_step("PAID", 2),
+)
+async def pay_order(
+    request: CustomerRequest, order_id: OrderId, order_life: GivenOrderLife
+) -> BytesAnswer[OrderBody]:
+    """PENDING -> PAID, for one of the caller's own orders, before its `expiresAt`.
+
+    A payment that comes later is refused, and the order expires at once.
+    """
     return _shown(await order_life.pay(await _change(request, order_id, customer_id=request.auth.subject)))
 
 
-@post("/{order_id:str}/cancellation", status_code=200, opt=described(CANCEL_ORDER))
+@post(
+    "/{order_id:str}/cancellation",
+    status_code=200,
+    summary="Cancel an order",
+    response_description=_MOVED,
+    response_headers=_MOVED_HEADERS,
+    operation_class=_step("CANCELLED", 2),
+)
 async def cancel_order(
-    request: CustomerRequest, order_id: FromPath[str], order_life: GivenOrderLife
-) -> ASGIApp:
-    """The caller's own order is called off."""
+    request: CustomerRequest, order_id: OrderId, order_life: GivenOrderLife
+) -> BytesAnswer[OrderBody]:
+    """PENDING -> CANCELLED, for one of the caller's own orders.
+
+    Its pieces are for sale again, and its coupon use counts no more. What is paid cannot be cancelled.
+    """
     return _shown(await order_life.cancel(await _change(request, order_id, customer_id=request.auth.subject)))
 
 
-@post("/{order_id:str}/fulfilment", status_code=200, opt=described(FULFIL_ORDER))
+@post(
+    "/{order_id:str}/fulfilment",
+    status_code=200,
+    summary="Fulfil an order",
+    response_description=_MOVED,
+    response_headers=_MOVED_HEADERS,
+    operation_class=_step("FULFILLED", 3, "forbidden"),
+)
 async def fulfil_order(
-    request: CustomerRequest, order_id: FromPath[str], order_life: GivenOrderLife
-) -> ASGIApp:
-    """Any customer's order is handed over, by those whose work that is."""
+    request: CustomerRequest, order_id: OrderId, order_life: GivenOrderLife
+) -> BytesAnswer[OrderBody]:
+    """PAID -> FULFILLED, for the order of any customer. The token needs the scope `orders:fulfil`."""
     require_scope(request.auth, FULFIL_SCOPE)
     return _shown(await order_life.fulfil(await _change(request, order_id, customer_id=None)))
 
@@ -90,6 +145,6 @@ async def _key(
     return idempotency_key(headers, (order_id, sorted(versions) if versions is not None else None, body))
 
 
-def _shown(outcome: Order | ReplayedOrder) -> ASGIApp:
+def _shown(outcome: Order | ReplayedOrder) -> BytesAnswer[OrderBody]:
     order, headers = (outcome.order, REPLAYED) if isinstance(outcome, ReplayedOrder) else (outcome, {})
-    return BytesAnswer(_encode(order_body(order)), headers={"etag": version_tag(order), **headers})
+    return json_answer(order_body(order), headers={"etag": version_tag(order.version), **headers})

@@ -3,26 +3,33 @@
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from litestar import Request, Router, get, post
 from litestar.middleware import DefineMiddleware
-from litestar.params import FromPath
-from litestar.types import ASGIApp
+from litestar.openapi.spec import Link
 
 from app.api.dependencies import GivenCheckout, GivenQueries
-from app.api.idempotency import REPLAYED, idempotency_key
-from app.api.order_bodies import accepted_order, order_address, order_body, version_tag
-from app.api.order_docs import CREATE_ORDER, GET_ORDER
-from app.api.order_ids import require_order_id
-from app.api.order_life import cancel_order, fulfil_order, list_orders, pay_order
-from app.api.schemas import MAX_QUANTITY, OrderItemRequest, OrderRequest
+from app.api.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, idempotency_key
+from app.api.order_bodies import accepted_order, order_address, order_body
+from app.api.order_ids import OrderId, require_order_id
+from app.api.order_life import VERSION_HEADER, cancel_order, fulfil_order, list_orders, pay_order
+from app.api.problems import customer_door
+from app.api.schemas import (
+    ACCEPTED_ORDER,
+    MAX_QUANTITY,
+    ORDER,
+    ORDER_REQUEST,
+    AcceptedOrder,
+    OrderBody,
+    OrderItemRequest,
+    OrderRequest,
+)
 from app.application.commands import CreateOrder, ReplayedOrder, RequestedItem
 from app.domain.order import Order
 from kits.observability.logs import get_logger
 from kits.observability.traces import current_traceparent
-from kits.web.asgi_answers import BytesAnswer
+from kits.web.asgi_answers import BytesAnswer, json_answer
 from kits.web.json_body import JsonBody
-from kits.web.openapi import described
+from kits.web.openapi import IF_NONE_MATCH, SECURED, answer_header, door
 from kits.web.preconditions import PRIVATE, conditional_answer
 from kits.web.problems import FieldError, ProblemError
 from kits.web.tokens import Identity
@@ -30,7 +37,30 @@ from kits.web.tokens import Identity
 log = get_logger(__name__)
 
 _ORDER_REQUEST = JsonBody(OrderRequest)
-_encode = msgspec.json.Encoder().encode
+_REFUSALS = customer_door(
+    "malformed_body",
+    "payload_too_large",
+    "unsupported_media_type",
+    "invalid_request",
+    "unknown_product",
+    "out_of_stock",
+    "mixed_currencies",
+    "coupon_not_found",
+    "coupon_expired",
+    "coupon_not_applicable",
+    "coupon_exhausted",
+    "too_many_open_orders",
+    "order_refused",
+    "storage_refused",
+    "event_too_large",
+    "idempotency_key_in_use",
+    "idempotency_key_reused",
+)
+_STORED = Link(
+    operation_id="get_orders_order_id",
+    parameters={"order_id": "$response.body#/orderId"},
+    description="The order as it stands.",
+)
 
 CustomerRequest = Request[Any, Identity, Any]
 
@@ -38,12 +68,35 @@ CustomerRequest = Request[Any, Identity, Any]
 def order_routes(authentication: DefineMiddleware) -> Router:
     """`/orders`, for customers only: a customer is the subject of the token."""
     handlers = [create_order, get_order, list_orders, pay_order, cancel_order, fulfil_order]
-    return Router("/orders", route_handlers=handlers, middleware=[authentication])
+    return Router(
+        "/orders", route_handlers=handlers, middleware=[authentication], tags=["orders"], security=SECURED
+    )
 
 
-@post(status_code=202, opt=described(CREATE_ORDER))
-async def create_order(request: CustomerRequest, checkout: GivenCheckout) -> ASGIApp:
-    """Decode, command, use case, answer."""
+@post(
+    status_code=202,
+    summary="Place an order",
+    response_description="The order is stored.",
+    response_headers=[
+        answer_header("Location", "The order's address."),
+        answer_header("Retry-After", "Seconds after which a look is worth while."),
+        REPLAYED_HEADER,
+    ],
+    operation_class=door(
+        _REFUSALS,
+        shows=ACCEPTED_ORDER,
+        reads=ORDER_REQUEST,
+        headers=[KEY_HEADER],
+        links={"order": _STORED},
+    ),
+)
+async def create_order(request: CustomerRequest, checkout: GivenCheckout) -> BytesAnswer[AcceptedOrder]:
+    """Checks the stock, takes it, applies the coupon and stores a PENDING order, in one transaction.
+
+    The answer is 202: the order is stored, and its event reaches the data platform at least once. A refused
+    order changes nothing. With an `Idempotency-Key` there is one order, however often the request is sent. A
+    member that stands twice in the body is refused.
+    """
     body = await _ORDER_REQUEST.read(request)
     command = CreateOrder(
         order_id=checkout.new_id(),
@@ -60,24 +113,27 @@ async def create_order(request: CustomerRequest, checkout: GivenCheckout) -> ASG
     return _accepted(outcome, {})
 
 
-def _accepted(order: Order, more: Mapping[str, str]) -> BytesAnswer:
+def _accepted(order: Order, more: Mapping[str, str]) -> BytesAnswer[AcceptedOrder]:
     headers = {"location": order_address(order.id), "retry-after": "1", **more}
-    return BytesAnswer(_encode(accepted_order(order)), status=202, headers=headers)
+    return json_answer(accepted_order(order), status=202, headers=headers)
 
 
-@get("/{order_id:str}", opt=described(GET_ORDER))
+@get(
+    "/{order_id:str}",
+    summary="Look at an order",
+    response_description="The order.",
+    response_headers=[VERSION_HEADER],
+    operation_class=door(
+        customer_door("order_not_found", "invalid_request"), shows=ORDER, headers=[IF_NONE_MATCH]
+    ),
+)
 async def get_order(
-    request: CustomerRequest, order_id: FromPath[str], order_queries: GivenQueries
-) -> ASGIApp:
-    """The caller's own order."""
+    request: CustomerRequest, order_id: OrderId, order_queries: GivenQueries
+) -> BytesAnswer[OrderBody]:
+    """One of the caller's own orders, as it stands. Another customer's order is not found."""
     require_order_id(order_id)
     order = await order_queries.order(order_id, customer_id=request.auth.subject)
-    return conditional_answer(
-        request,
-        _encode(order_body(order)),
-        etag=version_tag(order),
-        headers=PRIVATE,
-    )
+    return conditional_answer(request, order_body(order), version=order.version, headers=PRIVATE)
 
 
 def merged_items(items: list[OrderItemRequest]) -> tuple[RequestedItem, ...]:

@@ -124,6 +124,19 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
 )
 
 
+_PROBLEMS = Problems(HTTP_PROBLEMS, SHOP_PROBLEMS)
+
+
 def shop_problems() -> Problems:
     """All problem kinds of the order service."""
-    return Problems(HTTP_PROBLEMS, SHOP_PROBLEMS)
+    return _PROBLEMS
+
+
+def open_door(*codes: str) -> list[ProblemKind]:
+    """What a door that is open to everybody may answer: these and what may always happen."""
+    return _PROBLEMS.kinds(*codes, "internal_error", "overloaded", "storage_unavailable", "storage_busy")
+
+
+def customer_door(*codes: str) -> list[ProblemKind]:
+    """What a door for customers may answer."""
+    return open_door(*codes, "unauthenticated", "invalid_token", "rate_limited", "storage_conflict")

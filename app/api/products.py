@@ -1,56 +1,77 @@
 """The shop's doors: what it sells; open to everybody."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
-import msgspec
 from litestar import Request, Router, get
-from litestar.params import FromPath
-from litestar.types import ASGIApp
+from litestar.openapi.spec import Link
+from litestar.params import PathParameter
 
-from app.api.cursors import make_cursor, read_cursor
 from app.api.dependencies import GivenQueries
-from app.api.product_docs import GET_PRODUCT, LIST_PRODUCTS
-from app.api.schemas import PRODUCT_ID, ProductBody, ProductPage, ProductQuery
+from app.api.paging import DEFAULT_LIMIT, PageCursor, PageLimit, make_cursor, read_cursor
+from app.api.problems import open_door
+from app.api.schemas import PRODUCT, PRODUCT_ID, PRODUCT_PAGE, ProductBody, ProductPage
 from app.application.errors import ProductNotFoundError
 from app.domain.product import Product
-from kits.web.openapi import described
-from kits.web.preconditions import PUBLIC, conditional_answer, content_tag
-from kits.web.query import read_query
+from kits.web.asgi_answers import BytesAnswer
+from kits.web.openapi import IF_NONE_MATCH, answer_header, door
+from kits.web.preconditions import PUBLIC, conditional_answer
 
 _PRODUCT_ID = re.compile(PRODUCT_ID)
-_encode = msgspec.json.Encoder().encode
+ProductId = Annotated[str, PathParameter(schema_extra={"maxLength": 64, "examples": [PRODUCT.id]})]
+_ETAG = answer_header("ETag", "What it says, hashed.")
+_FIRST = Link(
+    operation_id="get_products_product_id",
+    parameters={"product_id": "$response.body#/items/0/id"},
+    description="Its first product.",
+)
 
 
 def product_routes() -> Router:
     """`/products`."""
-    return Router("/products", route_handlers=[list_products, get_product])
+    return Router("/products", route_handlers=[list_products, get_product], tags=["products"])
 
 
-@get(opt=described(LIST_PRODUCTS))
-async def list_products(request: Request[Any, Any, Any], order_queries: GivenQueries) -> ASGIApp:
-    """One page; one product more than the page has is read, to know whether another follows."""
-    query = read_query(request, ProductQuery)
-    after = read_cursor(query.cursor, _PRODUCT_ID) if query.cursor is not None else None
-    found = await order_queries.products(after=after, limit=query.limit + 1)
-    page = found[: query.limit]
-    following = make_cursor(page[-1].id) if len(found) > query.limit else None
-    return _tagged(request, ProductPage(items=[_body(one) for one in page], next=following))
+@get(
+    summary="List the products",
+    response_description="One page.",
+    response_headers=[_ETAG],
+    operation_class=door(
+        open_door("invalid_request"), shows=PRODUCT_PAGE, headers=[IF_NONE_MATCH], links={"product": _FIRST}
+    ),
+)
+async def list_products(
+    request: Request[Any, Any, Any],
+    order_queries: GivenQueries,
+    limit: PageLimit = DEFAULT_LIMIT,
+    cursor: PageCursor = None,
+) -> BytesAnswer[ProductPage]:
+    """Page by page in the order of their ids. Follow `next` until it is null."""
+    after = read_cursor(cursor, _PRODUCT_ID) if cursor is not None else None
+    # One more than the page has is read, to know whether another follows.
+    found = await order_queries.products(after=after, limit=limit + 1)
+    page = found[:limit]
+    following = make_cursor(page[-1].id) if len(found) > limit else None
+    shown = ProductPage(items=[_body(one) for one in page], next=following)
+    return conditional_answer(request, shown, headers=PUBLIC)
 
 
-@get("/{product_id:str}", opt=described(GET_PRODUCT))
+@get(
+    "/{product_id:str}",
+    summary="Look at a product",
+    response_description="The product.",
+    response_headers=[_ETAG],
+    operation_class=door(
+        open_door("product_not_found", "invalid_request"), shows=PRODUCT, headers=[IF_NONE_MATCH]
+    ),
+)
 async def get_product(
-    request: Request[Any, Any, Any], product_id: FromPath[str], order_queries: GivenQueries
-) -> ASGIApp:
-    """One product."""
+    request: Request[Any, Any, Any], product_id: ProductId, order_queries: GivenQueries
+) -> BytesAnswer[ProductBody]:
+    """What it costs, and how many pieces are left now."""
     if not _PRODUCT_ID.fullmatch(product_id):
         raise ProductNotFoundError("There is no such product.")
-    return _tagged(request, _body(await order_queries.product(product_id)))
-
-
-def _tagged(request: Request[Any, Any, Any], shown: ProductBody | ProductPage) -> ASGIApp:
-    body = _encode(shown)
-    return conditional_answer(request, body, etag=content_tag(body), headers=PUBLIC)
+    return conditional_answer(request, _body(await order_queries.product(product_id)), headers=PUBLIC)
 
 
 def _body(product: Product) -> ProductBody:

@@ -1,6 +1,6 @@
-"""The shapes of the shop's HTTP bodies; amounts are integers in the currency's minor unit."""
+"""The shapes of the shop's HTTP bodies, and an example of each; amounts are integers in the minor unit."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -23,10 +23,6 @@ CouponCode = Annotated[
 ]
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Amount = Annotated[int, Meta(description="In minor units of the currency.")]
-Limit = Annotated[int, Meta(ge=1, le=100, description="How many a page has at most.")]
-Cursor = Annotated[
-    str, Meta(max_length=200, description="`next` of the page before; without it, the first page.")
-]
 
 
 class OrderItemRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -104,13 +100,6 @@ class ProductPage(msgspec.Struct, frozen=True, kw_only=True):
     next: Annotated[str | None, Meta(description="The cursor of the next page, null on the last.")]
 
 
-class ProductQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page of the products."""
-
-    limit: Limit = 20
-    cursor: Cursor | None = None
-
-
 class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
     """Orders of one customer, newest first."""
 
@@ -118,8 +107,45 @@ class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
     next: Annotated[str | None, Meta(description="The cursor of the next page, null on the last.")]
 
 
-class OrderQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page of the orders."""
+# One small story: an order of two products with a coupon.
+_ID = "019f8e6a-3d52-7c1e-9b4a-5f0c2d7e8a91"
+_PLACED = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
+_EXPIRES = _PLACED + timedelta(minutes=15)
+_LINKS = OrderLinks(f"/orders/{_ID}")
 
-    limit: Limit = 20
-    cursor: Cursor | None = None
+ORDER_REQUEST = OrderRequest(
+    items=[OrderItemRequest(product_id="p-1", quantity=2), OrderItemRequest(product_id="p-2", quantity=1)],
+    coupon_code="WELCOME10",
+)
+ACCEPTED_ORDER = AcceptedOrder(
+    order_id=_ID,
+    status="PENDING",
+    currency="KRW",
+    subtotal=5000,
+    discount=500,
+    total=4500,
+    coupon_code="WELCOME10",
+    created_at=_PLACED,
+    expires_at=_EXPIRES,
+    links=_LINKS,
+)
+ORDER = OrderBody(
+    order_id=_ID,
+    status="PENDING",
+    version=1,
+    currency="KRW",
+    subtotal=5000,
+    discount=500,
+    total=4500,
+    coupon_code="WELCOME10",
+    created_at=_PLACED,
+    expires_at=_EXPIRES,
+    links=_LINKS,
+    items=[
+        OrderLineBody(product_id="p-1", name="Espresso beans 1 kg", unit_price=1500, quantity=2),
+        OrderLineBody(product_id="p-2", name="Filter papers", unit_price=2000, quantity=1),
+    ],
+)
+ORDER_PAGE = OrderPage(items=[ORDER], next="MDE5ZjhlNmEtM2Q1Mi03YzFlLTliNGEtNWYwYzJkN2U4YTkx")
+PRODUCT = ProductBody(id="p-1", name="Espresso beans 1 kg", price=1500, currency="KRW", stock=99_998)
+PRODUCT_PAGE = ProductPage(items=[PRODUCT], next="cC0x")

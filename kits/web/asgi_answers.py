@@ -1,16 +1,22 @@
 """Answers whose bytes are ready: sent straight over ASGI, by handlers and by the layers outside of them."""
 
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
+import msgspec
+from litestar import Response
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 
 from kits.web.problems import ProblemAnswer
 
+T = TypeVar("T")
+
 _JSON = (b"content-type", b"application/json")
+encode = msgspec.json.Encoder().encode
 
 
-class BytesAnswer:
-    """An ASGI application that sends one body: what a handler returns, for less than a framework response."""
+class BytesAnswer(Response[T]):
+    """An ASGI application that sends one body; what it says is a T. For less than a framework response."""
 
     __slots__ = ("_body", "_headers", "_status")
 
@@ -23,6 +29,10 @@ class BytesAnswer:
         if "content-type" not in named:
             self._headers.append(_JSON)
         self._headers.append((b"content-length", b"%d" % len(body)))
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        """Itself: there is nothing for the framework to make."""
+        return self
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Start and finish the answer."""
@@ -40,21 +50,23 @@ class BytesAnswer:
         await send(body)
 
 
-class NotModified:
-    """An ASGI application that sends a 304: the headers of the 200, without a body and what describes it."""
+def json_answer(shown: T, *, status: int = 200, headers: Mapping[str, str] | None = None) -> BytesAnswer[T]:
+    """The answer that shows this."""
+    return BytesAnswer(encode(shown), status=status, headers=headers)
 
-    __slots__ = ("_headers",)
+
+class NotModified(BytesAnswer[T]):
+    """A 304: the headers of the 200, without a body and what describes it."""
+
+    __slots__ = ()
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         """Headers are named in lower case."""
-        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Start and finish the answer."""
-        await send({"type": "http.response.start", "status": 304, "headers": self._headers})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        super().__init__(b"", status=304, headers=headers)
+        self._headers = self._headers[: len(headers)]
 
 
 async def send_problem(send: Send, answer: ProblemAnswer) -> None:
     """Answer one request with a problem."""
-    await BytesAnswer(answer.body, status=answer.status, headers=answer.headers).send(send)
+    refusal: BytesAnswer[Any] = BytesAnswer(answer.body, status=answer.status, headers=answer.headers)
+    await refusal.send(send)

@@ -1,227 +1,185 @@
-"""OpenAPI 3.1 from what handlers declare about themselves: text, examples and errors in one place."""
+"""OpenAPI 3.1: what Litestar's generator cannot see of a door, and its document as others read it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import msgspec
 from litestar import Litestar
-from litestar.routes import HTTPRoute
+from litestar.datastructures import ResponseHeader
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import (
+    Components,
+    Example,
+    Link,
+    OpenAPIHeader,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    Operation,
+    Parameter,
+    Reference,
+    RequestBody,
+    Schema,
+    SecurityRequirement,
+    SecurityScheme,
+)
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.types import Method
+from litestar.types.internal_types import PathParameterDefinition
 
 from kits.patterns import published
-from kits.web.problems import PROBLEM_JSON, Problem, ProblemKind, Problems
+from kits.web.problems import PROBLEM_JSON, Problem, ProblemKind
 
 _BEARER = "bearer"
-_EXAMPLE_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SECURED: list[SecurityRequirement] = [{_BEARER: []}]
+"""The `security` of routers behind `bearer_auth`."""
+BEARER_TOKENS = Components(
+    security_schemes={_BEARER: SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+)
+_JSON = "application/json"
 _REFERENCE = "#/components/schemas/{name}"
+_EXAMPLE_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Where an answer leads: an operation, and its parameters as runtime expressions of OpenAPI."""
-
-    operation_id: str
-    parameters: Mapping[str, str]
-    description: str
+def answer_header(name: str, meaning: str, *, required: bool = True) -> ResponseHeader:
+    """A header of a door's answer, for its `response_headers`; the door sends it itself."""
+    return ResponseHeader(name, documentation_only=True, value="", description=meaning, required=required)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A successful answer; its headers, always there or optional, map names to what they mean.
+def request_header(name: str, meaning: str, **rules: Any) -> Parameter:
+    """A header that a door reads itself; it may be left out. `rules` are of JSON Schema."""
+    return Parameter(name, "header", Schema(type=OpenAPIType.STRING, description=meaning, **rules))
 
-    `links` maps names to where it leads.
+
+IF_MATCH = request_header(
+    "If-Match",
+    "The ETag of what is changed as the caller knows it; if it has changed since, nothing is done.",
+    examples=['"1"'],
+)
+IF_NONE_MATCH = request_header(
+    "If-None-Match",
+    "ETags of what the caller has: if one of them is current, the answer is 304.",
+    examples=['"1"'],
+)
+
+
+def _header(meaning: str, *, required: bool) -> OpenAPIHeader:
+    return OpenAPIHeader(Schema(type=OpenAPIType.STRING), description=meaning, required=required)
+
+
+_UNCHANGED = OpenAPIResponse(
+    "The caller has it already.", headers={"ETag": _header("The one that is current.", required=True)}
+)
+
+
+@dataclass
+class _Door(Operation):
+    """One operation of the document, with the structs whose schemas it needs."""
+
+    structs: ClassVar[tuple[type[msgspec.Struct], ...]] = ()
+
+
+def door(
+    problems: Sequence[ProblemKind],
+    *,
+    shows: msgspec.Struct,
+    reads: msgspec.Struct | None = None,
+    headers: Sequence[Parameter] = (),
+    links: Mapping[str, Link] | None = None,
+) -> type[Operation]:
+    """The `operation_class` of a handler: everything that its signature does not say.
+
+    Args:
+        problems: what it may answer instead; several of one status stand side by side.
+        shows: an example of the successful answer.
+        reads: an example of the body that the handler reads by `JsonBody`.
+        headers: the request headers that it reads; with IF_NONE_MATCH, 304 is among the answers.
+        links: where the successful answer leads.
     """
 
-    status: int
-    description: str
-    body: type[msgspec.Struct] | None = None
-    example: msgspec.Struct | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    optional_headers: Mapping[str, str] = field(default_factory=dict)
-    media_type: str = "application/json"
-    links: Mapping[str, Link] = field(default_factory=dict)
+    @dataclass
+    class Door(_Door):
+        structs: ClassVar[tuple[type[msgspec.Struct], ...]] = tuple(
+            type(one) for one in (shows, reads) if one is not None
+        )
+
+        def __post_init__(self) -> None:
+            answered = dict(self.responses or {})
+            # The generator's own refusal of a bad parameter: here that is a problem.
+            answered.pop("400", None)
+            for success in answered.values():
+                _complete(success, shows, links)
+            unchanged = {"304": _UNCHANGED} if IF_NONE_MATCH in headers else {}
+            self.responses = {**answered, **unchanged, **_refusals(problems)}
+            self.parameters = [*(self.parameters or []), *headers] or None
+            if reads is not None:
+                self.request_body = RequestBody(content={_JSON: _content(reads)}, required=True)
+
+    return Door
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What a handler is for. Give it to the handler as `opt=described(Operation(…))`.
+def operation_id(
+    _handler: HTTPRouteHandler, method: Method, path: list[str | PathParameterDefinition]
+) -> str:
+    """The name of an operation: its method and path."""
+    parts = [part if isinstance(part, str) else part.name for part in path]
+    return "_".join([str(getattr(method, "value", method)).lower(), *(part for part in parts if part)])
 
-    `path` and `request_headers` map parameters to their JSON schemas, `query` is the struct that the handler
-    reads. A header may always be left out.
+
+def openapi_document(app: Litestar) -> Any:
+    """The application's document as JSON values; the same for the same handlers.
+
+    Structs stand in it as msgspec describes them, with every rule that it decodes by, and patterns as other
+    programs read them.
     """
-
-    summary: str
-    description: str
-    tag: str
-    answers: tuple[Answer, ...]
-    problems: tuple[str, ...] = ()
-    secured: bool = False
-    path: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    request_headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    query: type[msgspec.Struct] | None = None
-    body: type[msgspec.Struct] | None = None
-    body_example: msgspec.Struct | None = None
-
-
-_OPERATION = "operation"
-
-
-def described(operation: Operation) -> dict[str, Any]:
-    """The handler option that carries the operation."""
-    return {_OPERATION: operation}
-
-
-def query_of(options: Mapping[str, Any]) -> type[msgspec.Struct] | None:
-    """The query that a handler with these options reads; None if it takes no parameter."""
-    operation: Operation | None = options.get(_OPERATION)
-    return operation.query if operation else None
-
-
-def operations(app: Litestar) -> Iterator[tuple[str, str, Operation]]:
-    """Path, method and operation of every described handler."""
-    for route in app.routes:
-        if isinstance(route, HTTPRoute):
-            for handler in route.route_handlers:
-                if operation := handler.opt.get(_OPERATION):
-                    for method in sorted(handler.http_methods):
-                        yield route.path_format, str(method).lower(), operation
-
-
-def openapi_document(app: Litestar, problems: Problems, *, title: str, version: str, description: str) -> Any:
-    """The whole document as JSON values; the same for the same handlers."""
-    paths: dict[str, dict[str, Any]] = defaultdict(dict)
+    openapi = app.openapi_schema
+    operations = [one for item in (openapi.paths or {}).values() for one in vars(item).values()]
     structs: set[type[msgspec.Struct]] = {Problem}
-    for path, method, operation in operations(app):
-        paths[path][method] = _operation(f"{method} {path}", operation, problems)
-        structs.update(_structs(operation))
+    for operation in operations:
+        if isinstance(operation, _Door):
+            structs.update(operation.structs)
     by_name = sorted(structs, key=lambda struct: struct.__name__)
     _, schemas = msgspec.json.schema_components(by_name, ref_template=_REFERENCE)
-    document = {
-        "openapi": "3.1.0",
-        "info": {"title": title, "version": version, "description": description},
-        "paths": dict(sorted(paths.items())),
-        "components": {
-            "schemas": dict(sorted(schemas.items())),
-            "securitySchemes": {_BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-        },
-    }
+    document = openapi.to_schema()
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    document["paths"] = dict(sorted(document["paths"].items()))
     return published(document)
 
 
-def _structs(operation: Operation) -> Iterable[type[msgspec.Struct]]:
-    bodies = [operation.body, *(answer.body for answer in operation.answers)]
-    return [body for body in bodies if body is not None]
+def _complete(success: Any, shows: msgspec.Struct, links: Mapping[str, Link] | None) -> None:
+    success.content = {_JSON: _content(shows)}
+    success.links = dict(links) if links else None
 
 
-def _operation(operation_id: str, operation: Operation, problems: Problems) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "operationId": "_".join(operation_id.translate(str.maketrans("/{}", "   ")).split()),
-        "summary": operation.summary,
-        "description": operation.description,
-        "tags": [operation.tag],
-        "security": [{_BEARER: []}] if operation.secured else [],
-        "responses": {
-            **{str(answer.status): _answer(answer) for answer in operation.answers},
-            **_problem_answers([problems.kind(code) for code in operation.problems]),
-        },
-    }
-    parameters = [
-        *_path_parameters(operation),
-        *_header_parameters(operation),
-        *_query_parameters(operation),
-    ]
-    if parameters:
-        document["parameters"] = parameters
-    if operation.body:
-        content = _content(operation.body, operation.body_example)
-        document["requestBody"] = {"required": True, "content": {"application/json": content}}
-    return document
+def _content(example: msgspec.Struct) -> OpenAPIMediaType:
+    return OpenAPIMediaType(_reference(type(example)), example=msgspec.to_builtins(example))
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    document: dict[str, Any] = {"description": answer.description}
-    headers = {name: _header(meaning, required=True) for name, meaning in answer.headers.items()}
-    headers |= {name: _header(meaning, required=False) for name, meaning in answer.optional_headers.items()}
-    if headers:
-        document["headers"] = headers
-    if answer.body:
-        document["content"] = {answer.media_type: _content(answer.body, answer.example)}
-    elif answer.media_type != "application/json":
-        document["content"] = {answer.media_type: {"schema": {"type": "string"}}}
-    if answer.links:
-        document["links"] = {
-            name: {
-                "operationId": link.operation_id,
-                "parameters": dict(link.parameters),
-                "description": link.description,
-            }
-            for name, link in answer.links.items()
-        }
-    return document
+def _reference(struct: type[msgspec.Struct]) -> Reference:
+    return Reference(_REFERENCE.format(name=struct.__name__))
 
 
-def _header(meaning: str, *, required: bool) -> dict[str, Any]:
-    return {"description": meaning, "required": required, "schema": {"type": "string"}}
-
-
-def _content(body: type[msgspec.Struct], example: msgspec.Struct | None) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": _REFERENCE.format(name=body.__name__)}}
-    if example is not None:
-        content["example"] = msgspec.to_builtins(example)
-    return content
-
-
-def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": dict(schema)}
-        for name, schema in operation.path.items()
-    ]
-
-
-def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
-    if operation.query is None:
-        return []
-    _, components = msgspec.json.schema_components([operation.query])
-    schema = components[operation.query.__name__]
-    return [
-        {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": value}
-        for name, value in schema["properties"].items()
-    ]
-
-
-def _header_parameters(operation: Operation) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "header", "required": False, "schema": dict(schema)}
-        for name, schema in operation.request_headers.items()
-    ]
-
-
-def _problem_answers(kinds: Iterable[ProblemKind]) -> dict[str, Any]:
+def _refusals(kinds: Iterable[ProblemKind]) -> dict[str, OpenAPIResponse]:
     by_status: dict[int, list[ProblemKind]] = defaultdict(list)
     for kind in kinds:
         by_status[kind.status].append(kind)
-    return {str(status): _problem_answer(by_status[status]) for status in sorted(by_status)}
+    return {str(status): _refusal(by_status[status]) for status in sorted(by_status)}
 
 
-def _problem_answer(kinds: list[ProblemKind]) -> dict[str, Any]:
-    content = {
-        "schema": {"$ref": _REFERENCE.format(name=Problem.__name__)},
-        "examples": {kind.code: {"summary": kind.title, "value": _problem_example(kind)} for kind in kinds},
-    }
-    document: dict[str, Any] = {
-        "description": " — or: ".join(kind.title for kind in kinds),
-        "content": {PROBLEM_JSON: content},
-    }
+def _refusal(kinds: list[ProblemKind]) -> OpenAPIResponse:
+    examples = {kind.code: Example(summary=kind.title, value=_example(kind)) for kind in kinds}
     waits = [kind.retry_after_seconds is not None for kind in kinds]
-    if any(waits):
-        meaning = "Seconds to wait before the same request is sent again."
-        document["headers"] = {"Retry-After": _header(meaning, required=all(waits))}
-    return document
+    meaning = "Seconds to wait before the same request is sent again."
+    return OpenAPIResponse(
+        " — or: ".join(kind.title for kind in kinds),
+        headers={"Retry-After": _header(meaning, required=all(waits))} if any(waits) else None,
+        content={PROBLEM_JSON: OpenAPIMediaType(_reference(Problem), examples=dict(examples))},
+    )
 
 
-def _problem_example(kind: ProblemKind) -> Any:
-    example = Problem(
+def _example(kind: ProblemKind) -> Any:
+    problem = Problem(
         type=kind.url,
         title=kind.title,
         status=kind.status,
@@ -230,4 +188,4 @@ def _problem_example(kind: ProblemKind) -> Any:
         code=kind.code,
         trace_id=_EXAMPLE_TRACE,
     )
-    return msgspec.to_builtins(example)
+    return msgspec.to_builtins(problem)

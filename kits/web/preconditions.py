@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 from litestar import Request
 
-from kits.web.asgi_answers import BytesAnswer, NotModified
+from kits.web.asgi_answers import BytesAnswer, NotModified, encode
 from kits.web.problems import FieldError, ProblemError
+
+T = TypeVar("T")
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"[ \t]*(?:{_TAG})(?:[ \t]*,[ \t]*(?:{_TAG}))*[ \t]*")
@@ -36,21 +38,24 @@ def expected_versions(request: Request[Any, Any, Any]) -> frozenset[int] | None:
     return frozenset(int(number) for weak, number in _STRONG.findall(text) if not weak)
 
 
-def content_tag(body: bytes) -> str:
-    """The strong entity tag of a body that has no version of its own."""
-    return f'"{blake2b(body, digest_size=12).hexdigest()}"'
+def version_tag(version: int) -> str:
+    """The entity tag of something that counts its versions."""
+    return f'"{version}"'
 
 
 def conditional_answer(
-    request: Request[Any, Any, Any], body: bytes, *, etag: str, headers: Mapping[str, str]
-) -> BytesAnswer | NotModified:
-    """200 with the body and its ETag, or 304 without it if If-None-Match names that tag (13.1.2).
+    request: Request[Any, Any, Any], shown: T, *, headers: Mapping[str, str], version: int | None = None
+) -> BytesAnswer[T]:
+    """200 that shows this with its ETag, or 304 without it if If-None-Match names that tag (13.1.2).
 
-    Comparison is weak, as a cache may have weakened what it keeps; `*` names whatever there is.
+    The tag is the version, or for what has none a hash of the body. Comparison is weak, as a cache may have
+    weakened what it keeps; `*` names whatever there is.
 
     Raises:
         ProblemError: invalid_request, the header is not a list of entity tags.
     """
+    body = encode(shown)
+    etag = version_tag(version) if version else f'"{blake2b(body, digest_size=12).hexdigest()}"'
     tagged = {"etag": etag, **headers}
     text = _tags(request, "If-None-Match")
     if text is not None and (text == _ANY or etag in _OPAQUE.findall(text)):

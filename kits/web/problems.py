@@ -96,6 +96,10 @@ class Problems:
         """The kind of this code; an unlisted code is `internal_error`."""
         return self._kinds.get(code) or self._kinds["internal_error"]
 
+    def kinds(self, *codes: str) -> list[ProblemKind]:
+        """The kinds of these codes. Raises KeyError for one that is not listed."""
+        return [self._kinds[code] for code in codes]
+
     def __contains__(self, code: str) -> bool:
         return code in self._kinds
 

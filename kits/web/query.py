@@ -1,14 +1,16 @@
-"""Reads query parameters into a struct; every fault names its parameter, an unknown one is a fault."""
+"""Query parameters, read strictly: every fault names its parameter, and an unknown one is a fault."""
 
 import re
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
 import msgspec
 from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
 
 from kits.web.json_body import field_error
-from kits.web.openapi import query_of
 from kits.web.problems import FieldError, ProblemError
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -21,27 +23,42 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-async def refuse_undeclared_query(request: Request[Any, Any, Any]) -> None:
-    """For `before_request`: a door that declares no query (see `Operation`) takes no parameter at all.
+async def require_strict_query(request: Request[Any, Any, Any]) -> None:
+    """For `before_request`: the query is what the handler's signature declares by `QueryParameter`.
+
+    What the framework reads after it has one meaning only.
 
     Raises:
-        ProblemError: invalid_request, each parameter named.
+        ProblemError: as `read_query`.
     """
     scope = request.scope
     if scope["query_string"] and scope["method"] != "OPTIONS":
-        options = request.route_handler.opt
-        if query_of(options) is None and not options.get("any_query"):
-            _require_known(_pairs(scope["query_string"]), frozenset())
+        handler = request.route_handler
+        if not handler.opt.get("any_query"):
+            read_query(scope["query_string"], _declared(handler))
 
 
-def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
+@lru_cache(maxsize=1000)
+def _declared(handler: HTTPRouteHandler) -> type[msgspec.Struct]:
+    fields = []
+    names = {}
+    for field in handler.parsed_fn_signature.parameters.values():
+        kind = field.kwarg_definition
+        if isinstance(kind, QueryParameter):
+            default = field.default if field.has_default else msgspec.NODEFAULT
+            fields.append((field.name, handler.signature_model.__annotations__[field.name], default))
+            names[field.name] = kind.name or field.name
+    return msgspec.defstruct("Query", fields, rename=names, kw_only=True, frozen=True)
+
+
+def read_query(query: bytes, kind: type[T]) -> T:
     """The query as `kind`, whole numbers from their decimal digits.
 
     Raises:
         ProblemError: invalid_request: a parameter that `kind` does not have, that is sent twice or breaks a
             rule, or a query that is no percent-encoded UTF-8. Empty parts (`a=1&&b=2`) say nothing.
     """
-    pairs = _pairs(request.scope["query_string"])
+    pairs = _pairs(query)
     _require_known(pairs, frozenset(kind.__struct_encode_fields__))
     values = dict(pairs)
     try:

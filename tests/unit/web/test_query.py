@@ -1,13 +1,15 @@
 """Query parameters: what a door does not know, or reads in two ways, is refused by name."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 import pytest
-from litestar import Request
+from litestar import Litestar, get
+from litestar.params import QueryParameter
 
+from kits.web.asgi_answers import BytesAnswer, json_answer
 from kits.web.problems import ProblemError
-from kits.web.query import read_query
+from kits.web.query import read_query, require_strict_query
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -19,9 +21,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def read(query: str | bytes) -> Query:
-    sent = query.encode() if isinstance(query, str) else query
-    request = cast(Request[Any, Any, Any], type("Sent", (), {"scope": {"query_string": sent}}))
-    return read_query(request, Query)
+    return read_query(query.encode() if isinstance(query, str) else query, Query)
 
 
 def refused(query: str | bytes) -> list[str | msgspec.UnsetType]:
@@ -95,3 +95,60 @@ def test_what_is_no_percent_encoded_utf_8_is_refused(query: str | bytes) -> None
 def test_a_query_of_very_many_parameters_is_refused_as_a_whole() -> None:
     assert refused("&".join(f"x{number}=1" for number in range(51))) == [""]
     assert len(refused("&".join(f"x{number}=1" for number in range(50)))) == 50
+
+
+@get("/")
+async def echo(
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+    last_id: Annotated[str | None, QueryParameter(name="lastId", max_length=9)] = None,
+) -> BytesAnswer[list[Any]]:
+    """What the framework has read."""
+    return json_answer([limit, last_id])
+
+
+async def asked(query: str) -> tuple[int, Any]:
+    """Status and body of a request with this query."""
+    app = Litestar([echo], before_request=require_strict_query, openapi_config=None, logging_config=None)
+    scope: Any = {"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "headers": [], "state": {}}
+    scope |= {"query_string": query.encode(), "root_path": "", "app": app, "litestar_app": app}
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    await app.asgi_handler(scope, receive, send)
+    return sent[0]["status"], msgspec.json.decode(sent[1]["body"])
+
+
+@pytest.mark.parametrize(
+    ("query", "limit", "last_id"),
+    [
+        ("", 20, None),
+        ("&&", 20, None),
+        ("limit=5&lastId=p-1", 5, "p-1"),
+        ("l%69mit=%35&&last%49d=%70", 5, "p"),
+        ("lastId=", 20, ""),
+        ("lastId", 20, ""),
+        ("lastId=null", 20, "null"),
+        ("lastId=1.0", 20, "1.0"),
+        ("lastId=true", 20, "true"),
+        ("lastId=a+b%2B", 20, "a b+"),
+        ("lastId=a=b;c", 20, "a=b;c"),
+        ("lastId=%C3%A9%26", 20, "é&"),
+        ("lastId=[1]", 20, "[1]"),
+    ],
+)
+async def test_a_handler_gets_what_was_read_strictly(query: str, limit: int, last_id: str | None) -> None:
+    """The framework reads the query once more for it; both readers must agree on what they let through."""
+    assert await asked(query) == (200, [limit, last_id])
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=5.0", "limit=0", "limit=", "x=1", "last_id=p", "lastId=0123456789", "limit=1&limit=1"]
+)
+async def test_a_handler_is_not_asked_when_its_query_breaks_a_rule(query: str) -> None:
+    status, _ = await asked(query)
+    assert status >= 400

@@ -2,8 +2,18 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Annotated
+
+from litestar.params import QueryParameter
 
 from kits.web.problems import FieldError, ProblemError
+
+PageLimit = Annotated[int, QueryParameter(ge=1, le=100, description="How many a page has at most.")]
+PageCursor = Annotated[
+    str | None,
+    QueryParameter(max_length=200, description="`next` of the page before; without it, the first page."),
+]
+DEFAULT_LIMIT = 20
 
 
 def make_cursor(last_id: str) -> str:

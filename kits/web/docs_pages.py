@@ -1,0 +1,74 @@
+"""The pages of `/docs`, rendered once from Litestar's document; they load nothing and run no script."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Router
+from litestar.datastructures import ResponseHeader
+from litestar.enums import MediaType
+from litestar.exceptions import NotFoundException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+
+from kits.web.docs_html import DOCS_POLICY, openapi_page, problems_page
+from kits.web.openapi import BEARER_TOKENS, openapi_document, operation_id
+from kits.web.problems import Problems
+from kits.web.query import require_strict_query
+
+_Request = Request[Any, Any, Any]
+
+
+def docs_config(problems: Problems, *, title: str, version: str, description: str) -> OpenAPIConfig:
+    """`/docs`, `/docs/problems` and `/docs/openapi.json`, open to everybody."""
+    return OpenAPIConfig(
+        title=title,
+        version=version,
+        description=description,
+        components=BEARER_TOKENS,
+        use_handler_docstrings=True,
+        operation_id_creator=operation_id,
+        render_plugins=[_OperationsPage(), _ProblemsPage(title, problems), _Document()],
+        openapi_router=Router(
+            "/docs",
+            route_handlers=[],
+            include_in_schema=False,
+            before_request=_require_page,
+            response_headers=[ResponseHeader("content-security-policy", value=DOCS_POLICY)],
+        ),
+    )
+
+
+async def _require_page(request: _Request) -> None:
+    if request.scope["path_params"]:
+        # The framework answers what is not there with a page of its own.
+        raise NotFoundException
+    await require_strict_query(request)
+
+
+class _OperationsPage(OpenAPIRenderPlugin):
+    def __init__(self) -> None:
+        super().__init__(path="/")
+        self._page = b""
+
+    def render(self, request: _Request, _schema: dict[str, Any]) -> bytes:
+        self._page = self._page or openapi_page(openapi_document(request.app)).encode()
+        return self._page
+
+
+class _ProblemsPage(OpenAPIRenderPlugin):
+    def __init__(self, title: str, problems: Problems) -> None:
+        super().__init__(path="/problems")
+        self._page = problems_page(title, problems.listed()).encode()
+
+    def render(self, _request: _Request, _schema: dict[str, Any]) -> bytes:
+        return self._page
+
+
+class _Document(OpenAPIRenderPlugin):
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json", media_type=MediaType.JSON)
+        self._document = b""
+
+    def render(self, request: _Request, _schema: dict[str, Any]) -> bytes:
+        self._document = self._document or msgspec.json.encode(openapi_document(request.app))
+        return self._document
