@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import errors as client
@@ -15,7 +15,15 @@ from kits.kafka.failures import UNREACHABLE_CAUSES, translated
 
 _SECONDS = 3.0
 _ADDRESSES = 3
+_ANSWERS = "answers now"
 _TLS_ALERT = 0x1503
+# Where the first address answers and the others do not, the client has an error without a kind too.
+_NO_BROKER = (
+    client.KafkaConnectionError,
+    client.NodeNotReadyError,
+    client.RequestTimedOutError,
+    TimeoutError,
+)
 _FOR_CONNECTIONS = (
     "security_protocol",
     "ssl_context",
@@ -26,14 +34,16 @@ _FOR_CONNECTIONS = (
 
 
 async def explained(error: BaseException, doing: str, options: Mapping[str, Any]) -> KafkaError:
-    """As translated(); for "no broker can be used" it looks for the reason, at most some 3 s long.
+    """As translated(); where no broker can be used it looks for the reason, at most some 12 s long.
 
     Args: options: the keyword arguments of the client that failed. No secret of them is told.
     """
-    if not isinstance(error, client.KafkaConnectionError):
+    if not isinstance(error, _NO_BROKER) and type(error) is not client.KafkaError:
         return translated(error, doing)
     hosts = collect_hosts(options["bootstrap_servers"], randomize=False)[:_ADDRESSES]
     asked = await asyncio.gather(*(_verdict(host, port, options) for host, port, _ in hosts))
+    if not isinstance(error, client.KafkaConnectionError) and all(said == _ANSWERS for said in asked):
+        return translated(error, doing)
     found = ", ".join(f"{host}:{port} {said}" for (host, port, _), said in zip(hosts, asked, strict=True))
     return KafkaUnavailableError(
         f"{doing}: no broker can be used: {found} (it may be any of: {UNREACHABLE_CAUSES})"
@@ -41,6 +51,19 @@ async def explained(error: BaseException, doing: str, options: Mapping[str, Any]
 
 
 async def _verdict(host: str, port: int, options: Mapping[str, Any]) -> str:
+    said, brokers = await _asked(host, port, options)
+    # A client goes to the addresses that it is given here, and only there.
+    elsewhere = sorted({(there, number) for _node, there, number, *_ in brokers} - {(host, port)})
+    for there, number in elsewhere[:_ADDRESSES]:
+        fault, _ = await _asked(there, number, options)
+        if fault != _ANSWERS:
+            reason = f"which cannot be reached: {fault}; check advertised.listeners"
+            return f"sends its clients to {there}:{number}, {reason}"
+    return said
+
+
+async def _asked(host: str, port: int, options: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
+    """What this address does with us, and the brokers that it names."""
     security = {name: options[name] for name in _FOR_CONNECTIONS if name in options}
     try:
         async with asyncio.timeout(_SECONDS):
@@ -53,12 +76,11 @@ async def _verdict(host: str, port: int, options: Mapping[str, Any]) -> str:
             )
             try:
                 # A listener with SASL takes the first steps of anybody; only a real request is refused.
-                await connection.send(MetadataRequest([]))
+                return _ANSWERS, (await connection.send(MetadataRequest([]))).brokers
             finally:
                 connection.close()
     except (client.KafkaError, OSError, EOFError, ValueError, TimeoutError) as error:
-        return _in_words(error, options)
-    return "answers now"
+        return _in_words(error, options), ()
 
 
 def _in_words(error: BaseException, options: Mapping[str, Any]) -> str:

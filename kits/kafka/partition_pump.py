@@ -20,7 +20,6 @@ log = get_logger(__name__)
 
 _DOUBTS_BEFORE_REFUSED = 5
 _NO_LEADER_SECONDS = 0.1
-_SPACING_SECONDS = 0.02
 
 
 class BatchLimit(Protocol):
@@ -37,8 +36,9 @@ def given_up() -> KafkaError:
 class PartitionPump:
     """One batch in flight; the next is gathered meanwhile. Its order is the partition's order.
 
-    A lone record goes at once. Under load a batch begins no earlier than 20 ms after the one before, unless
-    a full one waits: many small batches cost the broker, and this process, more than the records in them.
+    A lone record goes at once. Under load a batch begins no earlier than `spacing_seconds` after the one
+    before, unless a full one waits: many small batches cost the broker, and this process, more than the
+    records in them.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class PartitionPump:
         book: SendBook,
         routes: TopicRoutes,
         limit: BatchLimit,
+        spacing_seconds: float,
         clock: Callable[[], float],
     ) -> None:
         self._at = at
@@ -58,6 +59,7 @@ class PartitionPump:
         self._book = book
         self._routes = routes
         self._limit = limit
+        self._spacing_seconds = spacing_seconds
         self._clock = clock
         self._next_at = 0.0
         self.in_flight_since: float | None = None
@@ -80,7 +82,7 @@ class PartitionPump:
         early = self._next_at - self._clock()
         if early > 0 and self._queue.bytes < self._limit(self._at.topic):
             await asyncio.sleep(early)
-        self._next_at = self._clock() + _SPACING_SECONDS
+        self._next_at = self._clock() + self._spacing_seconds
 
     async def _send_next(self, session: ProducerSession) -> None:
         # Nothing may be awaited between take() and the hand-over: the deadlines are checked in take().

@@ -15,7 +15,7 @@ from kits.kafka.send_book import SendBook
 from kits.kafka.send_queue import BATCH_OVERHEAD_BYTES, SendQueue, record_size
 from kits.kafka.session_keeper import SessionKeeper
 from kits.kafka.topic_finder import TopicFinder
-from kits.kafka.topic_routes import TopicRoutes
+from kits.kafka.topic_routes import TopicRoutes, no_such_partition
 from kits.observability.logs import get_logger
 from kits.process.background import Supervisor
 
@@ -52,11 +52,17 @@ class RecordProducer:
         max_request_bytes: int = 1_048_576,
         max_pending: int = 10_000,
         max_pending_bytes: int = 64 * 1_048_576,
+        batch_spacing_seconds: float = 0.02,
         missing_topic_grace_seconds: float = 10.0,
         stalled_after_seconds: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises: KafkaConfigurationError for impossible security settings; nothing is contacted yet."""
+        """Args:
+            batch_spacing_seconds: how far apart the batches of a partition begin under load; 0 where each
+                record is waited for, as a request is.
+
+        Raises: KafkaConfigurationError for impossible security settings; nothing is contacted yet.
+        """
         self._options: dict[str, Any] = client_options(security) | {
             "bootstrap_servers": bootstrap_servers,
             "client_id": client_id,
@@ -69,6 +75,7 @@ class RecordProducer:
             "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
         }
         self._max_request_bytes = max_request_bytes
+        self._batch_spacing_seconds = batch_spacing_seconds
         self._record_limits: dict[str, int] = {}
         self._stalled_after_seconds = stalled_after_seconds
         self._clock = clock
@@ -133,6 +140,7 @@ class RecordProducer:
 
         Raises:
             RecordTooLargeError, BufferFullError, SendNotDoneError (stopped): the record was not taken.
+            KafkaConfigurationError: nor was it if the topic has no such partition.
         """
         if self._stopped:
             raise SendNotDoneError("the producer is stopped")
@@ -140,6 +148,7 @@ class RecordProducer:
         limit = min(self._max_request_bytes, self._record_limits.get(record.topic, self._max_request_bytes))
         if size + BATCH_OVERHEAD_BYTES > limit:
             raise RecordTooLargeError(f"a record of up to {size} bytes exceeds the limit of {limit} bytes")
+        self._routes.check(record)
         deadline = not_after if isinstance(not_after, Deadline) else Deadline(not_after)
         pending = self._book.open(record, deadline, size)
         self._routes.add(pending)
@@ -187,6 +196,7 @@ class RecordProducer:
             book=self._book,
             routes=self._routes,
             limit=self._batch_limit,
+            spacing_seconds=self._batch_spacing_seconds,
             clock=self._clock,
         )
         self._pumps.append(pump)
@@ -216,7 +226,7 @@ class RecordProducer:
         for topic in self._routes.topics - self._routes.unknown_topics if session else ():
             partitions = session.partitions_of(topic) if session else []
             if partitions:
-                self._routes.settle(topic, partitions)
+                self._book.fail(self._routes.settle(topic, partitions), no_such_partition)
         if self._routes.unknown_topics:
             self._finder.wanted.set()
 

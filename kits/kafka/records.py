@@ -13,12 +13,16 @@ class TopicPartition(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 class OutgoingRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record to be written. Records of one key keep their order; a record without a key has none."""
+    """A record to be written. Records of one key keep their order; a record without a key has none.
+
+    Its key chooses the partition, as the Java client does, unless it names one.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    partition: int | None = None
 
 
 class IncomingRecord(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ from kits.kafka.errors import KafkaConfigurationError, KafkaError
 from kits.kafka.producer_session import ProducerSession
 from kits.kafka.send_book import SendBook
 from kits.kafka.session_keeper import SessionKeeper
-from kits.kafka.topic_routes import TopicRoutes
+from kits.kafka.topic_routes import TopicRoutes, no_such_partition
 from kits.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -53,7 +53,7 @@ class TopicFinder:
             partitions = session.partitions_of(topic)
             if partitions:
                 self._missing_since.pop(topic, None)
-                self._routes.settle(topic, partitions)
+                self._book.fail(self._routes.settle(topic, partitions), no_such_partition)
             elif answered:
                 self._not_found(topic, forbidden=session.forbids(topic))
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from random import choice
 
+from kits.kafka.errors import KafkaConfigurationError, KafkaError
 from kits.kafka.murmur2 import murmur2
-from kits.kafka.records import TopicPartition
+from kits.kafka.records import OutgoingRecord, TopicPartition
 from kits.kafka.send_queue import Pending, SendQueue
 
 
@@ -16,6 +17,11 @@ def partition_for(key: bytes | None, partitions: Sequence[int]) -> int:
     if key is None:
         return choice(partitions)  # noqa: S311 - spreads load, guards nothing
     return partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)]
+
+
+def no_such_partition() -> KafkaError:
+    """The end of a record that names a partition which its topic has not."""
+    return KafkaConfigurationError("the topic has no such partition: name none, or add partitions")
 
 
 class TopicRoutes:
@@ -50,6 +56,12 @@ class TopicRoutes:
         if topic not in self._partitions and topic not in self._lobbies:
             self._lobbies[topic] = SendQueue()
 
+    def check(self, record: OutgoingRecord) -> None:
+        """Raises: KafkaConfigurationError: the topic is known to have no such partition."""
+        known = self._partitions.get(record.topic)
+        if known is not None and record.partition is not None and record.partition not in known:
+            raise no_such_partition()
+
     def add(self, pending: Pending) -> None:
         """Put a new record behind all older ones of its key."""
         topic = pending.record.topic
@@ -59,12 +71,17 @@ class TopicRoutes:
             self.expect(topic)
             self._lobbies[topic].append(pending)
 
-    def settle(self, topic: str, partitions: Sequence[int]) -> None:
-        """The topic's partitions are these: its lobby moves into the queues."""
+    def settle(self, topic: str, partitions: Sequence[int]) -> list[Pending]:
+        """The topic's partitions are these: its lobby moves into the queues. Returns what has no place."""
         self._partitions[topic] = sorted(partitions)
         lobby = self._lobbies.pop(topic, None)
+        homeless: list[Pending] = []
         for pending in lobby.drain() if lobby else []:
-            self._queue_of(pending).append(pending)
+            if pending.record.partition in {None, *partitions}:
+                self._queue_of(pending).append(pending)
+            else:
+                homeless.append(pending)
+        return homeless
 
     def unsettle(self, topic: str) -> None:
         """The topic's partitions are not known any more: what waits goes back to the lobby."""
@@ -86,8 +103,9 @@ class TopicRoutes:
         return found + (lobby.drain() if lobby else [])
 
     def _queue_of(self, pending: Pending) -> SendQueue:
-        topic = pending.record.topic
-        at = TopicPartition(topic, partition_for(pending.record.key, self._partitions[topic]))
+        topic, named = pending.record.topic, pending.record.partition
+        chosen = partition_for(pending.record.key, self._partitions[topic]) if named is None else named
+        at = TopicPartition(topic, chosen)
         queue = self._queues.get(at)
         if queue is None:
             queue = self._queues[at] = SendQueue()

@@ -29,6 +29,7 @@ from tests.integration.kafka.clients import (
     topic_admin,
     whole_log,
 )
+from tests.integration.kafka.reading import reading
 from tests.waiting import eventually, patient
 
 
@@ -232,3 +233,22 @@ async def test_a_consumer_started_in_an_outage_says_so_at_once_and_names_the_cau
     with pytest.raises(KafkaUnavailableError, match="wrong credentials"):
         async with consuming(broker.bootstrap_servers, topic, new_group(), Diary()):
             pass
+
+
+async def test_a_broker_that_sends_its_clients_elsewhere_is_told_with_both_addresses(
+    own_broker: KafkaServer, broker: KafkaServer
+) -> None:
+    """What `advertised.listeners` names is where a client goes, whatever it was told to begin with."""
+    await kill(broker)
+    elsewhere = KafkaServer(own_broker.log_path.parent, session_timeout_ms=1_000, advertised_port=1)
+    await start(elsewhere)
+    servers = elsewhere.bootstrap_servers
+    told = f"{servers} sends its clients to 127.0.0.1:1, which cannot be reached: .*advertised.listeners"
+    try:
+        with pytest.raises(KafkaUnavailableError, match=told):
+            await topic_admin(servers).topic_limit("any")
+        with pytest.raises(KafkaUnavailableError, match=told):
+            async with reading(servers, "any", new_group()):
+                pass
+    finally:
+        await kill(elsewhere)

@@ -171,3 +171,19 @@ async def test_a_stopped_producer_takes_nothing(kafka_servers: str, topic: str) 
     await sent
     with pytest.raises(SendNotDoneError):
         producer.send(record(topic, "key", 2), not_after=soon())
+
+
+async def test_a_record_that_names_its_partition_stands_there_and_one_that_does_not_exist_is_refused(
+    kafka_servers: str, topic: str
+) -> None:
+    def named(partition: int) -> OutgoingRecord:
+        return OutgoingRecord(topic, b"same key", b"0", partition=partition)
+
+    async with producing(kafka_servers, batch_spacing_seconds=0.0) as producer:
+        early = producer.send(named(7), not_after=soon())
+        sends = [producer.send(named(partition), not_after=soon()) for partition in (2, 0, 1, 2)]
+        assert [(await sent).partition for sent in sends] == [2, 0, 1, 2]
+        with pytest.raises(KafkaConfigurationError, match="no such partition"):
+            await asyncio.wait_for(early, patient(60))
+        with pytest.raises(KafkaConfigurationError, match="no such partition"):
+            producer.send(named(3), not_after=soon())

@@ -55,6 +55,7 @@ class Bench:
 
     judge: Judge
     now: float = 0.0
+    spacing_seconds: float = 0.02
     batches: list[list[int]] = field(default_factory=list)
     sessions: int = 0
 
@@ -83,6 +84,7 @@ class Bench:
             book=self.book,
             routes=self.routes,
             limit=lambda _topic: 64_000,
+            spacing_seconds=self.spacing_seconds,
             clock=lambda: self.now,
         )
         tasks = [asyncio.create_task(self.keeper.run()), asyncio.create_task(pump.run())]
@@ -187,3 +189,16 @@ async def test_a_missing_right_ends_all_that_waits_for_the_topic_and_refuses_no_
         await eventually(send.future.done)
     assert isinstance(send.future.exception(), KafkaConfigurationError)
     assert len(bench.batches) == 1
+
+
+@pytest.mark.parametrize(("spacing_seconds", "sent"), [(0.0, [[1], [2]]), (1_000.0, [[1]])])
+async def test_a_batch_keeps_its_distance_to_the_one_before(
+    spacing_seconds: float, sent: list[list[int]]
+) -> None:
+    bench = Bench(lambda _numbers: None, spacing_seconds=spacing_seconds)
+    async with bench.running():
+        await bench.send("key", 1).future
+        bench.send("key", 2)
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert bench.batches == sent

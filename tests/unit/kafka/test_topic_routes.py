@@ -2,6 +2,7 @@
 
 import pytest
 
+from kits.kafka.errors import KafkaConfigurationError
 from kits.kafka.records import TopicPartition
 from kits.kafka.send_queue import SendQueue
 from kits.kafka.topic_routes import TopicRoutes, partition_for
@@ -69,3 +70,17 @@ async def test_a_topic_that_is_expected_is_one_to_be_found_out() -> None:
     found.settle("topic", [0])
     found.expect("topic")
     assert found.unknown_topics == set()
+
+
+async def test_a_record_that_names_its_partition_goes_there_and_one_that_is_not_there_is_handed_back() -> (
+    None
+):
+    found, queues = routes()
+    named = [pending("key", number, partition=number) for number in (2, 5, 0)]
+    for each in named:
+        found.add(each)
+    assert found.settle("topic", [0, 1, 2]) == [named[1]]
+    assert {at.partition: numbers(queue.drain()) for at, queue in queues.items()} == {2: [2], 0: [0]}
+    found.check(named[0].record)
+    with pytest.raises(KafkaConfigurationError, match="no such partition"):
+        found.check(named[1].record)
