@@ -2,7 +2,7 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kits.ordered_queue.actions import Outcome
@@ -91,6 +91,10 @@ class InMemoryTable:
             if row.number == number:
                 return row
         return None
+
+    def highest(self, key: str) -> int:
+        """The last number of a key."""
+        return max((row.item.number for row in self._of[key].values()), default=0)
 
     def predecessor(self, item: Item, *, is_first: bool, token: str) -> Predecessor | None:
         """Whether the number before allows a claim now, and why."""
@@ -227,10 +231,10 @@ class InMemoryTable:
             outcome.changed.append(row_id)
         return outcome
 
-    def delete_old(self, *, older_than_seconds: float) -> None:
-        """Retention: the newest row of a key stays, and one whose follower waits."""
+    def delete_old(self, *, older_than_seconds: float, keeps: Collection[str] = ()) -> None:
+        """Retention: the newest row of a key stays, one whose follower waits, and what the owner keeps."""
         now = self.clock.now()
-        for row in list(self.rows.values()):
+        for row in [row for row in self.rows.values() if row.item.id not in keeps]:
             ended = row.done_at if row.done_at is not None else row.given_up_at
             if ended is not None and now - ended >= older_than_seconds and self.may_be_deleted(row):
                 self.remove(row.item.id)

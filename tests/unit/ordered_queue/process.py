@@ -27,6 +27,12 @@ _COUNTS = QueueMetrics(Metrics()).of("simulated")
 LEASE = Lease(5.0)
 
 
+async def lasting(seconds: float) -> None:
+    """Let time pass; nothing at all happens in no time."""
+    if seconds:
+        await asyncio.sleep(seconds)
+
+
 class LoopClock:
     """The loop's virtual time."""
 
@@ -54,8 +60,8 @@ class Around:
     """Grows when the database fails over: open connections are lost."""
 
     def an_item(self, key: str, number: int) -> Item:
-        """Its id names it."""
-        item = Item(f"{key}.{number}", key, number, b"x" * (1 + number % 3))
+        """Its id names it; what is made anew after a fail-over is another one."""
+        item = Item(f"{key}.{number}.{self.generation}", key, number, b"x" * (1 + number % 3))
         if self.rng.random() < self.poisons:
             self.poison.add(item.id)
         return item
@@ -78,6 +84,8 @@ class ReachedStore(InMemoryStore):
         self._process.may_claim(limit)
         await self._ask()
         looked, claimable = self.look()
+        if not claimable:
+            return Looked((), left=False, further=len(looked) == LOOK)
         await self._pause()
         takes_over = any(row.token not in {None, self.token} for row, _ in claimable)
         if takes_over and self.outage_at <= asked_at < self.outage_at + LEASE.grace_seconds:
@@ -173,7 +181,7 @@ class ReachedStore(InMemoryStore):
 
     async def _pause(self) -> None:
         generation = self._around.generation
-        await asyncio.sleep(self._around.rng.choice([0.0, 0.0, 0.01, 0.3]))
+        await lasting(self._around.rng.choice([0.0, 0.0, 0.01, 0.3]))
         if generation != self._around.generation:
             raise self._unavailable("the connection broke")
 
@@ -188,9 +196,12 @@ class ReachedStore(InMemoryStore):
         return StoreUnavailableError(reason)
 
     async def _travel(self) -> None:
-        await self._process.running.wait()
-        await asyncio.sleep(self._around.rng.choice([0.0, 0.002, 0.1]))
-        await self._process.running.wait()
+        running = self._process.running
+        if not running.is_set():
+            await running.wait()
+        await lasting(self._around.rng.choice([0.0, 0.002, 0.1]))
+        if not running.is_set():
+            await running.wait()
 
 
 class SimulatedSink:
@@ -236,11 +247,11 @@ class SimulatedSink:
         around.invariants.leaves(
             process.number, claim, now=now, lease_seconds=LEASE.seconds, asked_at=asked_at
         )
-        await asyncio.sleep(around.rng.choice([0.0, 0.002, 0.02, 0.2]))
+        await lasting(around.rng.choice([0.0, 0.002, 0.02, 0.2]))
         if around.stalls:
             await around.sink_answers.wait()
         result = self._judge(claim)
-        await asyncio.sleep(around.rng.choice([0.0, 0.002, 0.02]))
+        await lasting(around.rng.choice([0.0, 0.002, 0.02]))
         await process.running.wait()
         around.invariants.has_ended(process.number, claim)
         self._end(claim, future, result)
@@ -276,7 +287,7 @@ class Process:
         self.is_alive = True
         self._probed_under = -1
         self._max_items = max_items
-        clock = LoopClock()
+        clock = self._clock = LoopClock()
         self.store = ReachedStore(self, around, token=f"p{self.number}")
         self.sink = SimulatedSink(self, around)
         self.breaker = Breaker(clock, failures=4, wait=Backoff(0.1, 1.0))
@@ -301,8 +312,11 @@ class Process:
             self.around.invariants.fail("more than a probe is claimed while the sink is away")
 
     def may_send(self, claim: Claim, *, on_their_way: int) -> None:
-        """An item goes to the sink."""
-        if self.breaker.state is BreakerState.HALF_OPEN and self._probed_under == self.breaker.change:
+        """An item goes to the sink: while that is away one probe at a time, when its wait is over."""
+        is_probe = self.breaker.state is BreakerState.HALF_OPEN
+        if is_probe and self._clock.now() < self.breaker._not_before:
+            self.around.invariants.fail("a probe before its time")
+        if is_probe and self._probed_under == self.breaker.change:
             self.around.invariants.fail("a second probe")
         self._probed_under = self.breaker.change
         if self.lanes.items > self._max_items:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.ordered_queue import simulation
 
-RUNS = 200
+RUNS = 2000
 RUNS_PER_TEST = 100
 
 
