@@ -196,7 +196,7 @@ class Topic:
                     position.pop(partition, None)
                     continue
                 has_read |= await self._poll(process, partition, position)
-            await asyncio.sleep(self._around.rng.choice([0.05, 0.2]) if has_read else 0.5)
+            await asyncio.sleep(self._around.rng.choice([0.05, 0.2]) if has_read else 0.8)
 
     async def _poll(self, process: Process, partition: int, position: dict[int, int]) -> bool:
         """Whether there was something to read."""

@@ -52,6 +52,8 @@ class Around:
     sink_is_up: bool = True
     sink_answers: asyncio.Event = field(default_factory=asyncio.Event)
     poison: set[str] = field(default_factory=set)
+    failures: dict[str, int] = field(default_factory=dict)
+    """How often an item fails yet, by id."""
     poisons: float = 0.0
     """How often a new item is one that the sink refuses."""
     stalls: bool = False
@@ -64,6 +66,8 @@ class Around:
         item = Item(f"{key}.{number}.{self.generation}", key, number, b"x" * (1 + number % 3))
         if self.rng.random() < self.poisons:
             self.poison.add(item.id)
+        if self.rng.random() < 0.1:
+            self.failures[item.id] = self.rng.randint(2, 4)
         return item
 
 
@@ -93,6 +97,7 @@ class ReachedStore(InMemoryStore):
         claims = self.take(claimable, limit, max_bytes, self.lease.until(asked_at))
         for claim in claims:
             self.renewed_at[claim.item.id, claim.nth] = asked_at
+            self._has_its_head(claim, [row for row, _ in claimable])
         await self._answer()
         return Looked(claims, left=len(claimable) > len(claims), further=len(looked) == LOOK)
 
@@ -167,6 +172,12 @@ class ReachedStore(InMemoryStore):
         """A row is given to this process."""
         if row.dead_at is not None:
             self._around.invariants.fail(f"{row.item.id} is dead, and claimed")
+
+    def _has_its_head(self, claim: Claim, might_go: Sequence[Row]) -> None:
+        before = self.table.at(claim.item.key, claim.item.number - 1)
+        is_cut_off = before in might_go and before is not None and before.token is None and before.waits
+        if claim.predecessor is Predecessor.OWN and is_cut_off:
+            self._around.invariants.fail(f"{claim.item.id} is claimed without what must go before it")
 
     async def _one(self, statement: Callable[[], Awaitable[T]]) -> T:
         await self._ask()
@@ -263,7 +274,10 @@ class SimulatedSink:
             return Result(Kind.UNAVAILABLE if dice < 0.7 else Kind.FAILED, "away")
         if claim.item.id in around.poison:
             return Result(Kind.REFUSED, "poison")
-        if dice < 0.06:
+        if around.failures.get(claim.item.id, 0):
+            around.failures[claim.item.id] -= 1
+            return Result(Kind.FAILED, "its own fault")
+        if dice < 0.04:
             return Result(Kind.FAILED, "trouble")
         around.invariants.arrives(claim, asyncio.get_running_loop().time())
         return Result(Kind.FAILED, "answer lost") if dice > 0.94 else DONE

@@ -81,8 +81,8 @@ class World:
         self._check_end()
 
     async def _break_things(self) -> None:
-        for _ in range(self.rng.randint(6, 16)):
-            await asyncio.sleep(self.rng.choice([0.05, 0.4, 1.5, 1.5, 8.0]))
+        for _ in range(self.rng.randint(6, 14)):
+            await asyncio.sleep(self.rng.choice([0.05, 0.4, 1.5, 1.5, 6.0]))
             if self.invariants.broken:
                 return
             self._fault(self.rng.choice(FAULTS))
