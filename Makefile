@@ -50,8 +50,8 @@ fmt: setup  ## put the code into its form and mend what can be mended by itself
 chaos: setup  ## break everything while orders flow, 10 minutes (MINUTES=60, SEED=... repeats a plan)
 	@$(ISOLATED) $(PYTHON) -m chaos $(if $(LONG)$(MINUTES),--minutes $(or $(MINUTES),60)) $(if $(SEED),--seed $(SEED))
 
-bench: setup  ## measure intake and drain on real servers, 10 minutes (ONLY=intake or ONLY=drain; FULL=1: all of it)
-	@$(ISOLATED) $(PYTHON) -m bench $(ONLY) $(if $(FULL),--full)
+bench: setup  ## measure intake and drain on real servers, 10 minutes (ONLY=intake, drain or latency; FULL=1: all of it)
+	@$(ISOLATED) $(PYTHON) -m bench $(ONLY) $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(AGAINST),--against $(AGAINST))
 
 abuse: setup  ## floods of all that strangers can send beside 20 orders/s, 5 minutes (SECONDS=60, ONLY=metrics)
 	@$(ISOLATED) $(PYTHON) -m bench.abuse $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only "$(ONLY)")

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.bench import run_bench
 from bench.drain.bench import DrainPlan, run_drains
 from bench.drain.report import drain_table
+from bench.latency import latency_table, run_latency
 from bench.measuring import Plan, Say
 from bench.report import save, table
 from bench.workloads import CEILING, DEFAULT, HOT, RANDOM, full_matrix
@@ -18,7 +19,7 @@ from bench.wrk import GeneratorError, require_wrk
 from devservices.errors import DevServicesError
 
 WRONG = 1
-INTAKE, DRAIN = "intake", "drain"
+INTAKE, DRAIN, LATENCY = "intake", "drain", "latency"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(line: str) -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {line}", file=sys.stderr, flush=True)
 
-    parts: dict[str, Callable[[argparse.Namespace, Say], bool]] = {INTAKE: _intake, DRAIN: _drain}
+    parts: dict[str, Callable[[argparse.Namespace, Say], bool]] = {
+        INTAKE: _intake,
+        DRAIN: _drain,
+        LATENCY: _latency,
+    }
     chosen = [options.part] if options.part else [INTAKE] if options.against else list(parts)
     try:
         agreed = [parts[name](options, say) for name in chosen]
@@ -52,10 +57,17 @@ def _intake(options: argparse.Namespace, say: Say) -> bool:
 
 
 def _drain(options: argparse.Namespace, say: Say) -> bool:
-    plan = DrainPlan(rounds=options.rounds, memory=options.full)
+    plan = DrainPlan(rounds=options.rounds, memory=options.full, against=options.against)
     report = asyncio.run(run_drains(plan, seed=options.seed, say=say))
     print(drain_table(report))
     print(f"written to {save(report, DRAIN, report.machine['at'])}", file=sys.stderr)
+    return not report.complaints
+
+
+def _latency(_options: argparse.Namespace, say: Say) -> bool:
+    report = asyncio.run(run_latency(say=say))
+    print(latency_table(report))
+    print(f"written to {save(report, LATENCY, report.machine['at'])}", file=sys.stderr)
     return not report.complaints
 
 
@@ -67,7 +79,9 @@ def _intake_plan(options: argparse.Namespace) -> Plan:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the pipeline.")
-    parser.add_argument("part", nargs="?", choices=[INTAKE, DRAIN], help="one part alone (default: both)")
+    parser.add_argument(
+        "part", nargs="?", choices=[INTAKE, DRAIN, LATENCY], help="one part alone (default: all)"
+    )
     parser.add_argument(
         "--full",
         action="store_true",
@@ -77,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each intake run is (default 8)")
     parser.add_argument("--seed", type=int, default=secrets.randbits(31), help="repeat the load of a report")
     parser.add_argument(
-        "--against", type=Path, help="another checkout: compare (a), (b), (c) of both in the same rounds"
+        "--against",
+        type=Path,
+        help="another checkout: compare (a), (b), (c), or the drains, of both in the same rounds",
     )
     return parser
 

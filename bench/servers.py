@@ -2,13 +2,17 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
+from bench.commands import run_command
 from contracts.topics import ORDER_EVENTS
 from devservices import throwaway
 from devservices.errors import DevServicesError
@@ -16,6 +20,10 @@ from devservices.stack import Addresses, Stack
 
 TEST_DATABASE_URL = "TEST_DATABASE_URL"
 TEST_KAFKA = "TEST_KAFKA_BOOTSTRAP_SERVERS"
+_PRODUCT_NAMES = (
+    "DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_TOKEN",
+    "ORDER_EVENTS_PARTITIONS",
+)  # fmt: skip
 
 
 class TopicInUseError(DevServicesError):
@@ -46,6 +54,30 @@ async def bench_servers(environ: Mapping[str, str] = os.environ) -> AsyncIterato
             yield Addresses(url, kafka)
     finally:
         throwaway.release(stack)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Servers with the product's tables, empty; the environment of its processes, and a folder for logs."""
+
+    addresses: Addresses
+    environment: dict[str, str]
+    directory: Path
+
+
+@asynccontextmanager
+async def migrated_servers() -> AsyncIterator[Place]:
+    """As `bench_servers`, with the tables of both processes."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        async with bench_servers() as addresses:
+            caller = {name: value for name, value in os.environ.items() if name not in _PRODUCT_NAMES}
+            environment = {
+                **caller, **addresses.as_environment(), "ENV_FILE": os.devnull,
+                "JWT_SECRET": secrets.token_hex(32), "LOG_LEVEL": "info", "LOG_FILE": "",
+            }  # fmt: skip
+            for process in ("app", "worker"):
+                await run_command(process, "migrate", environment=environment)
+            yield Place(addresses, environment, Path(directory))
 
 
 @asynccontextmanager

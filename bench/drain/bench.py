@@ -1,15 +1,11 @@
 """One bench of drains from start to end: servers, a full topic, floors and workers in turn, report."""
 
-import os
-import secrets
-import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.commands import run_command
 from bench.drain.draining import Draining
 from bench.drain.processes import floor
 from bench.drain.relay import relay_per_second
@@ -18,16 +14,12 @@ from bench.drain.results import Case, Drain, DrainReport, Memory
 from bench.drain.topic import create_topic, fill_topic
 from bench.measuring import Say
 from bench.report import YOUNG_TABLES, machine
-from bench.servers import bench_servers
-from devservices.stack import Addresses
+from bench.servers import Place, migrated_servers
+from devservices.instance import ROOT
 
 ORDERS = 5_000
 RELAY_ORDERS = 10_000
 MEMORY_ORDERS = 100_000
-_PRODUCT_NAMES = (
-    "DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_TOKEN",
-    "ORDER_EVENTS_PARTITIONS",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +31,14 @@ class DrainPlan:
     floors: bool = True
     relay: bool = True
     memory: bool = False
+    against: Path | None = None
+    """Another checkout, whose worker drains beside this one's in every round."""
 
 
 @dataclass(slots=True)
 class _Found:
     drains: dict[str, list[Drain]] = field(default_factory=lambda: defaultdict(list))
+    others: dict[str, list[Drain]] = field(default_factory=lambda: defaultdict(list))
     floors: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     relay: list[float] = field(default_factory=list)
     memory: Memory | None = None
@@ -74,65 +69,53 @@ async def run_drains(plan: DrainPlan, *, seed: int, say: Say) -> DrainReport:
         machine=machine(plan.rounds, seed),
         cases=CASES,
         drains=dict(found.drains),
+        others=dict(found.others),
         floors=dict(found.floors),
         relay=found.relay,
         memory=found.memory,
         complaints=wrong(found.drains),
-        goals=goals(found.drains, found.floors, found.relay, found.memory),
+        goals=goals(found.drains, found.floors, found.relay, found.memory, found.others),
     )
 
 
-@dataclass(frozen=True, slots=True)
 class _At:
-    """Servers, migrated and empty."""
+    """What is measured on these servers."""
 
-    addresses: Addresses
-    environment: dict[str, str]
-    directory: Path
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._kafka = place.addresses.kafka_bootstrap_servers
 
     def draining(self) -> Draining:
         return Draining(
-            environment=self.environment,
-            database_url=self.addresses.database_url,
-            bootstrap_servers=self.addresses.kafka_bootstrap_servers,
-            directory=self.directory,
+            environment=self._place.environment,
+            database_url=self._place.addresses.database_url,
+            bootstrap_servers=self._kafka,
+            directory=self._place.directory,
         )
 
     async def filled(self, orders: int, seed: int) -> int:
-        await create_topic(self.addresses.kafka_bootstrap_servers)
-        return await fill_topic(self.addresses.kafka_bootstrap_servers, orders=orders, seed=seed)
+        await create_topic(self._kafka)
+        return await fill_topic(self._kafka, orders=orders, seed=seed)
 
     async def floor(self, case: Case | None, events: int) -> float:
-        return await floor(
-            case,
-            bootstrap_servers=self.addresses.kafka_bootstrap_servers,
-            events=events,
-            log_path=self.directory / "platform.log",
-        )
+        log_path = self._place.directory / "platform.log"
+        return await floor(case, bootstrap_servers=self._kafka, events=events, log_path=log_path)
 
     async def relay(self, seed: int) -> float:
         return await relay_per_second(
-            environment=self.environment,
-            database_url=self.addresses.database_url,
+            environment=self._place.environment,
+            database_url=self._place.addresses.database_url,
             orders=RELAY_ORDERS,
             seed=seed,
-            directory=self.directory,
+            directory=self._place.directory,
         )
 
 
 @asynccontextmanager
 async def _measuring(say: Say) -> AsyncIterator[_At]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        say("starting PostgreSQL and Kafka")
-        async with bench_servers() as addresses:
-            caller = {name: value for name, value in os.environ.items() if name not in _PRODUCT_NAMES}
-            environment = {
-                **caller, **addresses.as_environment(), "ENV_FILE": os.devnull,
-                "JWT_SECRET": secrets.token_hex(32), "LOG_LEVEL": "info", "LOG_FILE": "",
-            }  # fmt: skip
-            for process in ("app", "worker"):
-                await run_command(process, "migrate", environment=environment)
-            yield _At(addresses, environment, Path(directory))
+    say("starting PostgreSQL and Kafka")
+    async with migrated_servers() as place:
+        yield _At(place)
 
 
 async def _cases(plan: DrainPlan, found: _Found, seed: int, say: Say) -> None:
@@ -149,7 +132,14 @@ async def _cases(plan: DrainPlan, found: _Found, seed: int, say: Say) -> None:
                 case = CASES[name]
                 if plan.floors:
                     found.floors[name].append(await at.floor(case, events))
-                    say(f"{turn}  no lanes, no ledger, {case.title}: {found.floors[name][-1]:,.0f}/s")
-                drained = await draining.drain(case, events)
-                found.drains[name].append(drained)
-                say(f"{turn}  worker, {case.title}: {drained.per_second:,.0f}/s")
+                    say(f"{turn}  no queue, no database, {case.title}: {found.floors[name][-1]:,.0f}/s")
+                for kind, checkout in _in_turn(plan, number):
+                    drained = await draining.drain(case, events, checkout=checkout)
+                    (found.others if kind else found.drains)[name].append(drained)
+                    say(f"{turn}  worker{kind}, {case.title}: {drained.per_second:,.0f}/s")
+
+
+def _in_turn(plan: DrainPlan, number: int) -> list[tuple[str, Path]]:
+    """Who drains in this round; with another checkout, the one and the other goes first by turns."""
+    pair = [("", ROOT)] + ([(" of the other checkout", plan.against)] if plan.against else [])
+    return pair if number % 2 else pair[::-1]

@@ -1,4 +1,4 @@
-"""One drain: the whole topic through a real worker, from its first call to its complete ledger."""
+"""One drain: the whole topic through a real worker, from its first call to its last written result."""
 
 import asyncio
 import time
@@ -12,14 +12,20 @@ from bench.drain.processes import StandIn, Worker, stand_in, worker
 from bench.drain.results import Case, Drain, Memory
 from bench.drain.topic import group_lag, rewind_group
 from devservices.errors import ServerStartError
+from devservices.instance import ROOT
 
 _LOOK_SECONDS = 0.05
-_LEDGER_LOOK_SECONDS = 0.01
-_LEDGER_SECONDS = 30.0
+_WRITTEN_LOOK_SECONDS = 0.01
+_WRITTEN_SECONDS = 30.0
 _START_SECONDS = 30.0
 _SLOWEST_PER_SECOND = 500
-_EMPTY = "TRUNCATE delivery.delivery, delivery.delivery_order, delivery.delivery_partition"
-_RECORDED = "SELECT coalesce(sum(last_seq), 0) FROM delivery.delivery_order"
+# Tables and results of both kinds of worker: with the inbox, and with the ledger that came before it.
+_EMPTY = """\
+TRUNCATE delivery.inbox_event, delivery.inbox_partition, delivery.inbox_group,
+         delivery.delivery, delivery.delivery_order, delivery.delivery_partition"""
+_WRITTEN = """\
+SELECT (SELECT count(*) FROM delivery.inbox_event WHERE delivered_at IS NOT NULL)
+       + (SELECT coalesce(sum(last_seq), 0) FROM delivery.delivery_order)"""
 
 
 class Draining:
@@ -33,16 +39,22 @@ class Draining:
         self._bootstrap_servers = bootstrap_servers
         self._directory = directory
 
-    async def drain(self, case: Case, events: int) -> Drain:
-        """One drain; raises ServerStartError when the worker ended or did not come to an end."""
-        drained, _ = await self._drain(case, events, early_events=0)
+    async def drain(self, case: Case, events: int, *, checkout: Path = ROOT) -> Drain:
+        """One drain by the worker of this checkout.
+
+        Raises:
+            ServerStartError: it ended, or did not come to an end.
+        """
+        drained, _ = await self._drain(case, events, checkout=checkout, early_events=0)
         return drained
 
     async def memory(self, case: Case, events: int, *, early_events: int) -> tuple[Drain, Memory]:
         """One drain, and how high the worker's memory went."""
-        return await self._drain(case, events, early_events=early_events)
+        return await self._drain(case, events, checkout=ROOT, early_events=early_events)
 
-    async def _drain(self, case: Case, events: int, *, early_events: int) -> tuple[Drain, Memory]:
+    async def _drain(
+        self, case: Case, events: int, *, checkout: Path, early_events: int
+    ) -> tuple[Drain, Memory]:
         await rewind_group(self._bootstrap_servers)
         connection = await asyncpg.connect(self._database_url, timeout=10)
         try:
@@ -50,12 +62,12 @@ class Draining:
             async with stand_in(case.latency_ms, log_path=self._directory / "platform.log") as platform:
                 log_path = self._directory / "worker.log"
                 async with worker(
-                    case, platform, environment=self._environment, log_path=log_path
+                    case, platform, checkout=checkout, environment=self._environment, log_path=log_path
                 ) as draining:
                     watch = _Watch(platform, draining, early_events)
                     await watch.until(events)
                     cpu_seconds = watch.cpu_seconds()
-                    complete_at = await _recorded(connection, events)
+                    complete_at = await _written(connection, events)
                 counts = await platform.counts()
         finally:
             await connection.close(timeout=10)
@@ -63,7 +75,7 @@ class Draining:
         drained = Drain(
             events=events,
             seconds=seconds,
-            ledger_seconds=max(0.0, complete_at - counts.last_at),
+            written_seconds=max(0.0, complete_at - counts.last_at),
             worker_cpu_us=cpu_seconds / events * 1e6,
             platform_cores=watch.platform_cpu_seconds(counts) / seconds,
             calls=counts.calls,
@@ -125,13 +137,13 @@ class _Watch:
             self._early_peak_mib = self._peak_mib
 
 
-async def _recorded(connection: asyncpg.Connection, events: int) -> float:
-    """Wait until the ledger is complete; returns when that was, on the monotonic clock."""
-    give_up_at = time.monotonic() + _LEDGER_SECONDS
-    while await connection.fetchval(_RECORDED) < events:
+async def _written(connection: asyncpg.Connection, events: int) -> float:
+    """Wait until every result is written; returns when that was, on the monotonic clock."""
+    give_up_at = time.monotonic() + _WRITTEN_SECONDS
+    while await connection.fetchval(_WRITTEN) < events:
         if time.monotonic() > give_up_at:
             raise ServerStartError(
-                f"The ledger was not complete {_LEDGER_SECONDS:.0f} s after the last call."
+                f"Not every result was written {_WRITTEN_SECONDS:.0f} s after the last call."
             )
-        await asyncio.sleep(_LEDGER_LOOK_SECONDS)
+        await asyncio.sleep(_WRITTEN_LOOK_SECONDS)
     return time.monotonic()

@@ -97,9 +97,9 @@ class Worker:
 
 @asynccontextmanager
 async def worker(
-    case: Case, platform: StandIn, *, environment: Mapping[str, str], log_path: Path
+    case: Case, platform: StandIn, *, checkout: Path, environment: Mapping[str, str], log_path: Path
 ) -> AsyncIterator[Worker]:
-    """A worker that begins to drain at once."""
+    """A worker of this checkout that begins to drain at once."""
     (port,) = choose_free()
     of_case = {
         "DATA_PLATFORM_URL": platform.url,
@@ -108,7 +108,7 @@ async def worker(
         "WORKER_PORT": str(port),
     }
     command = [sys.executable, "-m", "worker"]
-    process = spawn("worker", command, log_path=log_path, env={**environment, **of_case}, cwd=ROOT)
+    process = spawn("worker", command, log_path=log_path, env={**environment, **of_case}, cwd=checkout)
     running = Worker(process)
     try:
         yield running

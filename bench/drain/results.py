@@ -22,12 +22,12 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Drain(msgspec.Struct, kw_only=True):
-    """One drain by a worker: from its first call until every event was in its ledger."""
+    """One drain by a worker: from its first call until every result was written."""
 
     events: int
     seconds: float
-    ledger_seconds: float
-    """From the last arrival until the ledger was complete."""
+    written_seconds: float
+    """From the last arrival until every result was written."""
     worker_cpu_us: float
     """Processor time of the worker per event, microseconds."""
     platform_cores: float
@@ -53,11 +53,15 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrainReport(msgspec.Struct, kw_only=True):
-    """Everything of one bench of drains; runs by case, floors in events per second."""
+    """Everything of one bench of drains; runs by case, floors in events per second.
+
+    `others` are the runs of another checkout, one beside each of `drains`.
+    """
 
     machine: dict[str, Any]
     cases: dict[str, Case]
     drains: dict[str, list[Drain]]
+    others: dict[str, list[Drain]]
     floors: dict[str, list[float]]
     relay: list[float]
     memory: Memory | None

@@ -15,7 +15,7 @@ def a_drain(per_second: float, *, violations: int = 0, repeats: int = 0, uncommi
     return Drain(
         events=int(per_second),
         seconds=1.0,
-        ledger_seconds=0.1,
+        written_seconds=0.1,
         worker_cpu_us=30.0,
         platform_cores=0.1,
         calls=1,
@@ -60,13 +60,22 @@ def test_the_stand_in_tells_a_repeat_from_an_event_out_of_order() -> None:
 def test_goals_are_medians_beside_their_floor() -> None:
     """One disturbed round does not decide, one event out of order does."""
     drains = {"batch-2": [a_drain(30_000), a_drain(31_000), a_drain(10, violations=1)]}
-    found = goals(drains, {"batch-2": [40_000.0]}, [9_000.0, 11_000.0, 12_000.0], None)
+    found = goals(drains, {"batch-2": [40_000.0]}, [9_000.0, 13_000.0, 14_000.0], None)
     by_name = {goal.name: goal for goal in found}
     title = CASES["batch-2"].title
     assert by_name[f"{title}: events/s"].reached
     assert by_name[f"{title}: of its floor"].value == 0.75
     assert by_name["relay: events/s"].reached
     assert not by_name["events out of order, or repeated"].reached
+
+
+def test_another_checkout_is_compared_pair_by_pair() -> None:
+    """What slows a whole round down has met both of it: the median of the ratios decides."""
+    drains = {"batch-2": [a_drain(22_000), a_drain(1_200), a_drain(9_000)]}
+    others = {"batch-2": [a_drain(20_000), a_drain(1_000), a_drain(10_000)]}
+    found = {goal.name: goal for goal in goals(drains, {}, [], None, others)}
+    goal = found[f"{CASES['batch-2'].title}: of the other checkout"]
+    assert (goal.value, goal.limit, goal.reached) == (1.1, 1.1, True)
 
 
 def test_memory_counts_as_bounded_when_it_stays_where_it_was_early() -> None:
@@ -83,8 +92,9 @@ def test_what_is_lost_or_repeated_is_told_in_a_sentence() -> None:
     complaints = wrong(drains)
     assert len(complaints) == 2
     report = DrainReport(
-        machine={"rounds": 1}, cases=CASES, drains=drains, floors={"nothing": [1.0], "batch-2": [2.0]},
-        relay=[1.0], memory=None, complaints=complaints, goals=goals(drains, {}, [], None),
+        machine={"rounds": 1}, cases=CASES, drains=drains, others=drains,
+        floors={"nothing": [1.0], "batch-2": [2.0]}, relay=[1.0], memory=None, complaints=complaints,
+        goals=goals(drains, {}, [], None),
     )  # fmt: skip
     text = drain_table(report)
     assert all(f"WRONG: {complaint}" in text for complaint in complaints)
