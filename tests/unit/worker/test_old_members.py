@@ -10,7 +10,7 @@ from kits.kafka.records import TopicPartition
 from kits.observability.health import Status
 from tests.virtual_time import run_virtually
 from worker.inbox.ledger_migration import LedgerInUseError
-from worker.old_members import OldMembers
+from worker.inbox.old_members import OldMembers
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""Worker, start: the former build lets go first; what its ledger holds open is the inbox's then."""
+"""Inbox, start: the former build lets go first; what its ledger holds open is the inbox's then."""
 
 import asyncio
 from collections.abc import Mapping
