@@ -73,7 +73,8 @@ async def list_offsets(
 async def coordinator_of(connections: Any, group: str) -> int:
     """The broker that knows the group.
 
-    Raises: GroupCoordinatorNotAvailableError: at the first use of a group and after a restart; ask again.
+    Raises: GroupCoordinatorNotAvailableError: at the first use of a group and after a restart, as later
+        questions may be answered with NotCoordinatorForGroupError, GroupLoadInProgressError: ask again.
     """
     answer = await connections.send(connections.get_random_node(), FindCoordinatorRequest(group, _GROUP))
     _check(answer.error_code, group)

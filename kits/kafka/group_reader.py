@@ -197,11 +197,6 @@ class GroupReader:
             log.info("kafka_offsets_not_committed", error=repr(error))
         return error is None and len(ours) == len(offsets)
 
-    def lag(self) -> dict[TopicPartition, int]:
-        """Records not yet handed out, per placed partition, as of its last fetch; GroupWatch knows better."""
-        ends = {at: self._consumer.highwater(in_client(at)) for at in self._reading.positions}
-        return {at: max(0, ends[at] - offset) for at, offset in self._reading.positions.items() if ends[at]}
-
     @property
     def _consumer(self) -> AIOKafkaConsumer:
         return self._live[0]

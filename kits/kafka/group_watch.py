@@ -13,6 +13,7 @@ from kits.kafka.broker_requests import (
     EARLIEST,
     LATEST,
     UNCOMMITTED,
+    GroupMember,
     committed_of,
     coordinator_of,
     list_offsets,
@@ -31,6 +32,11 @@ from kits.observability.logs import get_logger
 log = get_logger(__name__)
 
 _COORDINATOR_SECONDS = 0.2
+_COORDINATOR_MOVES = (
+    client.GroupCoordinatorNotAvailableError,
+    client.NotCoordinatorForGroupError,
+    client.GroupLoadInProgressError,
+)
 _PIECES = 50
 _HANGING_SECONDS = 30.0
 
@@ -39,6 +45,11 @@ class _Log(NamedTuple):
     start: int
     stable: int
     end: int
+
+
+class _Unread(NamedTuple):
+    offset: int
+    written: float | None = None
 
 
 class GroupWatch:
@@ -67,10 +78,7 @@ class GroupWatch:
         self._group = group
         self._topics = frozenset(topics)
         self._within_seconds = within_seconds
-        # Where something has stood, and since when: an open transaction, a record that cannot be read.
-        self._open: dict[TopicPartition, tuple[int, float]] = {}
-        self._unread: dict[TopicPartition, tuple[int, float]] = {}
-        self._hanging: dict[TopicPartition, int] = {}
+        self._standing: dict[tuple[str, TopicPartition], tuple[int, float]] = {}
         self.latest: GroupStanding | None = None
 
     async def run(self, metrics: GroupMetrics, *, every_seconds: float = 10.0) -> None:
@@ -101,9 +109,7 @@ class GroupWatch:
         async with admin_connection(self._options, doing, within_seconds=self._within_seconds) as admin:
             connections = connections_of(admin)
             partitions = await partitions_of(connections, self._topics)
-            coordinator = await self._coordinator(connections)
-            members = await members_of(connections, coordinator, self._group)
-            committed = await committed_of(connections, coordinator, self._group)
+            members, committed = await self._ask_coordinator(connections)
             starts = await list_offsets(connections, partitions, EARLIEST)
             stable = await list_offsets(connections, partitions, LATEST, COMMITTED)
             ends = await list_offsets(connections, partitions, LATEST, UNCOMMITTED)
@@ -118,11 +124,15 @@ class GroupWatch:
         missing = frozenset(partitions) - {each.partition for each in found}
         return GroupStanding(self._group, time.time(), members, found, missing)
 
-    async def _coordinator(self, connections: Any) -> int:
+    async def _ask_coordinator(
+        self, connections: Any
+    ) -> tuple[tuple[GroupMember, ...], dict[TopicPartition, int]]:
         while True:
             try:
-                return await coordinator_of(connections, self._group)
-            except client.GroupCoordinatorNotAvailableError:
+                coordinator = await coordinator_of(connections, self._group)
+                members = await members_of(connections, coordinator, self._group)
+                return members, await committed_of(connections, coordinator, self._group)
+            except _COORDINATOR_MOVES:
                 # The brokers choose one at the first use of a group, and anew after a restart.
                 await asyncio.sleep(_COORDINATOR_SECONDS)
 
@@ -131,47 +141,38 @@ class GroupWatch:
     ) -> PartitionStanding | None:
         start, stable, end = log_now
         first = committed if committed is not None and start <= committed <= end else start
-        unread: tuple[int, float | None] | None = first, None
         try:
             unread = await _first_unread(connections, at, first, log_now)
-        except PartitionError as error:
-            log.debug("kafka_first_unread_not_read", error=str(error))
+        except PartitionError:
+            unread = _Unread(first)
         except (client.KafkaError, OSError) as error:
             log.debug("kafka_partition_not_measured", partition=str(at), error=repr(error))
             return None
-        since = None
-        if unread is None:
-            self._unread.pop(at, None)
-        else:
-            offset, written = unread
-            since = self._seen_since(self._unread, at, offset) if written is None else written
-        lag = 0 if unread is None else end - unread[0]
-        held = self._held_seconds(at, stable, end)
-        return PartitionStanding(at, committed, start, end, stable, lag, since, held)
-
-    def _held_seconds(self, at: TopicPartition, stable: int, end: int) -> float:
-        if stable >= end:
-            self._open.pop(at, None)
-            return 0.0
-        seconds = time.time() - self._seen_since(self._open, at, stable)
-        if seconds >= _HANGING_SECONDS and self._hanging.get(at) != stable:
-            self._hanging[at] = stable
+        open_since = self._since("open", at, stable if stable < end else None)
+        seen_since = self._since("unread", at, unread.offset if unread is not None else None)
+        held_seconds = max(0.0, time.time() - open_since) if open_since is not None else 0.0
+        if held_seconds >= _HANGING_SECONDS:
             action = "find its writer; kafka-transactions.sh find-hanging, then abort: nobody reads beyond it"
             log.warning("kafka_transaction_hangs", topic=at.topic, partition=at.partition, offset=stable,
-                        log_end=end, seconds=round(seconds), action=action)  # fmt: skip
-        return seconds
+                        log_end=end, seconds=round(held_seconds), action=action)  # fmt: skip
+        if unread is None:
+            return PartitionStanding(at, committed, start, end, stable, 0, None, held_seconds)
+        since = seen_since if unread.written is None else unread.written
+        return PartitionStanding(at, committed, start, end, stable, end - unread.offset, since, held_seconds)
 
-    @staticmethod
-    def _seen_since(seen: dict[TopicPartition, tuple[int, float]], at: TopicPartition, offset: int) -> float:
-        if seen.get(at, (None, 0.0))[0] != offset:
-            seen[at] = offset, time.time()
-        return seen[at][1]
+    def _since(self, what: str, at: TopicPartition, offset: int | None) -> float | None:
+        """Since when it stands at this offset, as far as this watch has seen."""
+        if offset is None:
+            self._standing.pop((what, at), None)
+            return None
+        found = self._standing.get((what, at))
+        if found is None or found[0] != offset:
+            found = self._standing[what, at] = offset, time.time()
+        return found[1]
 
 
-async def _first_unread(
-    connections: Any, at: TopicPartition, first: int, log_now: _Log
-) -> tuple[int, float | None] | None:
-    """Offset and wall time of the first record from `first` on; what is left may be markers only."""
+async def _first_unread(connections: Any, at: TopicPartition, first: int, log_now: _Log) -> _Unread | None:
+    """The first record from `first` on; what is left may be markers only."""
     for _ in range(_PIECES):
         if first >= log_now.end:
             return None
@@ -181,8 +182,8 @@ async def _first_unread(
             connections, at, first, max_records=1, may_have_gaps=True, isolation=isolation, max_bytes=1
         )
         if piece.records:
-            return piece.records[0].offset, piece.records[0].timestamp_ms / 1000
+            return _Unread(piece.records[0].offset, piece.records[0].timestamp_ms / 1000)
         if piece.next_offset == first:
-            return first, None
+            break
         first = piece.next_offset
-    return first, None
+    return _Unread(first)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
@@ -13,7 +12,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from kits.kafka.broker_requests import LATEST, list_offsets, partitions_of
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import bounded
-from kits.kafka.errors import OffsetOutOfRangeError
 from kits.kafka.internals import connections_of
 from kits.kafka.log_reading import read_log
 from kits.kafka.records import IncomingRecord, TopicPartition
@@ -58,9 +56,7 @@ class LogReader:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self._close()
 
     async def topic_ids(self, *topics: str) -> dict[str, UUID]:
@@ -68,24 +64,12 @@ class LogReader:
         return await self._asked(topic_ids(self._connections, topics), "asking for the ids of topics")
 
     async def read(self, at: TopicPartition, offset: int, max_records: int) -> list[IncomingRecord]:
-        """Records from `offset` on, at most one fetch of 1 MiB; empty at the log's end.
+        """Records from `offset` on, what one fetch of 1 MiB brings; none at the log's end.
 
         Raises:
             RecordsUnreadableError, OffsetOutOfRangeError: what is asked for cannot be read, or is not there.
         """
         return await self._asked(self._read(at, offset, max_records), f"reading {at.topic}-{at.partition}")
-
-    async def fetch_record(self, at: TopicPartition, offset: int) -> IncomingRecord | None:
-        """The record at this offset, None if it is not there (any more).
-
-        Raises:
-            RecordsUnreadableError: it stands there and cannot be read.
-        """
-        try:
-            found = await self.read(at, offset, 1)
-        except OffsetOutOfRangeError:
-            return None
-        return found[0] if found and found[0].offset == offset else None
 
     async def offsets_at(self, topic: str, when: datetime) -> dict[TopicPartition, int]:
         """Per partition the first offset whose record is as old as `when` or younger, or the log's end.
@@ -95,7 +79,8 @@ class LogReader:
         return await self._asked(self._offsets_at(topic, when), f"looking for offsets of {topic}")
 
     async def _read(self, at: TopicPartition, offset: int, max_records: int) -> list[IncomingRecord]:
-        await self._know(at.topic)
+        if self._connections.cluster.partitions_for_topic(at.topic) is None:
+            await partitions_of(self._connections, [at.topic])
         piece = await read_log(self._connections, at, offset, max_records=max_records, may_have_gaps=True)
         return piece.records
 
@@ -104,10 +89,6 @@ class LogReader:
         found = await list_offsets(self._connections, partitions, int(when.timestamp() * 1000))
         ends = await list_offsets(self._connections, partitions, LATEST)
         return {at: ends[at] if offset < 0 else offset for at, offset in found.items() if at in ends}
-
-    async def _know(self, topic: str) -> None:
-        if self._connections.cluster.partitions_for_topic(topic) is None:
-            await partitions_of(self._connections, [topic])
 
     async def _asked(self, question: Awaitable[T], doing: str) -> T:
         try:

@@ -1,5 +1,6 @@
 """Kafka kit, receiving: reads a piece of one partition's log without a group, each record by itself."""
 
+from itertools import islice
 from struct import unpack_from
 from typing import Any, NamedTuple
 
@@ -7,10 +8,7 @@ from aiokafka import TopicPartition as ClientPartition
 from aiokafka import errors as client
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.record.default_records import (
-    DefaultRecordBase,
-    _DefaultRecordBatchPy,
-)
+from aiokafka.record.default_records import DefaultRecordBase, _DefaultRecordBatchPy
 from aiokafka.record.util import decode_varint
 
 from kits.kafka.broker_requests import COMMITTED
@@ -31,17 +29,10 @@ _MOVED = (
 
 
 class LogPiece(NamedTuple):
-    """Records of one partition in their order, and how far its log reaches.
-
-    `next_offset` is where reading goes on: behind markers and aborted records too. `last_stable` is the first
-    offset of the oldest open transaction, or the log's end.
-    """
+    """Records of one partition in their order; `next_offset` is behind markers and aborted records too."""
 
     records: list[IncomingRecord]
     next_offset: int
-    log_start: int
-    log_end: int
-    last_stable: int
 
 
 class _Record(NamedTuple):
@@ -84,46 +75,35 @@ class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc]  # the client has no 
         return (None, at) if length < 0 else (bytes(self._buffer[at : at + length]), at + length)
 
 
-class _Batches:
-    """The batches of one answer, as the client's PartitionRecords asks for them, as far as they fit.
+class _Batches(list[_Batch]):
+    """The batches of one answer, as the client's PartitionRecords asks for them."""
+
+    def has_next(self) -> bool:
+        return bool(self)
+
+    def next_batch(self) -> _Batch:
+        return self.pop(0)
+
+
+def _batches(data: bytes, offset: int, log_end: int, *, may_have_gaps: bool) -> _Batches:
+    """The batches up to the first that cannot stand there.
 
     The CRC does not cover the offset that a batch says it has: who believed a wrong one would pass over
     records.
     """
-
-    def __init__(self, data: bytes, lengths: list[int]) -> None:
-        self._data = memoryview(data)
-        self._lengths = lengths
-
-    def has_next(self) -> bool:
-        return bool(self._lengths)
-
-    def next_batch(self) -> _Batch:
-        length = self._lengths.pop(0)
-        batch, self._data = self._data[:length], self._data[length:]
-        return _Batch(batch)
-
-
-def _fitting(data: bytes, offset: int, log_end: int, *, may_have_gaps: bool) -> list[int]:
-    """The lengths of the batches, in bytes, up to the first that cannot stand there."""
-    lengths: list[int] = []
+    found = _Batches()
     expected, begin = offset, 0
     while len(data) - begin >= _HEADER_BYTES:
         base, length, _epoch, magic, _crc, _attributes, last = unpack_from(">qiibIhi", data, begin)
         size, end = length + _AFTER_LENGTH, base + last + 1
         is_whole = magic == _MAGIC and _HEADER_BYTES <= size <= len(data) - begin
         # Only the first may begin before the offset that was asked for.
-        follows = base <= expected if not lengths else base == expected
-        if (
-            not is_whole
-            or not expected < end <= log_end
-            or not (follows or (may_have_gaps and base > expected))
-        ):
+        follows = base == expected or (base < expected and not found) or (base > expected and may_have_gaps)
+        if not (is_whole and follows and expected < end <= log_end):
             break
-        expected = end
-        lengths.append(size)
-        begin += size
-    return lengths
+        found.append(_Batch(data[begin : begin + size]))
+        expected, begin = end, begin + size
+    return found
 
 
 class _Records(PartitionRecords):  # type: ignore[misc]
@@ -171,22 +151,19 @@ async def read_log(
         _WAIT_MS, 1, max_bytes, isolation, [(at.topic, [(at.partition, offset, max_bytes)])]
     )
     answer = await connections.send(leader, question)
-    ((_topic, ((_partition, code, log_end, last_stable, log_start, aborted, *_, data),)),) = answer.topics
+    ((_topic, ((_partition, code, log_end, stable, _start, aborted, *_, data),)),) = answer.topics
     _check(connections, at, offset, client.for_code(code))
-    batches = _Batches(data, _fitting(data, offset, log_end, may_have_gaps=may_have_gaps))
+    batches = _batches(data or b"", offset, log_end, may_have_gaps=may_have_gaps)
     found = _Records(inside, batches, aborted, offset, None, None, _CHECK_CRC, isolation)
     records: list[IncomingRecord] = []
     try:
-        for record in found:
-            records.append(record)
-            if len(records) >= max_records:
-                break
+        records += islice(found, max_records)
     except Exception as error:
         if found.next_fetch_offset == offset:
             raise RecordsUnreadableError(at, offset, repr(error)) from error
-    if found.next_fetch_offset == offset < last_stable:
+    if found.next_fetch_offset == offset < stable:
         raise RecordsUnreadableError(at, offset, "the length, the offset or the format of a batch is wrong")
-    return LogPiece(records, found.next_fetch_offset, log_start, log_end, last_stable)
+    return LogPiece(records, found.next_fetch_offset)
 
 
 def _check(connections: Any, at: TopicPartition, offset: int, error: type[client.KafkaError]) -> None:

@@ -125,6 +125,7 @@ class PartitionReading:
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + _LOOK_SECONDS
+        self._follow()
         self._find_silent()
         connections = internals.connections_of(self._consumer)
         try:
@@ -132,6 +133,7 @@ class PartitionReading:
                 ids = await topic_ids(connections, self._topic_ids)
         except (client.KafkaError, OSError, TimeoutError):
             return
+        self._follow()
         for topic, now in ids.items():
             if now != self._topic_ids[topic]:
                 self._begin_anew(topic, now)

@@ -33,44 +33,24 @@ class _Uuid(AbstractType):  # type: ignore[misc]  # the client has no types
         return UUID(bytes=data.read(16))
 
 
+_NODE = ("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), _TAGS
+_REPLICAS = [(name, CompactArray(Int32)) for name in ("replicas", "isr", "offline_replicas")]
+_PARTITION = (
+    ("error_code", Int16), ("partition", Int32), ("leader", Int32), ("epoch", Int32), *_REPLICAS, _TAGS,
+)  # fmt: skip
+_TOPIC = (
+    ("error_code", Int16), ("name", _TEXT), ("topic_id", _Uuid), ("is_internal", Boolean),
+    ("partitions", CompactArray(*_PARTITION)), ("authorized_operations", Int32), _TAGS,
+)  # fmt: skip
+
+
 class _TopicIdsResponse(Response):  # type: ignore[misc]
     API_KEY = 3
     API_VERSION = 10
     SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "brokers",
-            CompactArray(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), _TAGS),
-        ),
-        ("cluster_id", _TEXT),
-        ("controller_id", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("error_code", Int16),
-                ("name", _TEXT),
-                ("topic_id", _Uuid),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", CompactArray(Int32)),
-                        ("isr", CompactArray(Int32)),
-                        ("offline_replicas", CompactArray(Int32)),
-                        _TAGS,
-                    ),
-                ),
-                ("authorized_operations", Int32),
-                _TAGS,
-            ),
-        ),
-        ("cluster_authorized_operations", Int32),
-        _TAGS,
-    )
+        ("throttle_time_ms", Int32), ("brokers", CompactArray(*_NODE)), ("cluster_id", _TEXT),
+        ("controller_id", Int32), ("topics", CompactArray(*_TOPIC)), ("authorized_operations", Int32), _TAGS,
+    )  # fmt: skip
 
 
 class _TopicIdsRequestStruct(RequestStruct):  # type: ignore[misc]
@@ -79,12 +59,9 @@ class _TopicIdsRequestStruct(RequestStruct):  # type: ignore[misc]
     API_VERSION = 10
     RESPONSE_TYPE = _TopicIdsResponse
     SCHEMA = Schema(
-        ("topics", CompactArray(("topic_id", _Uuid), ("name", _TEXT), _TAGS)),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_authorized_operations", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-        _TAGS,
-    )
+        ("topics", CompactArray(("topic_id", _Uuid), ("name", _TEXT), _TAGS)), ("may_create", Boolean),
+        ("with_cluster_operations", Boolean), ("with_topic_operations", Boolean), _TAGS,
+    )  # fmt: skip
 
 
 class _TopicIdsRequest(Request[_TopicIdsRequestStruct]):  # type: ignore[misc]

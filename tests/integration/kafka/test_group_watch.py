@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from devservices.kafka_config import DATA
 from devservices.stack import Stack
-from kits.kafka.errors import KafkaUnavailableError, RecordsUnreadableError
+from kits.kafka.errors import KafkaUnavailableError, OffsetOutOfRangeError, RecordsUnreadableError
 from kits.kafka.group_metrics import GroupMetrics
 from kits.kafka.group_standing import GroupStanding, PartitionStanding
 from kits.kafka.group_watch import GroupWatch
@@ -133,13 +133,11 @@ async def test_a_partition_that_cannot_be_read_has_a_lag_and_an_age_too(
     assert first.unread_since == again.unread_since
     async with log_reader(servers) as log:
         with pytest.raises(RecordsUnreadableError):
-            await log.fetch_record(at, 0)
-        found = await log.fetch_record(at, 1)
-        assert found is not None
-        assert found.value == b"1"
+            await log.read(at, 0, 1)
+        assert [each.value for each in await log.read(at, 1, 1)] == [b"1"]
 
 
-async def test_one_record_is_fetched_by_its_place_and_offsets_are_found_by_time(
+async def test_records_are_read_by_their_place_and_offsets_are_found_by_time(
     kafka_servers: str, topic: str
 ) -> None:
     at = TopicPartition(topic, 0)
@@ -149,10 +147,16 @@ async def test_one_record_is_fetched_by_its_place_and_offsets_are_found_by_time(
     await asyncio.sleep(0.01)
     await send_batches(kafka_servers, at, [(b"k", b"2", [])])
     async with log_reader(kafka_servers) as log:
-        found = [await log.fetch_record(at, offset) for offset in range(4)]
-        assert [each and each.value for each in found] == [b"0", b"1", b"2", None]
-        assert [each and bool(each.fault) for each in found] == [False, True, False, None]
-        assert [each.offset for each in await log.read(at, 1, 10)] == [1, 2]
+        found = await log.read(at, 0, 10)
+        assert [(each.offset, each.value, bool(each.fault)) for each in found] == [
+            (0, b"0", False),
+            (1, b"1", True),
+            (2, b"2", False),
+        ]
+        assert [each.offset for each in await log.read(at, 1, 1)] == [1]
+        assert await log.read(at, 3, 1) == []
+        with pytest.raises(OffsetOutOfRangeError):
+            await log.read(at, 4, 1)
         others = {TopicPartition(topic, number): 0 for number in (1, 2)}
         assert await log.offsets_at(topic, between) == {at: 2, **others}
         assert await log.offsets_at(topic, between - timedelta(days=1)) == {at: 0, **others}
