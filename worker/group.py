@@ -170,7 +170,9 @@ class ConsumerGroup:
             log.warning("places_not_known", group=self.name, error=str(error), action="see /readyz")
             places = {}
         starts = await self._handler.begin(places) if places else {}
-        self._ask_at = time.monotonic() + _EVERY_SECONDS
+        # A partition without a leader takes the time of all others: it is not asked for so often.
+        every = _EVERY_SECONDS if places.keys() == wanted else 10 * _EVERY_SECONDS
+        self._ask_at = time.monotonic() + every
         for at, offset in starts.items():
             reader.place(at, offset)
             self._asked -= {at}
