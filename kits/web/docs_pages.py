@@ -16,6 +16,7 @@ from kits.web.problems import Problems
 from kits.web.query import require_strict_query
 
 _Request = Request[Any, Any, Any]
+_PROBLEMS = "/problems"
 
 
 def docs_config(problems: Problems, *, title: str, version: str, description: str) -> OpenAPIConfig:
@@ -27,7 +28,7 @@ def docs_config(problems: Problems, *, title: str, version: str, description: st
         components=BEARER_TOKENS,
         use_handler_docstrings=True,
         operation_id_creator=operation_id,
-        render_plugins=[_OperationsPage(), _ProblemsPage(title, problems), _Document()],
+        render_plugins=[_Page(title, problems), _Document()],
         openapi_router=Router(
             "/docs",
             route_handlers=[],
@@ -45,23 +46,17 @@ async def _require_page(request: _Request) -> None:
     await require_strict_query(request)
 
 
-class _OperationsPage(OpenAPIRenderPlugin):
-    def __init__(self) -> None:
-        super().__init__(path="/")
-        self._page = b""
+class _Page(OpenAPIRenderPlugin):
+    def __init__(self, title: str, problems: Problems) -> None:
+        super().__init__(path=["/", _PROBLEMS])
+        self._problems = problems_page(title, problems.listed()).encode()
+        self._operations = b""
 
     def render(self, request: _Request, _schema: dict[str, Any]) -> bytes:
-        self._page = self._page or openapi_page(openapi_document(request.app)).encode()
-        return self._page
-
-
-class _ProblemsPage(OpenAPIRenderPlugin):
-    def __init__(self, title: str, problems: Problems) -> None:
-        super().__init__(path="/problems")
-        self._page = problems_page(title, problems.listed()).encode()
-
-    def render(self, _request: _Request, _schema: dict[str, Any]) -> bytes:
-        return self._page
+        if request.scope["path"].endswith(_PROBLEMS):
+            return self._problems
+        self._operations = self._operations or openapi_page(openapi_document(request.app)).encode()
+        return self._operations
 
 
 class _Document(OpenAPIRenderPlugin):

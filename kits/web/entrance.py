@@ -7,7 +7,7 @@ from kits.observability.metrics import Metrics
 from kits.web.cors import Cors
 from kits.web.failures import FailureLog
 from kits.web.last_answer import LastAnswer
-from kits.web.limits import MAX_BODY_BYTES, BodyLimit
+from kits.web.limits import BodyLimit
 from kits.web.methods import Methods
 from kits.web.problems import Problems
 from kits.web.request_metrics import RequestMetrics
@@ -22,7 +22,6 @@ def build_entrance(
     problems: Problems,
     turns: Turns,
     metrics: Metrics | None = None,
-    max_body_bytes: int = MAX_BODY_BYTES,
     cors_origins: frozenset[str] = frozenset(),
 ) -> Litestar:
     """Wrap the application's routing, and the answers to what it does not route, and give it back.
@@ -33,7 +32,7 @@ def build_entrance(
     twice: what fails inside is measured like any other 500, what fails in the outer layers is answered too.
     """
     failures = FailureLog()
-    inner: ASGIApp = BodyLimit(app.asgi_handler, problems, max_bytes=max_body_bytes)
+    inner: ASGIApp = BodyLimit(app.asgi_handler, problems)
     answered: ASGIApp = ResponseHeaders(LastAnswer(inner, problems, failures))
     measured: ASGIApp = RequestMetrics(answered, metrics) if metrics else answered
     methods: ASGIApp = Methods(measured, app)

@@ -1,7 +1,5 @@
 """The problem kinds that any HTTP server has, whatever it serves."""
 
-from collections.abc import Mapping
-
 from kits.web.problems import ProblemKind
 
 
@@ -101,6 +99,6 @@ HTTP_PROBLEMS: tuple[ProblemKind, ...] = (
 _CODES = {kind.status: kind.code for kind in reversed(HTTP_PROBLEMS)}
 
 
-def code_of_status(status: int, codes: Mapping[int, str] = _CODES) -> str:
+def code_of_status(status: int) -> str:
     """The general code of an HTTP status; of an unlisted one `bad_request` if 4xx, else `internal_error`."""
-    return codes.get(status) or ("bad_request" if 400 <= status < 500 else "internal_error")
+    return _CODES.get(status) or ("bad_request" if 400 <= status < 500 else "internal_error")

@@ -1,19 +1,13 @@
 """The socket that a server will listen on, bound before anything else is started."""
 
 import errno
-import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kits.observability.logs import get_logger
-
-log = get_logger(__name__)
-
 UNREAD_MS = 30_000
 RECEIVE_BYTES = 64 * 1024
 SEND_BYTES = 256 * 1024
-_OTHER_DESCRIPTORS = 256
 
 
 class AddressError(Exception):
@@ -74,19 +68,3 @@ def listening_errors(host: str, port: int) -> Iterator[None]:
                 f"Port {port} on {host} is taken: stop the other program or choose another port."
             ) from error
         raise AddressError(f"Cannot listen on {host}, port {port}: {error.strerror}.") from error
-
-
-def allow_descriptors(connections: int) -> None:
-    """Let this process have so many connections beside its other files, as far as the system allows it.
-
-    The soft limit is often 1,024, which connections alone would reach: then the database has none left.
-    """
-    needed = connections + _OTHER_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= needed or soft == resource.RLIM_INFINITY:
-        return
-    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < needed:
-        action = "raise the limit of open files (ulimit -n), or lower MAX_CONNECTIONS"
-        log.warning("few_descriptors", allowed=allowed, needed=needed, action=action)

@@ -105,11 +105,12 @@ def door(
         )
 
         def __post_init__(self) -> None:
-            answered = dict(self.responses or {})
+            answered: dict[str, Any] = dict(self.responses or {})
             # The generator's own refusal of a bad parameter: here that is a problem.
             answered.pop("400", None)
             for success in answered.values():
-                _complete(success, shows, links)
+                success.content[_JSON].example = msgspec.to_builtins(shows)
+                success.links = dict(links) if links else None
             unchanged = {"304": _UNCHANGED} if IF_NONE_MATCH in headers else {}
             self.responses = {**answered, **unchanged, **_refusals(problems)}
             self.parameters = [*(self.parameters or []), *headers] or None
@@ -145,11 +146,6 @@ def openapi_document(app: Litestar) -> Any:
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     document["paths"] = dict(sorted(document["paths"].items()))
     return published(document)
-
-
-def _complete(success: Any, shows: msgspec.Struct, links: Mapping[str, Link] | None) -> None:
-    success.content = {_JSON: _content(shows)}
-    success.links = dict(links) if links else None
 
 
 def _content(example: msgspec.Struct) -> OpenAPIMediaType:

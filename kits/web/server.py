@@ -8,11 +8,12 @@ import msgspec
 from litestar import Litestar
 
 from kits.observability.logs import get_logger
+from kits.process.descriptors import allow_descriptors
 from kits.process.stopping import run_until_stopped
 from kits.web.connections import ConnectionLimits
 from kits.web.http_server import HttpServer
 from kits.web.lifespan import lifespan
-from kits.web.listener import allow_descriptors, bound_socket
+from kits.web.listener import bound_socket
 
 log = get_logger(__name__)
 
