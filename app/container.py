@@ -51,11 +51,11 @@ from kits.postgres.schema import DECLARED_SCHEMA
 from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
 from kits.resilience.rate_limit import rate_limiter
-from kits.web.jwks_url import JwksUrl
-from kits.web.refused_tokens import RefusedTokens
-from kits.web.token_keys_health import TokenKeysHealth
-from kits.web.tokens import TokenVerifier
-from kits.web.turns import Turns
+from kits.web.middleware.turns import Turns
+from kits.web.tokens.jwks_url import JwksUrl
+from kits.web.tokens.keys_health import TokenKeysHealth
+from kits.web.tokens.refused_tokens import RefusedTokens
+from kits.web.tokens.verifier import TokenVerifier
 
 _CLIENT_ID = "order-api"
 _MAX_EVENT_BYTES = 900_000

@@ -17,12 +17,12 @@ from app.application.order_queries import OrderQueries
 from app.container import Container
 from app.domain.errors import OrderError
 from kits.process.garbage_collection import long_lived_objects_set_aside
-from kits.web.bearer import bearer_auth
-from kits.web.entrance import build_entrance
-from kits.web.limits import MAX_BODY_BYTES
-from kits.web.probe_app import create_probe_app
-from kits.web.problem_handlers import problem_handlers
-from kits.web.query import require_strict_query
+from kits.web.doors.query import require_strict_query
+from kits.web.middleware.body_limit import MAX_BODY_BYTES
+from kits.web.middleware.entrance import build_entrance
+from kits.web.middleware.problem_handlers import problem_handlers
+from kits.web.probes.app import create_probe_app
+from kits.web.tokens.bearer import bearer_auth
 
 INTAKE_STOP_SECONDS = 3.0
 

@@ -8,8 +8,8 @@ from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
 from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret, is_file
-from kits.web.cors import read_origins
-from kits.web.key_address import key_address_problems
+from kits.web.middleware.cors import read_origins
+from kits.web.tokens.key_address import key_address_problems
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]

@@ -15,8 +15,8 @@ from bench.no_op import no_op_route
 from kits.observability.logs import configure_logging
 from kits.process.signals import stop_on_signals
 from kits.settings import read_settings
-from kits.web.bearer import bearer_auth
-from kits.web.server import Ops, serve
+from kits.web.server.serving import Ops, serve
+from kits.web.tokens.bearer import bearer_auth
 
 ONE_BY_ONE = "--one-by-one"
 

@@ -23,7 +23,7 @@ from devservices.errors import ServerStartError
 from devservices.instance import ROOT
 from devservices.ports import LOOPBACK, choose_free
 from devservices.processes import spawn
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 
 ORDERS = 50
 _PAUSE_SECONDS = 1.0

@@ -12,7 +12,7 @@ from bench.shop import Shop
 from bench.workloads import RANDOM, Workload, bodies
 from bench.wrk import run_wrk
 from devservices.ports import LOOPBACK
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 
 _CUSTOMERS = 50
 _TOKEN_SECONDS = 6 * 3600

@@ -7,9 +7,9 @@ from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp
 
 from app.api.schemas import OrderRequest
-from kits.web.asgi_answers import BytesAnswer
-from kits.web.json_body import JsonBody
-from kits.web.tokens import Identity
+from kits.web.doors.answers import BytesAnswer
+from kits.web.doors.json_body import JsonBody
+from kits.web.tokens.verifier import Identity
 
 NO_OP = "/bench/no-op"
 _BODY = JsonBody(OrderRequest)

@@ -10,7 +10,7 @@ import aiohttp
 from chaos.client_record import ClientRecord
 from chaos.goods import CUSTOMERS
 from chaos.shopper import Doors, Shopper
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 
 _MOST_SHOPPERS = 250
 _HOURS = 3600

@@ -19,9 +19,9 @@ from kits.observability.health import Health
 from kits.observability.metrics import Metrics
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
-from kits.web.probe_app import create_probe_app
-from kits.web.server import OPS_LIMITS, Shutdown, serve
-from kits.web.turns import Turns
+from kits.web.middleware.turns import Turns
+from kits.web.probes.app import create_probe_app
+from kits.web.server.serving import OPS_LIMITS, Shutdown, serve
 from worker.consumers.data_platform import NewSource, OrderEventConsumer
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.dead_letter_topic import KafkaDeadLetterTopic

@@ -13,7 +13,7 @@ from kits.observability.logs import get_logger
 from kits.process.background import Supervisor
 from kits.process.garbage_collection import long_lived_objects_set_aside
 from kits.resilience.retry import Backoff
-from kits.web.listener import AddressError
+from kits.web.server.listener import AddressError
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.delivery.halt import MisconfiguredError
 

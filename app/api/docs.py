@@ -2,8 +2,8 @@
 
 from litestar.openapi import OpenAPIConfig
 
-from kits.web.docs_pages import docs_config
-from kits.web.problems import Problems
+from kits.web.documents.pages import docs_config
+from kits.web.problems.details import Problems
 
 _DESCRIPTION = (
     "Takes orders and gets every one of them to the data platform, in order, whatever breaks. "

@@ -9,8 +9,8 @@ import msgspec
 
 from app.application.commands import IdempotencyKey
 from kits.patterns import whole
-from kits.web.openapi import answer_header, request_header
-from kits.web.problems import FieldError, ProblemError
+from kits.web.documents.openapi import answer_header, request_header
+from kits.web.problems.details import FieldError, ProblemError
 
 HEADER = "Idempotency-Key"
 PATTERN = whole("[!-~]{1,255}")

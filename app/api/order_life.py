@@ -16,12 +16,12 @@ from app.api.schemas import ORDER, ORDER_PAGE, OrderBody, OrderPage
 from app.application.commands import ChangeOrder, IdempotencyKey, ReplayedOrder
 from app.domain.order import Order
 from kits.observability.traces import current_traceparent
-from kits.web.asgi_answers import BytesAnswer, json_answer
-from kits.web.json_body import read_body
-from kits.web.openapi import IF_MATCH, IF_NONE_MATCH, answer_header, door
-from kits.web.preconditions import PRIVATE, conditional_answer, expected_versions, version_tag
-from kits.web.scopes import require_scope
-from kits.web.tokens import Identity
+from kits.web.documents.openapi import IF_MATCH, IF_NONE_MATCH, answer_header, door
+from kits.web.doors.answers import BytesAnswer, json_answer
+from kits.web.doors.json_body import read_body
+from kits.web.doors.preconditions import PRIVATE, conditional_answer, expected_versions, version_tag
+from kits.web.tokens.scopes import require_scope
+from kits.web.tokens.verifier import Identity
 
 FULFIL_SCOPE = "orders:fulfil"
 VERSION_HEADER = answer_header("ETag", "The order's version, in quotes.")

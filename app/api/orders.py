@@ -27,12 +27,12 @@ from app.application.commands import CreateOrder, ReplayedOrder, RequestedItem
 from app.domain.order import Order
 from kits.observability.logs import get_logger
 from kits.observability.traces import current_traceparent
-from kits.web.asgi_answers import BytesAnswer, json_answer
-from kits.web.json_body import JsonBody
-from kits.web.openapi import IF_NONE_MATCH, SECURED, answer_header, door
-from kits.web.preconditions import PRIVATE, conditional_answer
-from kits.web.problems import FieldError, ProblemError
-from kits.web.tokens import Identity
+from kits.web.documents.openapi import IF_NONE_MATCH, SECURED, answer_header, door
+from kits.web.doors.answers import BytesAnswer, json_answer
+from kits.web.doors.json_body import JsonBody
+from kits.web.doors.preconditions import PRIVATE, conditional_answer
+from kits.web.problems.details import FieldError, ProblemError
+from kits.web.tokens.verifier import Identity
 
 log = get_logger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from litestar.params import QueryParameter
 
-from kits.web.problems import FieldError, ProblemError
+from kits.web.problems.details import FieldError, ProblemError
 
 PageLimit = Annotated[int, QueryParameter(ge=1, le=100, description="How many a page has at most.")]
 PageCursor = Annotated[

@@ -1,7 +1,7 @@
 """Every error code of the shop: its status, and what it means for the caller."""
 
-from kits.web.http_problems import HTTP_PROBLEMS
-from kits.web.problems import ProblemKind, Problems
+from kits.web.problems.details import ProblemKind, Problems
+from kits.web.problems.http_problems import HTTP_PROBLEMS
 
 
 def _kind(status: int, code: str, title: str, meaning: str, retry: int | None = None) -> ProblemKind:

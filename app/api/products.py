@@ -13,9 +13,9 @@ from app.api.problems import open_door
 from app.api.schemas import PRODUCT, PRODUCT_ID, PRODUCT_PAGE, ProductBody, ProductPage
 from app.application.errors import ProductNotFoundError
 from app.domain.product import Product
-from kits.web.asgi_answers import BytesAnswer
-from kits.web.openapi import IF_NONE_MATCH, answer_header, door
-from kits.web.preconditions import PUBLIC, conditional_answer
+from kits.web.documents.openapi import IF_NONE_MATCH, answer_header, door
+from kits.web.doors.answers import BytesAnswer
+from kits.web.doors.preconditions import PUBLIC, conditional_answer
 
 _PRODUCT_ID = re.compile(PRODUCT_ID)
 ProductId = Annotated[str, PathParameter(schema_extra={"maxLength": 64, "examples": [PRODUCT.id]})]

@@ -15,7 +15,7 @@ from app.domain.coupon import Coupon, CouponKind, normal_code
 from app.domain.money import MAX_PRICE
 from app.domain.product import Product
 from kits.patterns import published_message, whole
-from kits.web.json_members import MemberCheck, RepeatedMemberError
+from kits.web.doors.json_members import MemberCheck, RepeatedMemberError
 
 MAX_LINES = 200_000
 MAX_LINE_BYTES = 64 * 1024

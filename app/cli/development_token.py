@@ -6,7 +6,7 @@ from app.cli.environment import settings_of
 from app.settings import TokenCommandSettings
 from kits.terminal.arguments import Commands, positive, scopes, subject
 from kits.terminal.printing import say
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 
 _TOKEN_SECONDS = 24 * 3600
 

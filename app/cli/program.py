@@ -14,8 +14,8 @@ from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.terminal.printing import complain
-from kits.web.listener import AddressError
-from kits.web.token_keys import TokenKeysError
+from kits.web.server.listener import AddressError
+from kits.web.tokens.keys import TokenKeysError
 
 
 def main(arguments: Sequence[str]) -> int:

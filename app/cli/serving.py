@@ -13,9 +13,9 @@ from kits.observability.logs import get_logger
 from kits.postgres.readiness import wait_until_reachable
 from kits.process.signals import stop_on_signals
 from kits.terminal.arguments import Commands
-from kits.web.connections import ConnectionLimits
-from kits.web.listener import url_of
-from kits.web.server import Ops, Shutdown, serve
+from kits.web.server.connections import ConnectionLimits
+from kits.web.server.listener import url_of
+from kits.web.server.serving import Ops, Shutdown, serve
 
 log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from bench.workloads import RANDOM, bodies
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 
 _ACCEPTED = 202
 _TRIES = 3

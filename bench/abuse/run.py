@@ -24,7 +24,7 @@ from bench.workloads import PRODUCTS, STOCK
 from devservices.errors import ServerStartError
 from devservices.instance import ROOT
 from devservices.ports import choose_free
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 
 _WARM_UP_SECONDS = 10.0
 _MORE_SECONDS = 30.0

@@ -1,1 +1,1 @@
-"""HTTP: problems, tokens, limits, probes, the server."""
+"""HTTP: the server, what stands around handlers, what they read and answer by, tokens, documents, probes."""

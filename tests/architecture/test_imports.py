@@ -36,15 +36,15 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     ],
     "kit-layers": [
         ("kits.kafka.records", "kits.postgres.schema"),
-        ("kits.web.probes", "kits.kafka.records"),
-        ("kits.terminal.progress", "kits.web.probes"),
-        ("kits.process.waiting", "kits.web.tokens"),
+        ("kits.web.probes.routes", "kits.kafka.records"),
+        ("kits.terminal.progress", "kits.web.probes.routes"),
+        ("kits.process.waiting", "kits.web.tokens.verifier"),
         ("kits.resilience.retry", "kits.process.background"),
         ("kits.env_file", "kits.observability.logs"),
     ],
     "queue-kits": [
         ("kits.ordered_queue.item", "kits.kafka.records"),
-        ("kits.ordered_queue.sql_store", "kits.web.tokens"),
+        ("kits.ordered_queue.sql_store", "kits.web.tokens.verifier"),
     ],
     "queue-core": [
         ("kits.ordered_queue.lane", "kits.postgres.schema"),
@@ -58,7 +58,10 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "pure-domain": [("app.domain.product", "msgspec"), ("app.domain.coupon", "kits.settings")],
     "api-kits": [("app.api.products", "kits.kafka.records"), ("app.api.orders", "kits.postgres.errors")],
     "persistence-kits": [("app.persistence.tables", "kits.kafka.records")],
-    "outbox-kits": [("app.outbox.claim", "app.domain.money"), ("app.outbox.table", "kits.web.tokens")],
+    "outbox-kits": [
+        ("app.outbox.claim", "app.domain.money"),
+        ("app.outbox.table", "kits.web.tokens.verifier"),
+    ],
     "contract-seam": [
         ("app.api.schemas", "contracts.topics"),
         ("app.application.order_facade", "contracts.topics"),
@@ -69,7 +72,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("worker.consumers.planted", "worker.consumers.data_platform"),
         ("worker.groups.planted", "worker.groups.data_platform"),
     ],
-    "inbox-kits": [("worker.inbox.table", "kits.web.tokens"), ("worker.inbox.table", "aiohttp")],
+    "inbox-kits": [("worker.inbox.table", "kits.web.tokens.verifier"), ("worker.inbox.table", "aiohttp")],
     "product-alone": [
         ("kits.resilience.retry", "devservices.ports"),
         ("app.main", "chaos.checker"),
@@ -85,7 +88,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "door-alembic": [("app.persistence.tables", "alembic")],
     "door-aiokafka": [("app.outbox.publisher", "aiokafka"), ("worker.runner", "aiokafka")],
     "door-di": [("app.main", "dependency_injector")],
-    "door-aiohttp": [("worker.runner", "aiohttp"), ("kits.web.tokens", "aiohttp")],
+    "door-aiohttp": [("worker.runner", "aiohttp"), ("kits.web.tokens.verifier", "aiohttp")],
     "door-jwt": [("app.api.orders", "jwt")],
     "door-metrics": [("app.metrics", "prometheus_client")],
     "door-uvicorn": [("app.main", "uvicorn")],

@@ -16,7 +16,7 @@ from contracts.envelope import Envelope
 from contracts.json_schemas import FOLDER
 from contracts.order_events import SCHEMAS
 from kits.patterns import published, whole
-from kits.web.openapi import openapi_document
+from kits.web.documents.openapi import openapi_document
 from tests.unit.api.in_memory_shop import InMemoryShop, container_of
 
 RUST = jsonschema_rs.RegexOptions()

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from app.settings import ApiSettings, OpsSettings
 from devservices.instance import ROOT
 from kits.process.stopping import CANCEL_SECONDS
-from kits.web.server import LIFESPAN_END_SECONDS
+from kits.web.server.serving import LIFESPAN_END_SECONDS
 from tests.waiting import patient
 from worker.runner import PRODUCER_SECONDS
 from worker.settings import ProcessSettings

@@ -18,7 +18,7 @@ from devservices.instance import ROOT
 from devservices.kafka import KafkaServer
 from devservices.ports import choose_free
 from devservices.processes import ManagedProcess, spawn
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 from tests.waiting import eventually, patient
 
 STOCK = 100_000

@@ -7,7 +7,7 @@ from itertools import cycle
 import aiohttp
 import asyncpg
 
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 from tests.e2e.pipeline import Pipeline
 from tests.waiting import eventually, patient
 

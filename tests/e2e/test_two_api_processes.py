@@ -17,7 +17,7 @@ from chaos.checker import Evidence
 from chaos.evidence import collect
 from devservices.kafka import KafkaServer
 from devservices.ports import choose_free
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 from tests.e2e.pipeline import Pipeline
 from tests.waiting import patient
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from devservices.instance import ROOT
 from devservices.ports import choose_free
 from devservices.processes import ManagedProcess, spawn
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 from tests.commands import PASSED_ON, run_command
 from tests.integration.api.raw import exchange, message
 from tests.waiting import eventually, patient

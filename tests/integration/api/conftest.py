@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from app.main import create_app, create_ops_app
-from kits.web.connections import ConnectionLimits
-from kits.web.server import Ops, serve
+from kits.web.server.connections import ConnectionLimits
+from kits.web.server.serving import Ops, serve
 from tests.integration.api.raw import Reply, exchange, message
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
 from tests.waiting import patient

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.main import create_app, create_ops_app
 from kits.observability.health import Health
-from kits.web.server import Ops, serve
+from kits.web.server.serving import Ops, serve
 from tests.integration.api.raw import message
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
 from tests.waiting import eventually

@@ -8,7 +8,7 @@ import uvloop
 from app.main import create_app
 from kits.observability.logs import configure_logging
 from kits.process.signals import stop_on_signals
-from kits.web.server import Shutdown, serve
+from kits.web.server.serving import Shutdown, serve
 from tests.unit.api.in_memory_shop import InMemoryShop, container_of
 
 

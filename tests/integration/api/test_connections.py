@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from kits.web.connections import ConnectionLimits
+from kits.web.server.connections import ConnectionLimits
 from tests.integration.api.raw import exchange, message, read_reply
 from tests.integration.api.serving import SlowShop, an_order, running
 from tests.unit.api.in_memory_shop import InMemoryShop

@@ -12,7 +12,7 @@ from app.settings import AppSettings, DatabaseCommandSettings, TokenSettings
 from kits.kafka.security import KafkaSettings
 from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret
-from kits.web.server import Ops, Shutdown, serve
+from kits.web.server.serving import Ops, Shutdown, serve
 from tests.integration.api.raw import Reply, exchange, message
 from tests.unit.api.in_memory_shop import SECRET, a_token
 from tests.waiting import patient

@@ -24,7 +24,7 @@ from kits.kafka.security import KafkaSettings
 from kits.postgres.engine import DatabaseSettings, create_engine
 from kits.postgres.migrations import History
 from kits.settings import Secret
-from kits.web.server import Ops, serve
+from kits.web.server.serving import Ops, serve
 from tests.conftest import RUN_ID, execute
 from tests.fakes import FakeProducer
 from tests.integration.api.raw import Reply, exchange, message

@@ -13,7 +13,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from kits.web.token_claims import TokenFault
+from kits.web.tokens.claims import TokenFault
 from tests.integration.api.conftest import Shop
 from tests.integration.api.raw import exchange, exchanges, message
 from tests.unit.api.in_memory_shop import AUDIENCE, ISSUER, SECRET, a_token

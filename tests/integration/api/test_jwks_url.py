@@ -19,15 +19,15 @@ from kits.observability.health import CheckResult, Status
 from kits.observability.metrics import Metrics
 from kits.process.background import Supervisor
 from kits.resilience.retry import Backoff
-from kits.web import jwks_url as module
-from kits.web.bearer import BearerAuth
-from kits.web.jwks_url import ASK_AGAIN_SECONDS, KEEP_SECONDS, JwksUrl
-from kits.web.key_set import MAX_BYTES
-from kits.web.problems import ProblemError
-from kits.web.refused_tokens import RefusedTokens
-from kits.web.token_claims import InvalidTokenError
-from kits.web.token_keys_health import TokenKeysHealth
-from kits.web.tokens import Identity, TokenVerifier
+from kits.web.problems.details import ProblemError
+from kits.web.tokens import jwks_url as module
+from kits.web.tokens.bearer import BearerAuth
+from kits.web.tokens.claims import InvalidTokenError
+from kits.web.tokens.jwks_url import ASK_AGAIN_SECONDS, KEEP_SECONDS, JwksUrl
+from kits.web.tokens.key_set import MAX_BYTES
+from kits.web.tokens.keys_health import TokenKeysHealth
+from kits.web.tokens.refused_tokens import RefusedTokens
+from kits.web.tokens.verifier import Identity, TokenVerifier
 from tests.waiting import eventually
 
 KEYS = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("old", "new")}

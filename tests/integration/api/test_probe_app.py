@@ -7,9 +7,9 @@ import pytest
 
 from kits.observability.health import CheckResult, Health, Status
 from kits.observability.metrics import Metrics
-from kits.web.probe_app import create_probe_app
-from kits.web.server import serve
-from kits.web.turns import Turns
+from kits.web.middleware.turns import Turns
+from kits.web.probes.app import create_probe_app
+from kits.web.server.serving import serve
 from tests.integration.api.raw import exchange, message
 from tests.waiting import patient
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.main import create_app
 from kits.resilience.rate_limit import RateLimiter
-from kits.web.server import serve
+from kits.web.server.serving import serve
 from tests.integration.api.raw import Reply, exchange, exchanges, message
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
 from tests.waiting import patient

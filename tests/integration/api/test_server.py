@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from kits.web.listener import AddressError, PortTakenError
-from kits.web.server import Shutdown
+from kits.web.server.listener import AddressError, PortTakenError
+from kits.web.server.serving import Shutdown
 from tests.integration.api.raw import exchange, message, read_reply
 from tests.integration.api.serving import Running, SlowShop, an_order, running
 from tests.unit.api.in_memory_shop import InMemoryShop

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from kits.web.server import Shutdown
+from kits.web.server.serving import Shutdown
 from tests.integration.api.raw import Reply, exchange, message, read_reply
 from tests.integration.api.serving import Running, SlowShop, an_order, running
 from tests.unit.api.in_memory_shop import InMemoryShop

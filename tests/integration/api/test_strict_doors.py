@@ -3,7 +3,7 @@
 import pytest
 
 from app.main import create_app
-from kits.web.openapi import openapi_document
+from kits.web.documents.openapi import openapi_document
 from tests.integration.api.conftest import Shop
 from tests.integration.api.raw import exchange, message
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of

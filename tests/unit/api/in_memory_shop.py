@@ -22,7 +22,7 @@ from kits.kafka.security import KafkaSettings
 from kits.observability.health import Health
 from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret
-from kits.web.tokens import issue_token
+from kits.web.tokens.verifier import issue_token
 from tests.builders import NOW, a_coupon, a_product
 
 SECRET = Secret("a-test-secret-of-more-than-32-bytes")

@@ -12,8 +12,8 @@ from litestar.routes import HTTPRoute
 from app.api import schemas as examples
 from app.api.problems import customer_door, shop_problems
 from app.main import create_app
-from kits.web.docs_html import DOCS_POLICY, openapi_page, problems_page
-from kits.web.openapi import openapi_document
+from kits.web.documents.html import DOCS_POLICY, openapi_page, problems_page
+from kits.web.documents.openapi import openapi_document
 from tests.unit.api.in_memory_shop import InMemoryShop, container_of
 
 APP = create_app(container_of(InMemoryShop()))

@@ -5,7 +5,7 @@ import pytest
 from app.api.orders import merged_items
 from app.api.schemas import OrderItemRequest
 from app.application.commands import RequestedItem
-from kits.web.problems import ProblemError
+from kits.web.problems.details import ProblemError
 
 
 def items(*pairs: tuple[str, int]) -> list[OrderItemRequest]:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from app.api.paging import make_cursor, read_cursor
-from kits.web.problems import ProblemError
+from kits.web.problems.details import ProblemError
 
 PRODUCT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

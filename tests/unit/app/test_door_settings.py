@@ -15,9 +15,9 @@ from app.container import Container
 from app.settings import AppSettings
 from kits.observability.health import Status
 from kits.settings import SettingsError, read_settings
-from kits.web.token_claims import InvalidTokenError
-from kits.web.token_keys_health import TokenKeysHealth
-from kits.web.tokens import issue_token
+from kits.web.tokens.claims import InvalidTokenError
+from kits.web.tokens.keys_health import TokenKeysHealth
+from kits.web.tokens.verifier import issue_token
 
 NEEDED = {
     "DATABASE_URL": "postgresql://nowhere/none",

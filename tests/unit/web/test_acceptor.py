@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kits.web import acceptor
-from kits.web.acceptor import Acceptor
+from kits.web.server import acceptor
+from kits.web.server.acceptor import Acceptor
 from tests.waiting import eventually
 
 CROWD = 30

@@ -1,7 +1,7 @@
 """Arrival: a request's head is bounded in size, the whole of it in time."""
 
-from kits.web.arrival import Arrival
-from kits.web.wire import HEAD_TOO_LARGE, TOO_MUCH_FRAMING, TRAILERS_TOO_LARGE
+from kits.web.server.arrival import Arrival
+from kits.web.server.wire import HEAD_TOO_LARGE, TOO_MUCH_FRAMING, TRAILERS_TOO_LARGE
 
 
 def test_a_head_that_does_not_end_becomes_too_large() -> None:

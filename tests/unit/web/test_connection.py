@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from uvicorn import Config
 
-from kits.web.connection import ListenerState, StrictProtocol
-from kits.web.connections import ConnectionLimits
+from kits.web.server.connection import ListenerState, StrictProtocol
+from kits.web.server.connections import ConnectionLimits
 from tests.waiting import eventually
 
 LIMITS = ConnectionLimits()

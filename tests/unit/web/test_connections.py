@@ -2,8 +2,8 @@
 
 import pytest
 
-from kits.web.connections import ConnectionLimits, Connections, counted_address
-from kits.web.wire import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
+from kits.web.server.connections import ConnectionLimits, Connections, counted_address
+from kits.web.server.wire import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
 
 
 class Client:

@@ -7,7 +7,7 @@ from litestar import Litestar
 
 from app.main import create_app
 from app.settings import CorsSettings
-from kits.web.cors import read_origins
+from kits.web.middleware.cors import read_origins
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
 
 SHOP = "https://shop.example"

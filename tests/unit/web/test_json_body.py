@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from kits.web.json_body import JsonBody, field_error, require_json
-from kits.web.problems import ProblemError
+from kits.web.doors.json_body import JsonBody, field_error, require_json
+from kits.web.problems.details import ProblemError
 
 
 class Item(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kits.web.json_body import JsonBody
-from kits.web.problems import ProblemError
+from kits.web.doors.json_body import JsonBody
+from kits.web.problems.details import ProblemError
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kits.web.key_address import key_address_problems, shown_address
+from kits.web.tokens.key_address import key_address_problems, shown_address
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from structlog.testing import capture_logs
 
-from kits.web import jwks_file as module
-from kits.web.jwks_file import LOOK_SECONDS, JwksFile
-from kits.web.token_claims import InvalidTokenError
-from kits.web.token_keys import TokenKeysError
-from kits.web.tokens import TokenVerifier
+from kits.web.tokens import jwks_file as module
+from kits.web.tokens.claims import InvalidTokenError
+from kits.web.tokens.jwks_file import LOOK_SECONDS, JwksFile
+from kits.web.tokens.keys import TokenKeysError
+from kits.web.tokens.verifier import TokenVerifier
 
 KEYS = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("old", "new")}
 

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from structlog.testing import capture_logs
 
-from kits.web.followed_keys import FollowedKeys
-from kits.web.key_set import MOST_OF_ONE_NAME, read_key_set
-from kits.web.token_keys import TokenKeysError
+from kits.web.tokens.followed_keys import FollowedKeys
+from kits.web.tokens.key_set import MOST_OF_ONE_NAME, read_key_set
+from kits.web.tokens.keys import TokenKeysError
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 SHORT_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - to be ignored

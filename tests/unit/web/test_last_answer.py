@@ -10,14 +10,14 @@ from structlog.testing import capture_logs
 from kits.observability.metrics import Metrics
 from kits.observability.repeats import Repeats
 from kits.resilience.rate_limit import RateLimiter
-from kits.web import entrance
-from kits.web.entrance import build_entrance
-from kits.web.failures import LINES_PER_SECOND, TRACE_SECONDS, FailureLog
-from kits.web.http_problems import HTTP_PROBLEMS
-from kits.web.problem_handlers import problem_handlers
-from kits.web.problems import Problems
-from kits.web.response_headers import SECURITY_HEADERS
-from kits.web.turns import Turns
+from kits.web.middleware import entrance
+from kits.web.middleware.entrance import build_entrance
+from kits.web.middleware.problem_handlers import problem_handlers
+from kits.web.middleware.response_headers import SECURITY_HEADERS
+from kits.web.middleware.turns import Turns
+from kits.web.problems.details import Problems
+from kits.web.problems.failures import LINES_PER_SECOND, TRACE_SECONDS, FailureLog
+from kits.web.problems.http_problems import HTTP_PROBLEMS
 
 LAYERS = ["BodyLimit", "Methods", "RequestMetrics", "ResponseHeaders"]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from kits.web.asgi_answers import BytesAnswer
-from kits.web.http_problems import HTTP_PROBLEMS
-from kits.web.json_body import read_body
-from kits.web.limits import BodyLimit
-from kits.web.problems import ProblemError, Problems
+from kits.web.doors.answers import BytesAnswer
+from kits.web.doors.json_body import read_body
+from kits.web.middleware.body_limit import BodyLimit
+from kits.web.problems.details import ProblemError, Problems
+from kits.web.problems.http_problems import HTTP_PROBLEMS
 
 CHUNKED = (b"transfer-encoding", b"chunked")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kits.web.listener import bound_socket, url_of
+from kits.web.server.listener import bound_socket, url_of
 
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from kits.observability.traces import current_traceparent
-from kits.web.http_problems import HTTP_PROBLEMS, code_of_status
-from kits.web.problems import FieldError, ProblemKind, Problems
+from kits.web.problems.details import FieldError, ProblemKind, Problems
+from kits.web.problems.http_problems import HTTP_PROBLEMS, code_of_status
 
 PROBLEMS = Problems(HTTP_PROBLEMS)
 

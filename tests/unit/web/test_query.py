@@ -7,9 +7,9 @@ import pytest
 from litestar import Litestar, get
 from litestar.params import QueryParameter
 
-from kits.web.asgi_answers import BytesAnswer, json_answer
-from kits.web.problems import ProblemError
-from kits.web.query import read_query, require_strict_query
+from kits.web.doors.answers import BytesAnswer, json_answer
+from kits.web.doors.query import read_query, require_strict_query
+from kits.web.problems.details import ProblemError
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

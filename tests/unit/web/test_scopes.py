@@ -2,9 +2,9 @@
 
 import pytest
 
-from kits.web.problems import ProblemError
-from kits.web.scopes import require_scope
-from kits.web.tokens import Identity
+from kits.web.problems.details import ProblemError
+from kits.web.tokens.scopes import require_scope
+from kits.web.tokens.verifier import Identity
 
 
 def test_a_token_with_the_scope_lets_its_holder_go_on() -> None:

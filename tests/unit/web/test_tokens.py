@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from kits.web import tokens
-from kits.web.token_claims import InvalidTokenError, TokenFault
-from kits.web.token_keys import TokenKeysError
-from kits.web.tokens import Identity, TokenVerifier, issue_token
+from kits.web.tokens import verifier as tokens
+from kits.web.tokens.claims import InvalidTokenError, TokenFault
+from kits.web.tokens.keys import TokenKeysError
+from kits.web.tokens.verifier import Identity, TokenVerifier, issue_token
 
 SECRET = "a-test-secret-of-more-than-32-bytes"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

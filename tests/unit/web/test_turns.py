@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kits.web.turns import TakeTurns, Turns
+from kits.web.middleware.turns import TakeTurns, Turns
 
 
 async def rounds(count: int) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kits.web.wire import HEAD_TOO_LARGE, TOO_SLOW, check_head, raw_answer
+from kits.web.server.wire import HEAD_TOO_LARGE, TOO_SLOW, check_head, raw_answer
 
 HOST = (b"host", b"shop")
 

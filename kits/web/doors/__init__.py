@@ -1,0 +1,1 @@
+"""What a handler reads and answers by: bodies, queries, preconditions, answers."""

@@ -1,0 +1,1 @@
+"""What every request passes around the handlers, in the order of `entrance.py`."""
