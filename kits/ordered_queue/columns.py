@@ -1,6 +1,6 @@
 """Ordered queue, table: which table is a queue, how it names a queue's columns, and what it adds to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from string import Template
@@ -100,8 +100,10 @@ class QueueTable:
     """Whether a failure costs an attempt: a condition on `q` and `sent`."""
     dies: str = "FALSE"
     """Whether a failed item is dead now: as `charged`; `$attempts_after` are the attempts with this one."""
-    keeps_payload: bool = True
-    """False: it goes when the item is done. What waits without one is not claimed until it is filled."""
+    keeps_payload: str = "TRUE"
+    """Whether a done item keeps its payload: a condition on `q`. What waits without one is not claimed."""
+    forgotten: Sequence[str] = ()
+    """The owner's columns that go with the payload."""
     closed: str = "FALSE"
     """When nothing more will come of the key of `q`: its newest row is deleted like the others."""
     deletable: str = "TRUE"
@@ -163,10 +165,15 @@ def _words(table: QueueTable) -> dict[str, str]:
             f', "{name}" = CASE WHEN sent.kind IS NULL THEN q."{name}" ELSE {sql} END'
             for name, sql in table.settled.items()
         ),
-        "forgets": "" if table.keeps_payload else ", $payload = NULL",
-        "forgets_again": ""
-        if table.keeps_payload
-        else ", $payload = CASE WHEN NOT $again THEN q.$payload END",
+        "forgets": _forgetting(table, "($keeps_payload)"),
+        "forgets_again": _forgetting(table, "NOT $again OR ($keeps_payload)"),
         "redriven": f", {table.redriven_at} = clock_timestamp()" if table.redriven_at else "",
         "gap_age": f"make_interval(secs => {float(table.gap_seconds)})",
     }
+
+
+def _forgetting(table: QueueTable, kept: str) -> str:
+    if table.keeps_payload == "TRUE":
+        return ""
+    columns = (table.payload, *table.forgotten)
+    return "".join(f', "{name}" = CASE WHEN {kept} THEN q."{name}" END' for name in columns)

@@ -1,4 +1,7 @@
-"""Inbox, SQL: how records that arrive are kept; `{schema}` has the tables, `:of_group` is the group."""
+"""Inbox, SQL: how records that arrive are kept; `{schema}` has the tables, `:of_group` is the group.
+
+OFFSET 0 keeps a subquery one by index per row: as a hashed one it would read the whole table.
+"""
 
 _SENT = """json_to_recordset(CAST(:rows AS json)) AS sent (
            id text, key text, number bigint, payload text, is_first boolean, event_type text, topic text,
@@ -15,7 +18,8 @@ SELECT EXISTS (SELECT 1 FROM {schema}.delivery_order o WHERE o.consumer_group = 
 WITHOUT_LOWER = """
 SELECT sent.key FROM json_to_recordset(CAST(:rows AS json)) AS sent (key text, number bigint)
  WHERE NOT EXISTS (SELECT 1 FROM {schema}.inbox_event q
-                    WHERE q.consumer_group = :of_group AND q.order_id = sent.key AND q.seq < sent.number)
+                    WHERE q.consumer_group = :of_group AND q.order_id = sent.key AND q.seq < sent.number
+                   OFFSET 0)
 """
 # An unreadable record only claims its number by a header.
 YIELD = """
@@ -39,7 +43,7 @@ UPDATE {schema}.inbox_event q
               FROM (SELECT q.dead_at IS NOT NULL AND EXISTS (
                         SELECT 1 FROM {schema}.inbox_event o
                          WHERE o.consumer_group = :of_group AND o.order_id = sent.key
-                           AND o.seq = sent.number AND o.event_id <> sent.id) AS taken) number),
+                           AND o.seq = sent.number AND o.event_id <> sent.id OFFSET 0) AS taken) number),
        dead_at = NULL, error_code = NULL, error_message = NULL, due_at = clock_timestamp()
   FROM $sent
  WHERE q.consumer_group = :of_group AND q.event_id = sent.id
@@ -51,12 +55,13 @@ RETURNING q.event_id
 # The first of a number has it, if it is free.
 KEEP = """
 INSERT INTO {schema}.inbox_event (
-       consumer_group, event_id, order_id, seq, was_seq, event_type, payload, payload_size, topic, topic_id,
-       partition, "offset", record_key, headers, dead_at, given_up_at, error_class, error_code, error_message,
-       first_failed_at, last_failed_at)
+       consumer_group, event_id, order_id, seq, was_seq, is_first, event_type, payload, payload_size,
+       topic, topic_id, partition, "offset", record_key, headers, dead_at, given_up_at,
+       error_class, error_code, error_message, first_failed_at, last_failed_at)
 SELECT :of_group, event_id, order_id, CASE WHEN has_number THEN seq END,
-       CASE WHEN NOT has_number THEN seq END, event_type, bytes, coalesce(octet_length(bytes), 0), topic,
-       topic_id, partition, "offset", decode(record_key, 'base64'), decode(headers, 'base64'),
+       CASE WHEN NOT has_number THEN seq END, has_number AND is_first, event_type, bytes,
+       coalesce(octet_length(bytes), 0), topic, topic_id, partition, "offset",
+       decode(record_key, 'base64'), decode(headers, 'base64'),
        CASE WHEN is_dead THEN clock_timestamp() END, CASE WHEN NOT is_dead THEN clock_timestamp() END,
        error_class, code, message, clock_timestamp(), clock_timestamp()
   FROM (SELECT sent.*, decode(sent.payload, 'base64') AS bytes,
@@ -64,10 +69,10 @@ SELECT :of_group, event_id, order_id, CASE WHEN has_number THEN seq END,
                AND row_number() OVER (PARTITION BY order_id, seq ORDER BY topic, partition, "offset") = 1
                AND NOT EXISTS (SELECT 1 FROM {schema}.inbox_event q
                                 WHERE q.consumer_group = :of_group AND q.order_id = sent.order_id
-                                  AND q.seq = sent.seq) AS has_number
+                                  AND q.seq = sent.seq OFFSET 0) AS has_number
           FROM json_to_recordset(CAST(:rows AS json)) AS sent (
-               event_id text, order_id text, seq bigint, event_type text, payload text, topic text,
-               topic_id uuid, partition integer, "offset" bigint, record_key text, headers text,
+               event_id text, order_id text, seq bigint, is_first boolean, event_type text, payload text,
+               topic text, topic_id uuid, partition integer, "offset" bigint, record_key text, headers text,
                is_dead boolean, error_class text, code text, message text)) kept
  ORDER BY order_id, seq, event_id
 ON CONFLICT DO NOTHING RETURNING event_id

@@ -1,6 +1,6 @@
 """Inbox: what of a poll is new, and how each record is kept, in the caller's transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,8 +60,11 @@ class Arrivals:
         """
         unique = list({row.id: (row, item) for row, item in reversed(events)}.values())[::-1]
         stored = Stored(repeats=len(events) - len(unique))
-        new, passed = await self._passed(connection, unique)
-        await self._find_beginnings(connection, [row for row, _ in new], set(late))
+        keys = {row.key for row, _ in unique} | {row.order_id for row in unreadable if row.order_id}
+        reached = await self._reached(connection, keys)
+        passed = [pair for pair in unique if pair[0].number <= reached.get(pair[0].key, 0)]
+        new = [pair for pair in unique if pair[0].number > reached.get(pair[0].key, 0)]
+        await self._find_beginnings(connection, [row for row, _ in new], reached, set(late))
         # Of two events under one number the first in the log has it.
         numbered = {(pair[0].key, pair[0].number): pair for pair in reversed(new)}
         firsts = list(numbered.values())
@@ -74,32 +77,32 @@ class Arrivals:
         if known:
             await self._heal_known(connection, [row for row, _ in known], stored)
         if unreadable:
-            await self._bury(connection, unreadable, stored)
+            await self._bury(connection, unreadable, reached, stored)
         return stored
 
-    async def _passed(
-        self, connection: DriverConnection, pairs: list[tuple[Arrived, InboxItem]]
-    ) -> tuple[list[tuple[Arrived, InboxItem]], list[tuple[Arrived, InboxItem]]]:
-        """Split into what is new to a former build, and what it has delivered."""
+    async def _reached(self, connection: DriverConnection, keys: Collection[str]) -> dict[str, int]:
+        """Up to which number a former build has delivered these orders."""
         if self._has_former is None:
             ((self._has_former,),) = await connection.fetch(self._any_delivered, self._group)
-        if not self._has_former or not pairs:
-            return pairs, []
-        keys = sorted({row.key for row, _ in pairs})
-        found = await connection.fetch(self._delivered, {**self._group, "keys": keys})
-        reached: dict[str, int] = dict(map(tuple, found))
-        for row, _ in pairs:
-            row.is_first = row.is_first or row.number == reached.get(row.key, -1) + 1
-        return (
-            [pair for pair in pairs if pair[0].number > reached.get(pair[0].key, 0)],
-            [pair for pair in pairs if pair[0].number <= reached.get(pair[0].key, 0)],
-        )
+        if not self._has_former or not keys:
+            return {}
+        found = await connection.fetch(self._delivered, {**self._group, "keys": sorted(keys)})
+        return dict(map(tuple, found))
 
     async def _find_beginnings(
-        self, connection: DriverConnection, rows: Sequence[Arrived], late: set[str]
+        self,
+        connection: DriverConnection,
+        rows: Sequence[Arrived],
+        reached: Mapping[str, int],
+        late: set[str],
     ) -> None:
+        """Behind what a former build has delivered; or with the first that the log still has."""
+        for row in rows:
+            row.is_first = row.is_first or row.number == reached.get(row.key, -1) + 1
         lowest: dict[str, Arrived] = {}
         for row in rows:
+            if row.key in reached:
+                continue
             if row.key not in lowest or row.number < lowest[row.key].number:
                 lowest[row.key] = row
         asked = [row for row in lowest.values() if row.id in late and not row.is_first]
@@ -155,9 +158,13 @@ class Arrivals:
         stored.repeats += len(rows) - len(stored.healed)
 
     async def _bury(
-        self, connection: DriverConnection, unreadable: Sequence[Unreadable], stored: Stored
+        self,
+        connection: DriverConnection,
+        unreadable: Sequence[Unreadable],
+        reached: Mapping[str, int],
+        stored: Stored,
     ) -> None:
-        rows = {row.event_id: _dead(row) for row in reversed(unreadable)}
+        rows = {row.event_id: _dead(row, reached.get(row.order_id or "", 0)) for row in reversed(unreadable)}
         stored.unreadable = await self._kept(connection, list(rows.values()), numbered=True)
         if left := [row for event_id, row in rows.items() if event_id not in stored.unreadable]:
             # Known by its id; or its number was taken in this moment, which must not lose the record.
@@ -171,9 +178,10 @@ class Arrivals:
         return {str(event_id) for (event_id,) in await connection.fetch(self._keep, values)}
 
 
-def _dead(row: Unreadable) -> dict[str, Any]:
+def _dead(row: Unreadable, reached: int) -> dict[str, Any]:
     return {
         **msgspec.structs.asdict(row),
+        "is_first": row.seq == reached + 1,
         "event_type": "",
         "is_dead": True,
         "error_class": ErrorClass.UNREADABLE,
@@ -185,6 +193,7 @@ def _given_up(row: Arrived, item: InboxItem) -> dict[str, Any]:
         "event_id": row.id,
         "order_id": row.key,
         "seq": row.number,
+        "is_first": False,
         "event_type": row.event_type,
         "payload": row.payload,
         "topic": row.topic,

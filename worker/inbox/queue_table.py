@@ -59,6 +59,9 @@ def inbox_queue(
             "headers": "bytea",
         },
         derived={"consumer_group": of_group, "record_key": "convert_to(key, 'UTF8')"},
+        # A notice was never in the topic; what died once waits for its copy in the dead-letter topic.
+        keeps_payload="q.notice_of IS NOT NULL OR (q.redriven_at IS NOT NULL AND q.dlq_copied_at IS NULL)",
+        forgotten=("record_key", "headers"),
         charged=_CHARGED.format(groups=qualified(inbox_group, engine), group=of_group),
         dies=_DIES.format(attempts=attempts, alone_seconds=alone_seconds),
         settled=_SETTLED,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.worker.receiving import Inbox, Log, Worker, inbox_in, names
+from tests.integration.worker.receiving import DONE, Inbox, Log, Worker, inbox_in, names
 from tests.unit.worker.events import TOPIC, Sample, an_order
 from worker.group import HandlerUnavailableError
 
@@ -140,6 +140,7 @@ async def test_an_unreadable_record_is_dead_at_birth(inbox: Inbox, log: Log, wor
     await worker.read(log)
     assert names(worker.claims.taken) == [("o-2", 1)]
     row = await inbox.row(broken.event_id)
+    assert row["is_first"], "whatever takes its number begins the order"
     assert (row["error_class"], row["error_code"]) == ("unreadable", "undecodable_value")
     assert (row["payload"], row["seq"], row["dead_at"] is None) == (b"?", 1, False)
     (row,) = await inbox.ask("SELECT * FROM delivery.inbox_event WHERE error_code = 'empty_value'")
@@ -240,6 +241,36 @@ async def test_where_the_log_had_lost_its_beginning_an_order_begins_with_what_is
     log.append(Sample("o-1", 5))
     await worker.read(log)
     assert len(worker.claims.taken) == 2, "the order is known now: number 4 is waited for"
+
+
+async def test_a_number_that_a_former_build_left_open_is_waited_for(inbox: Inbox, log: Log) -> None:
+    """Also where the log had lost its beginning: the order is known."""
+    await inbox.ask(
+        "INSERT INTO delivery.delivery_order (consumer_group, order_id, last_seq)"
+        " VALUES ('data-platform', 'o-1', 3)"
+    )
+    log.append(Sample("o-0", 1), Sample("o-1", 5))
+    log.expire(0, 1)
+    worker = inbox.worker()
+    await worker.begin(log)
+    await worker.read(log)
+    assert worker.claims.taken == []
+    log.append(Sample("o-1", 4))
+    await worker.read(log)
+    assert names(worker.claims.taken) + names(await worker.look()) == [("o-1", 4), ("o-1", 5)]
+
+
+async def test_what_is_delivered_leaves_its_bytes_to_the_topic(
+    inbox: Inbox, log: Log, worker: Worker
+) -> None:
+    """But for a notice, which was never there, and what still waits for its copy as a dead letter."""
+    log.append(*(Sample(f"o-{number}") for number in range(3)))
+    await worker.read(log)
+    await inbox.change("notice_of = ''", "order_id = 'o-1'")
+    await inbox.change("redriven_at = now()", "order_id = 'o-2'")
+    await worker.answer(*worker.claims.taken, result=DONE)
+    kept = "payload IS NOT NULL, headers IS NOT NULL, record_key IS NOT NULL"
+    assert await inbox.rows(kept) == [(False, False, False), (True, True, True), (True, True, True)]
 
 
 async def test_more_partitions_bring_an_orders_events_from_two_places(
