@@ -5,12 +5,18 @@ import asyncio
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as ClientPartition
+from aiokafka import errors as client
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from devservices.kafka_config import DATA
 from devservices.stack import Stack
 from kits.kafka.admin import TopicSpec
-from kits.kafka.errors import KafkaConfigurationError, OffsetOutOfRangeError, RecordsUnreadableError
+from kits.kafka.errors import (
+    KafkaConfigurationError,
+    KafkaUnavailableError,
+    OffsetOutOfRangeError,
+    RecordsUnreadableError,
+)
 from kits.kafka.records import IncomingRecord, TopicPartition
 from tests.integration.kafka.clients import new_group, producing, record, soon, topic_admin
 from tests.integration.kafka.raw_batches import (
@@ -274,3 +280,33 @@ async def test_a_topic_that_is_not_there_stops_the_start_and_is_left_out_of_the_
             pass
     async with reading(kafka_servers, topic, new_group()) as reader:
         assert await reader.places([TopicPartition("no-such-topic", 0)]) == {}
+
+
+async def test_a_member_that_did_not_poll_for_too_long_comes_back_when_it_polls_again(
+    kafka_servers: str, topic: str
+) -> None:
+    async with reading(kafka_servers, topic, new_group(), max_poll_seconds=1.0) as reader:
+        await assigned(reader)
+        await place_all(reader)
+        await eventually(lambda: not reader.unplaced and not reader._reading.partitions)
+        await assigned(reader)
+        await fill(kafka_servers, topic)
+        assert len(await read_until(lambda found: len(found) == 30, reader)) == 30
+
+
+async def test_a_client_that_cannot_go_on_says_so_in_every_poll(kafka_servers: str, topic: str) -> None:
+    async def fails() -> None:
+        raise client.KafkaError("an answer that the client does not know")
+
+    async with reading(kafka_servers, topic, new_group()) as reader:
+        await assigned(reader)
+        coordinator = reader._consumer._coordinator
+        await eventually(lambda: coordinator._heartbeat_task is not None)
+        coordinator._heartbeat_task.cancel()
+        coordinator._heartbeat_task = asyncio.create_task(fails())
+        with pytest.raises(KafkaUnavailableError, match="build a new reader"):
+            await read_until(lambda _: False, reader)
+        reader._consumer._fetcher._fetch_task.cancel()
+        for _ in range(2):
+            with pytest.raises(KafkaUnavailableError):
+                await read_until(lambda _: False, reader)

@@ -11,21 +11,14 @@ import msgspec
 import pytest
 
 from kits.kafka.admin import TopicAdmin, TopicSpec
-from kits.kafka.consumer import GroupConsumer
 from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError
+from kits.kafka.group_watch import GroupWatch
 from kits.kafka.producer_session import ProducerSession
 from kits.kafka.security import KafkaSecurity, client_options
 from kits.settings import Secret
 from tests.certificates import CertificateAuthority
-from tests.integration.kafka.clients import (
-    Diary,
-    consuming,
-    polled,
-    producing,
-    record,
-    soon,
-    topic_admin,
-)
+from tests.integration.kafka.clients import producing, record, soon, topic_admin
+from tests.integration.kafka.reading import read_until, reading
 from tests.secured_kafka import API, NOBODY, WORKER, Kind, Operation, SecuredKafka
 from tests.waiting import eventually, patient
 
@@ -85,10 +78,10 @@ async def test_all_three_clients_work_for_who_is_known_and_has_the_rights(
     assert await topic_admin(servers, security).topic_limit(name) > 0
     async with producing(servers, security=security) as producer:
         await producer.send(record(name, "key", 7), not_after=soon())
-    async with consuming(servers, name, name, Diary(), security=security) as consumer:
-        (found,) = await polled(consumer, 1)
-        await consumer.commit({found.topic_partition: 1}, epoch=consumer.epoch, within_seconds=patient(30))
-        assert await consumer.committed([found.topic_partition]) == {found.topic_partition: 1}
+    async with reading(servers, name, name, security=security) as reader:
+        (found,) = await read_until(lambda found: found, reader)
+        assert await reader.commit({found.topic_partition: 1}, within_seconds=patient(30))
+        assert (await reader.places([found.topic_partition]))[found.topic_partition].committed == 1
     assert found.value == b"7"
 
 
@@ -175,12 +168,9 @@ async def test_the_other_clients_say_it_too_and_no_password_gets_into_a_log_or_a
     options = client_options(security) | {"bootstrap_servers": servers, "client_id": "test"}
     with pytest.raises(KafkaUnavailableError, match="KAFKA_SASL_PASSWORD") as by_producer:
         await ProducerSession.open(options | {"enable_idempotence": True}, ["any"])
-    consumer = GroupConsumer(
-        bootstrap_servers=servers, security=security, group="any", topics=["any"], client_id="test",
-        listener=Diary(),
-    )  # fmt: skip
-    with pytest.raises(KafkaUnavailableError, match="KAFKA_SASL_PASSWORD") as by_consumer:
-        await consumer.start()
+    with pytest.raises(KafkaUnavailableError, match="KAFKA_SASL_PASSWORD") as by_reader:
+        async with reading(servers, "any", "any", security=security):
+            pass
     said = ""
 
     def is_said() -> bool:
@@ -193,7 +183,7 @@ async def test_the_other_clients_say_it_too_and_no_password_gets_into_a_log_or_a
         assert not producer.ready
     async with producing(servers, security=secured_kafka.as_user(API)) as producer:
         await eventually(lambda: producer.ready)
-    told = f"{caplog.text}{said}{capsys.readouterr()}{by_producer.value!r}{by_consumer.value!r}{security!r}"
+    told = f"{caplog.text}{said}{capsys.readouterr()}{by_producer.value!r}{by_reader.value!r}{security!r}"
     assert "Authenticated as api" in told, "the client's own log is heard too"
     for secret in ("guessed-wrongly", secured_kafka.passwords[API]):
         assert secret not in told
@@ -244,20 +234,46 @@ async def test_a_group_or_a_topic_that_may_not_be_read_is_told_with_its_name(
 ) -> None:
     servers, security = secured_kafka.server.address_of("SASL_SSL"), secured_kafka.as_user(WORKER)
     with pytest.raises(KafkaConfigurationError, match=topic):
-        async with consuming(servers, topic, "any", Diary(), security=security):
+        async with reading(servers, topic, "any", security=security):
             pass
     await secured_kafka.allow(WORKER, Kind.TOPIC, topic, Operation.READ, Operation.DESCRIBE)
     group = f"group-{topic}"
-    async with consuming(servers, topic, group, Diary(), security=security) as consumer:
+    async with reading(servers, topic, group, security=security) as reader:
         with pytest.raises(KafkaConfigurationError, match=f"{group}.*Read on the consumer group"):
-            await polled(consumer, 1)
+            await read_until(lambda found: found, reader)
     await secured_kafka.allow(WORKER, Kind.GROUP, group, Operation.READ)
     visible = f"{topic}-visible"
     await topic_admin(secured_kafka.administration).ensure_topics([TopicSpec(visible, 1)])
     await secured_kafka.allow(WORKER, Kind.TOPIC, visible, Operation.DESCRIBE)
-    async with consuming(servers, visible, group, Diary(), security=security) as consumer:
+    async with reading(servers, visible, group, security=security) as reader:
         with pytest.raises(KafkaConfigurationError, match=f"{visible}.*Read and Describe to consume"):
-            await polled(consumer, 1)
+            await read_until(lambda found: found, reader)
+
+
+async def test_a_watch_that_may_not_see_the_group_or_the_topic_says_so(
+    secured_kafka: SecuredKafka, topic: str
+) -> None:
+    """Nobody would notice otherwise: without a right a group looks like one without offsets."""
+    group = f"watched-{topic}"
+    watch = GroupWatch(
+        bootstrap_servers=secured_kafka.server.address_of("SASL_SSL"),
+        security=secured_kafka.as_user(WORKER),
+        client_id="test-watch",
+        group=group,
+        topics=[topic],
+        within_seconds=patient(30),
+    )
+    with pytest.raises(KafkaConfigurationError, match=topic):
+        await watch.measure()
+    await secured_kafka.allow(WORKER, Kind.TOPIC, topic, Operation.READ, Operation.DESCRIBE)
+    with pytest.raises(KafkaConfigurationError, match=f"{group}.*consumer group"):
+        await watch.measure()
+    await secured_kafka.allow(WORKER, Kind.GROUP, group, Operation.READ)
+
+    async def is_seen() -> bool:
+        return not (await watch.measure()).unmeasured
+
+    await eventually(is_seen)
 
 
 async def test_topics_that_may_not_be_made_or_seen_are_told(secured_kafka: SecuredKafka, topic: str) -> None:
