@@ -7,6 +7,8 @@ from dependency_injector import providers
 
 from contracts.topics import ORDER_EVENTS
 from kits.kafka.group_admin import GroupAdmin
+from kits.kafka.group_watch import GroupWatch
+from kits.ordered_queue.actions import Actions
 from worker.container import CLIENT_ID, Container, LedgerContainer
 from worker.data_platform_client import HttpDataPlatformClient
 from worker.delivery.giving_up import GivesUp
@@ -15,6 +17,9 @@ from worker.delivery.ports import Clock, DeadLetters, Ledger
 from worker.delivery.redrive import Redrive
 from worker.delivery.single_calls import SingleCalls
 from worker.delivery.stuck import StuckOrders
+from worker.inbox.operations import InboxOperations
+from worker.inbox.queue_table import inbox_queue
+from worker.inbox.stuck import StuckEvents
 from worker.ledger.offsets import SqlLedgerOffsets
 from worker.ledger.order_views import SqlOrderViews
 from worker.ledger.stuck_orders import SqlStuckOrders
@@ -85,4 +90,31 @@ class OffsetsContainer(LedgerContainer):
     )
     ledger_offsets = providers.Singleton(
         SqlLedgerOffsets, LedgerContainer.engine, group=LedgerContainer.group
+    )
+
+
+class InboxCommands(LedgerContainer):
+    """What the commands about the inbox need. Topic and group can be overridden, by tests too."""
+
+    order_events = providers.Object(ORDER_EVENTS)
+    stuck_events = providers.Singleton(StuckEvents, LedgerContainer.engine, group=LedgerContainer.group)
+    actions = providers.Singleton(
+        Actions, providers.Singleton(inbox_queue, LedgerContainer.group, LedgerContainer.engine)
+    )
+    operations = providers.Singleton(
+        InboxOperations, LedgerContainer.engine, actions, group=LedgerContainer.group
+    )
+
+
+class PositionCommands(InboxCommands):
+    """What `offsets` and `status` need: the inbox, and the group as the brokers see it."""
+
+    watch = providers.Singleton(
+        GroupWatch,
+        bootstrap_servers=InboxCommands.settings.provided.kafka.bootstrap_servers,
+        security=InboxCommands.settings.provided.kafka,
+        client_id=CLIENT_ID,
+        group=InboxCommands.group,
+        topics=providers.List(InboxCommands.order_events),
+        within_seconds=10.0,
     )

@@ -127,3 +127,15 @@ class WorkerSettings(LedgerSettings, frozen=True, kw_only=True):
     order: OrderTopicSettings = OrderTopicSettings()
     data_platform: DataPlatformSettings
     worker: ProcessSettings = ProcessSettings()
+
+
+class NoticeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `dlq skip` and `dlq discard` read of the receiver: group `DATA_PLATFORM_…`."""
+
+    skip_notices: bool = True
+
+
+class GivingUpSettings(LedgerSettings, frozen=True, kw_only=True):
+    """What `dlq skip` and `dlq discard` read."""
+
+    data_platform: NoticeSettings = NoticeSettings()

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
@@ -76,3 +76,16 @@ def rate(text: str) -> float:
     if not 0.1 <= number <= LARGEST:
         raise argparse.ArgumentTypeError("must be 0.1 or more")
     return number
+
+
+def moment(text: str) -> datetime:
+    """A time with its offset from UTC, as in `2026-11-21T07:00:00Z`; or how long ago, as a duration."""
+    if re.fullmatch(r"[0-9]{1,5}[smhd]", text):
+        return datetime.now(UTC) - duration(text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise argparse.ArgumentTypeError("must look like 2026-11-21T07:00:00Z, or 90s, 15m, 2h, 7d ago")
+    return found

@@ -1,5 +1,6 @@
 """Terminal kit: the only way to a terminal; nothing from outside steers it or forges a line."""
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +13,7 @@ from kits.observability.printable import printable, without_secrets
 def say(*lines: str) -> None:
     """Print a command's result to stdout; each argument is one line, whatever stands in it."""
     for line in lines:
-        print(printable(line), file=sys.stdout)
+        _print(printable(line))
 
 
 def complain(*sentences: object) -> None:
@@ -24,7 +25,7 @@ def complain(*sentences: object) -> None:
 def say_json(value: Any, *, indent: bool = False) -> None:
     """Print a value as JSON; what could steer a terminal is escaped, which reads the same to a program."""
     encoded = msgspec.json.encode(value)
-    print(printable((msgspec.json.format(encoded) if indent else encoded).decode(), keep="\n"))
+    _print(printable((msgspec.json.format(encoded) if indent else encoded).decode(), keep="\n"))
 
 
 def say_table(rows: Iterable[Iterable[str]], *, right: bool = False) -> None:
@@ -35,4 +36,12 @@ def say_table(rows: Iterable[Iterable[str]], *, right: bool = False) -> None:
         padded = (
             cell.rjust(width) if right else cell.ljust(width) for cell, width in zip(row, widths, strict=True)
         )
-        print("  ".join(padded).rstrip())
+        _print("  ".join(padded).rstrip())
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, file=sys.stdout, flush=True)
+    except BrokenPipeError:
+        # Nobody reads it any more, as behind `head`: the command goes on, and what it says goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,14 +11,14 @@ from kits.postgres.readiness import wait_until_reachable
 from kits.settings import read_settings
 from worker.command_containers import ActionContainer
 from worker.container import LedgerContainer
-from worker.settings import LedgerSettings, OffsetsSettings, WorkerSettings
+from worker.settings import LedgerSettings, WorkerSettings
 
 FAILED = 1
 USAGE_ERROR = 2
 _QUIET = ("aiokafka",)
 _PRODUCER_SECONDS = 2.0
 
-S = TypeVar("S", LedgerSettings, OffsetsSettings, WorkerSettings)
+S = TypeVar("S", bound=LedgerSettings)
 C = TypeVar("C", bound=LedgerContainer)
 
 

@@ -27,6 +27,9 @@ def main(arguments: Sequence[str]) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
+    except KeyboardInterrupt:
+        complain("Interrupted: what was done is done, and the same command again is safe.")
+        return FAILED
     except SettingsError as error:
         complain("The settings are not valid:", *error.problems)
         return USAGE_ERROR

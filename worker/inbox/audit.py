@@ -57,7 +57,7 @@ async def attempted(engine: AsyncEngine, *, dry_run: bool) -> AsyncIterator[Atte
                 raise _TakenBackError
 
 
-class Noted(msgspec.Struct, frozen=True):
+class Noted(msgspec.Struct, frozen=True, rename="camel"):
     """What somebody did; `order_id` and `event_id` where it was done to one."""
 
     at: datetime

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.ordered_queue.actions import MAX_ROWS, Actions
@@ -70,8 +71,7 @@ class Target:
     seq: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class ActionResult(msgspec.Struct, frozen=True, rename="camel"):
     """What became of an event, or of an order; `left` says why nothing was done, else it is empty."""
 
     order_id: str | None
@@ -98,7 +98,7 @@ class InboxOperations:
 
     async def redrive(
         self, events: Sequence[StuckEvent], note: Note, *, dry_run: bool = False
-    ) -> list[Result]:
+    ) -> list[ActionResult]:
         """Dead -> waiting: they go again, each order's in its order, and then what is behind them."""
         readable = {each.event_id: each for each in events if each.error_class != ErrorClass.UNREADABLE}
         async with attempted(self._engine, dry_run=dry_run) as attempt:
@@ -111,13 +111,13 @@ class InboxOperations:
             event_id: _REDRIVEN.get(state) or _LEFT[state] for event_id, state in outcome.refused.items()
         }
         return [
-            Result(each.order_id, each.event_id, f"number {each.seq}", left.get(each.event_id, ""))
+            ActionResult(each.order_id, each.event_id, f"number {each.seq}", left.get(each.event_id, ""))
             for each in events
         ]
 
     async def give_up(
         self, target: Target, note: Note, *, whole: bool = False, tells: bool = True, dry_run: bool = False
-    ) -> Result:
+    ) -> ActionResult:
         """Give up an event; or what is at the front of an order: missing numbers, or an event; or, `whole`,
         all that is open of the order. Nothing is done where not all of it can be.
 
@@ -138,7 +138,7 @@ class InboxOperations:
                 attempt.is_kept = False
             else:
                 await write_notes(attempt.connection, note, decision.notes(order_id))
-        return Result(order_id, target.event_id, decision.numbers, left)
+        return ActionResult(order_id, target.event_id, decision.numbers, left)
 
     async def _open_order(self, connection: DriverConnection, target: Target) -> OpenOrder:
         of_event = target.event_id is not None

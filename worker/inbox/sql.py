@@ -16,6 +16,7 @@ def statement(engine: AsyncEngine, template: str, **words: str) -> DriverStateme
     """A statement in which `$inbox_event` … are the tables as this engine finds them, `$waiting`, `$dead` and
     `$to_copy` the conditions of table.py, and others are `words`, which may contain words themselves."""
     tables = {table.name: qualified(table, engine) for table in inbox.tables.values()}
-    while "$" in template:
-        template = Template(template).substitute(tables | _CONDITIONS | words)
-    return DriverStatement(text(template))
+    while (filled := Template(template).safe_substitute(_CONDITIONS | words)) != template:
+        template = filled
+    # Once: a schema's name may have a `$` of its own.
+    return DriverStatement(text(Template(template).substitute(tables)))

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.postgres.driver import driver_fetch
@@ -49,8 +50,7 @@ class Filter:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StuckEvent:
+class StuckEvent(msgspec.Struct, frozen=True, rename="camel"):
     """One event as an operator sees it; `since` is when its trouble began.
 
     `head_seq` is the first open number of its order, `missing_from` to `missing_to` are the numbers that are
@@ -100,7 +100,7 @@ class StuckEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class Kinds:
     """How many events were looked at, and how many of each kind there are among them."""
 
     events: int
@@ -109,8 +109,7 @@ class Looked:
     types: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(msgspec.Struct, frozen=True, rename="camel"):
     """How many events of a class are in trouble for less than an hour, a day, a week, and longer."""
 
     error_class: str
@@ -207,7 +206,7 @@ class StuckEvents:
         limit = _NO_LIMIT if chosen.limit is None else chosen.limit
         return [StuckEvent(*row) for row in await self._ask(_LIST, chosen, limit=limit)]
 
-    async def looked(self, chosen: Filter) -> Looked:
+    async def kinds(self, chosen: Filter) -> Kinds:
         """How many there are in the states of the filter, whatever else it asks for, and of which kinds."""
         tallies: list[dict[str, int]] = [{}, {}, {}]
         events = 0
@@ -216,7 +215,7 @@ class StuckEvents:
             for tally, kind in zip(tallies, kinds, strict=True):
                 if kind:
                     tally[kind] = tally.get(kind, 0) + count
-        return Looked(events, *tallies)
+        return Kinds(events, *tallies)
 
     async def ages(self, chosen: Filter) -> list[Tally]:
         """Class by age."""

@@ -71,9 +71,9 @@ async def test_a_filter_chooses_and_the_ages_are_counted(rows: InboxRows, stuck:
     assert list(await _seen(stuck, limit=1)) == [("a", 1)]
     assert set(await _seen(stuck, states=[State.GIVEN_UP])) == {("c", 2)}
     assert await _seen(stuck, code="423") == {}
-    looked = await stuck.looked(Filter(code="423"))
+    looked = await stuck.kinds(Filter(code="423"))
     assert (looked.events, looked.classes) == (3, {"rejected": 2, "blocked": 1})
     assert (looked.codes, looked.types) == ({"422": 2}, {"order.created": 2, "order.paid": 1})
     ages = {tally.error_class: tally for tally in await stuck.ages(Filter())}
     assert (ages["rejected"].day, ages["rejected"].longer, ages["blocked"].day) == (1, 1, 1)
-    assert (await stuck.looked(Filter(states=STUCK[:1]))).events == 2
+    assert (await stuck.kinds(Filter(states=STUCK[:1]))).events == 2

@@ -2,12 +2,15 @@
 
 import argparse
 import io
+import os
+import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kits.terminal.arguments import difference, duration, event_id, natural, positive, rate, words
+from kits.terminal.arguments import difference, duration, event_id, moment, natural, positive, rate, words
+from kits.terminal.printing import say, say_json, say_table
 from kits.terminal.progress import Progress
 
 
@@ -29,6 +32,8 @@ class Terminal(io.StringIO):
         (positive, "1", 1),
         (difference, "-3", -3),
         (words, " a reason ", "a reason"),
+        (moment, "2026-11-21T07:00:00Z", datetime(2026, 11, 21, 7, tzinfo=UTC)),
+        (moment, "2026-11-21T16:00:00+09:00", datetime(2026, 11, 21, 7, tzinfo=UTC)),
         (event_id, "0199AAAA00007000800000000000000a", "0199aaaa-0000-7000-8000-00000000000a"),
     ],
 )
@@ -40,6 +45,7 @@ def test_a_word_is_read(read: Callable[[str], object], text: str, value: object)
 @pytest.mark.parametrize(
     ("read", "text"),
     [
+        (moment, "2026-11-21T07:00:00"), (moment, "yesterday"),
         (duration, "15"), (duration, "1.5h"), (duration, "h"), (duration, "123456s"), (rate, "0"),
         (rate, "nan"), (natural, "-1"), (natural, "²"), (natural, "1" * 19), (positive, "0"),
         (difference, "0"), (words, " "), (words, "a\nb"), (words, "a" * 201), (event_id, "e-1"),
@@ -74,3 +80,20 @@ def test_progress_is_a_bar_on_a_terminal() -> None:
     progress.end(2)
     drawn = terminal.getvalue().split("\r\x1b[K")
     assert drawn == ["", f"[{'#' * 12}{'.' * 12}] 1 of 2 orders", f"[{'#' * 24}] 2 of 2 orders\n"]
+
+
+def test_a_moment_may_be_said_as_how_long_ago() -> None:
+    """By this machine's clock."""
+    ago = datetime.now(UTC) - moment("90m")
+    assert abs(ago - timedelta(minutes=90)) < timedelta(minutes=1)
+
+
+def test_who_stops_reading_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `head` does: no error, and the command goes on."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        say("one", "two")
+        say_table([("a", "b")])
+        say_json([1])
