@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 from litestar.di import Provide
 
-from app.api.dependencies import Checkout
+from app.api.dependencies import OrderEntry
 from app.api.docs import shop_docs
 from app.api.orders import order_routes
 from app.api.problems import shop_problems
@@ -47,8 +47,8 @@ def create_app(container: Container) -> Litestar:
             await container.order_intake().stop(within_seconds=INTAKE_STOP_SECONDS)
             await lifecycle.stop()
 
-    def checkout() -> Checkout:
-        return Checkout(container.order_intake(), container.new_id())
+    def order_entry() -> OrderEntry:
+        return OrderEntry(container.order_intake(), container.new_id())
 
     def order_life() -> OrderLife:
         return container.order_life()
@@ -64,7 +64,7 @@ def create_app(container: Container) -> Litestar:
             product_routes(),
         ],
         dependencies={
-            "checkout": Provide(checkout, sync_to_thread=False),
+            "order_entry": Provide(order_entry, sync_to_thread=False),
             "order_life": Provide(order_life, sync_to_thread=False),
             "order_queries": Provide(order_queries, sync_to_thread=False),
         },

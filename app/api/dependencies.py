@@ -15,7 +15,7 @@ from app.application.ports import NewId
 
 
 @dataclass(frozen=True, slots=True)
-class Checkout:
+class OrderEntry:
     """What placing an order takes."""
 
     order_intake: OrderIntake
@@ -23,6 +23,6 @@ class Checkout:
 
 
 # The container is typed; checking its objects again on every request would cost without finding anything.
-GivenCheckout = NamedDependency[SkipValidation[Checkout]]
+GivenOrderEntry = NamedDependency[SkipValidation[OrderEntry]]
 GivenQueries = NamedDependency[SkipValidation[OrderQueries]]
 GivenOrderLife = NamedDependency[SkipValidation[OrderLife]]

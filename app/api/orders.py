@@ -7,7 +7,7 @@ from litestar import Request, Router, get, post
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import Link
 
-from app.api.dependencies import GivenCheckout, GivenQueries
+from app.api.dependencies import GivenOrderEntry, GivenQueries
 from app.api.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, idempotency_key
 from app.api.order_bodies import accepted_order, order_address, order_body
 from app.api.order_ids import OrderId, require_order_id
@@ -90,7 +90,7 @@ def order_routes(authentication: DefineMiddleware) -> Router:
         links={"order": _STORED},
     ),
 )
-async def create_order(request: CustomerRequest, checkout: GivenCheckout) -> BytesAnswer[AcceptedOrder]:
+async def create_order(request: CustomerRequest, order_entry: GivenOrderEntry) -> BytesAnswer[AcceptedOrder]:
     """Checks the stock, takes it, applies the coupon and stores a PENDING order, in one transaction.
 
     The answer is 202: the order is stored, and its event reaches the data platform at least once. A refused
@@ -99,14 +99,14 @@ async def create_order(request: CustomerRequest, checkout: GivenCheckout) -> Byt
     """
     body = await _ORDER_REQUEST.read(request)
     command = CreateOrder(
-        order_id=checkout.new_id(),
+        order_id=order_entry.new_id(),
         customer_id=request.auth.subject,
         items=merged_items(body.items),
         coupon_code=body.coupon_code,
         traceparent=current_traceparent.get(),
         idempotency=idempotency_key(request.scope["headers"], body),
     )
-    outcome = await checkout.order_intake.create_order(command)
+    outcome = await order_entry.order_intake.create_order(command)
     if isinstance(outcome, ReplayedOrder):
         return _accepted(outcome.order, REPLAYED)
     log.debug("order_accepted", order_id=outcome.id, customer_id=outcome.customer_id)

@@ -15,7 +15,7 @@ _BYTES_PER_BODY_BYTE = 3
 _SEPARATORS = 4
 
 
-class Arrival:
+class RequestArrival:
     """Follows the bytes of one connection from request to request; times are the event loop's, in seconds.
 
     What is neither head nor body is framing: chunk sizes with their extensions, and trailers. The parser

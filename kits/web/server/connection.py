@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 
 from kits.observability.logs import get_logger
 from kits.web.server import wire
-from kits.web.server.arrival import Arrival
+from kits.web.server.arrival import RequestArrival
 from kits.web.server.connections import ConnectionLimits, Connections, counted_address
 from kits.web.server.read_control import ReadControl
 
@@ -57,7 +57,7 @@ class StrictProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.address = ""
         self._admitted = server_state.admitted
-        self._arrival = Arrival(self.loop.time())
+        self._arrival = RequestArrival(self.loop.time())
         self._unread = b""
         self._unsent_since: float | None = None
         self._running: RequestResponseCycle | None = None

@@ -23,6 +23,7 @@ from kits.web.tokens.key_set import MOST_OF_ONE_NAME
 from kits.web.tokens.keys import KeySource, TokenKey, TokenKeysError, secret_key
 
 LONGEST_TOKEN = 8192
+CACHED_TOKENS = 4096
 _LONGEST_CACHED_TOKEN = 2048
 _PROVES_NOTHING = "The token is malformed or its signature is wrong."
 _signatures = jwt.PyJWS(["HS256", "RS256", "ES256"])
@@ -40,7 +41,7 @@ class TokenVerifier:
     """Verifies signed tokens against a shared secret (HS256), a JWKS file and a JWKS URL (RS256, ES256).
 
     Whichever of them are configured count, together. A verified token is remembered until it expires or the
-    keys change, at most `cache_size` of them: a signature costs more than all the rest of a request's head.
+    keys change, at most 4,096 of them: a signature costs more than all the rest of a request's head.
     File and URL are followed (see JwksFile, JwksUrl).
     """
 
@@ -54,7 +55,6 @@ class TokenVerifier:
         secret: str = "",
         jwks_file: str = "",
         jwks_url: JwksUrl | None = None,
-        cache_size: int = 4096,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Read the keys.
@@ -80,7 +80,6 @@ class TokenVerifier:
                 "Set JWT_SECRET or JWT_JWKS_FILE or JWT_JWKS_URL: without a key no token can be verified."
             )
         self._expected = Expected(issuer, audience, token_type, max_lifetime_seconds)
-        self._cache_size = cache_size
         self._clock = clock
         self._verified: dict[str, tuple[Identity, float]] = {}
 
@@ -174,9 +173,9 @@ class TokenVerifier:
                 self._verified.clear()
 
     def _remember(self, token: str, identity: Identity, expires_at: float) -> None:
-        if len(token) > _LONGEST_CACHED_TOKEN or self._cache_size < 1:
+        if len(token) > _LONGEST_CACHED_TOKEN:
             return
-        if len(self._verified) >= self._cache_size:
+        if len(self._verified) >= CACHED_TOKENS:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = (identity, expires_at)
 

@@ -1,11 +1,11 @@
 """Arrival: a request's head is bounded in size, the whole of it in time."""
 
-from kits.web.server.arrival import Arrival
+from kits.web.server.arrival import RequestArrival
 from kits.web.server.wire import HEAD_TOO_LARGE, TOO_MUCH_FRAMING, TRAILERS_TOO_LARGE
 
 
 def test_a_head_that_does_not_end_becomes_too_large() -> None:
-    arrival = Arrival(0.0)
+    arrival = RequestArrival(0.0)
     for _ in range(16):
         arrival.bytes_came(1024, 0.0)
         assert arrival.refusal is None
@@ -13,9 +13,9 @@ def test_a_head_that_does_not_end_becomes_too_large() -> None:
     assert arrival.refusal is HEAD_TOO_LARGE
 
 
-def in_body() -> Arrival:
+def in_body() -> RequestArrival:
     """Of a request whose head is complete."""
-    arrival = Arrival(0.0)
+    arrival = RequestArrival(0.0)
     arrival.message_began(0.0)
     arrival.head_complete()
     return arrival
@@ -29,7 +29,7 @@ def test_a_body_does_not_count_as_head() -> None:
 
 
 def test_many_requests_in_one_go_are_no_large_head() -> None:
-    arrival = Arrival(0.0)
+    arrival = RequestArrival(0.0)
     for _ in range(10):
         arrival.bytes_came(10_000, 0.0)
         arrival.message_began(0.0)
@@ -40,7 +40,7 @@ def test_many_requests_in_one_go_are_no_large_head() -> None:
 
 
 def test_the_clock_runs_from_the_first_byte_to_the_last() -> None:
-    arrival = Arrival(0.0)
+    arrival = RequestArrival(0.0)
     assert arrival.began_before(1.0)
     arrival.message_complete()
     assert not arrival.began_before(100.0)

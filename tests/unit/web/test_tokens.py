@@ -191,8 +191,9 @@ def test_a_remembered_token_expires_like_any_other() -> None:
         verifier.verify(token)
 
 
-def test_the_memory_of_tokens_is_bounded() -> None:
-    verifier = a_verifier(cache_size=2)
+def test_the_memory_of_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "CACHED_TOKENS", 2)
+    verifier = a_verifier()
     for number in range(5):
         verifier.verify(signed(sub=f"c-{number}"))
     assert len(verifier._verified) == 2
