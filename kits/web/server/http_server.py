@@ -3,7 +3,7 @@
 import asyncio
 import math
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from litestar import Litestar
@@ -33,7 +33,6 @@ class HttpServer(Server):
         limits: ConnectionLimits,
         *,
         drain_seconds: float,
-        ready: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__(
             Config(
@@ -54,23 +53,34 @@ class HttpServer(Server):
         self.server_state = ListenerState(limits)
         self._listener = listener
         self._limits = limits
-        self._ready = ready
         self._serving: asyncio.Task[None] | None = None
         self._acceptor: Acceptor | None = None
         self._listening = asyncio.Event()
 
-    async def run_to_end(self) -> None:
-        """Serve until `should_exit`, then drain."""
-        await self.serve(sockets=[self._listener])
+    async def start(self) -> int:
+        """Serve in a task of its own until `should_exit`, then drain; the port, once it is listened on.
 
-    async def start(self) -> None:
-        """Serve in a task of its own; returns when connections are accepted. Raises AddressError."""
-        self._serving = asyncio.create_task(self.run_to_end(), name="http-server")
+        Raises:
+            AddressError: nothing is served.
+        """
+        self._serving = asyncio.create_task(self.serve(sockets=[self._listener]), name="http-server")
         listening = asyncio.create_task(self._listening.wait())
-        await asyncio.wait({self._serving, listening}, return_when=asyncio.FIRST_COMPLETED)
-        listening.cancel()
+        try:
+            await asyncio.wait({self._serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._serving.cancel()
+            raise
+        finally:
+            listening.cancel()
         if self._serving.done():
             self._serving.result()
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    async def ended(self) -> None:
+        """Wait until what `start` began has drained; to cancel this cancels that."""
+        if self._serving is not None:
+            await self._serving
 
     async def stop(self) -> None:
         """End what `start` began, if it did, without waiting for anybody."""
@@ -97,7 +107,7 @@ class HttpServer(Server):
         self.config.timeout_graceful_shutdown = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen on our own socket, and tell that we do."""
+        """Listen on our own socket."""
         (listener,) = sockets or [self._listener]
         host, port = listener.getsockname()[:2]
         with listening_errors(host, port):
@@ -108,8 +118,6 @@ class HttpServer(Server):
         self.started = True
         log.info("http_server_started", host=host, port=port)
         self._listening.set()
-        if self._ready:
-            self._ready(port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nothing more, and give requests in flight their time."""

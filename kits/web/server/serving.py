@@ -70,7 +70,7 @@ async def serve(
     """
     with ExitStack() as sockets:
         listener = sockets.enter_context(bound_socket(host, port))
-        server = HttpServer(app, listener, limits, drain_seconds=shutdown.drain_seconds, ready=ready)
+        server = HttpServer(app, listener, limits, drain_seconds=shutdown.drain_seconds)
         ops_server = _ops_server(ops, sockets) if ops else None
         allow_descriptors(limits.connections)
 
@@ -79,9 +79,11 @@ async def serve(
                 if ops_server:
                     parts.push_async_callback(ops_server.stop)
                 await parts.enter_async_context(lifespan(app))
-                if ops_server:
-                    await ops_server.start()
-                await server.run_to_end()
+                if ops and ops_server:
+                    _report(ops.ready, await ops_server.start())
+                parts.push_async_callback(server.stop)
+                _report(ready, await server.start())
+                await server.ended()
 
         async def ask(serving: asyncio.Task[None]) -> None:
             if draining:
@@ -101,4 +103,9 @@ async def serve(
 
 def _ops_server(ops: Ops, sockets: ExitStack) -> HttpServer:
     listener = sockets.enter_context(bound_socket(ops.host, ops.port))
-    return HttpServer(ops.app, listener, OPS_LIMITS, drain_seconds=0.0, ready=ops.ready)
+    return HttpServer(ops.app, listener, OPS_LIMITS, drain_seconds=0.0)
+
+
+def _report(ready: Callable[[int], None] | None, port: int) -> None:
+    if ready:
+        ready(port)
