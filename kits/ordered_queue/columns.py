@@ -48,7 +48,11 @@ _WORDS = {
     "state": """CASE WHEN q.$given_up_at IS NOT NULL THEN 'given up' WHEN q.$done_at IS NOT NULL THEN 'done'
         WHEN q.$dead_at IS NOT NULL THEN CASE WHEN q.$number IS NULL THEN 'unnumbered' ELSE 'dead' END
         WHEN q.$replayed_at IS NOT NULL THEN 'replayed' WHEN q.$claim = 0 THEN 'unclaimed'
-        ELSE 'waiting' END""",
+        WHEN $unleased AND EXISTS ($dead_before) THEN 'unclaimed' ELSE 'waiting' END""",
+    # A run was given back when its head died: whoever sent what stands behind it has seen the head succeed.
+    "dead_before": """SELECT 1 FROM (SELECT q.$key AS key, q.$number AS number) new, LATERAL (
+        SELECT 1 FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number < new.number AND $dead
+         LIMIT 1) dead_one OFFSET 0""",
     "asked": """asked AS (
     SELECT DISTINCT id FROM json_to_recordset(CAST(:rows AS json)) AS row (id $id_type)
 ), locked AS (

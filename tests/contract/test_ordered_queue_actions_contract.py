@@ -63,6 +63,18 @@ class ActionsContract:
         await queue.mine.settle([Settlement(away)])
         assert (await queue.act("give_up", away.item)).changed == []
 
+    async def test_what_was_given_back_behind_a_dead_one_may_be_given_up_with_it(self, queue: Queue) -> None:
+        """Nobody can have sent it; while its holder has not given it back, it may be on its way."""
+        await queue.add(parcel("a", 1), parcel("a", 2), parcel("b", 1), parcel("b", 2))
+        dead, behind, failed, after = queue.claims
+        await queue.mine.settle(
+            [Settlement(dead, REFUSED), Settlement(failed, FAILED, 600.0), Settlement(after)]
+        )
+        outcome = await queue.act("give_up", behind.item, after.item)
+        assert outcome.refused == {behind.item.id: "waiting", after.item.id: "waiting"}
+        await queue.mine.settle([Settlement(behind)])
+        assert (await queue.act("give_up", dead.item, behind.item)).refused == {}
+
     async def test_what_is_replayed_goes_again_in_order(self, queue: Queue) -> None:
         """Also when what stood before it was deleted meanwhile; given up, it is done again in silence."""
         await queue.add(parcel("a", 1), parcel("a", 2), parcel("a", 3))

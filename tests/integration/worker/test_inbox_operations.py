@@ -150,7 +150,8 @@ async def test_a_discard_takes_all_that_is_open_of_an_order_or_nothing(
     rows: InboxRows, engine: AsyncEngine, operations: InboxOperations
 ) -> None:
     """What may be on its way is no operator's; later events of the order go on."""
-    await an_order(rows, "done", "dead", "-", "waiting")
+    await an_order(rows, "done", "dead", "-")
+    await rows.put("o-1", 4, claim=1)
     await rows.put("o-1", None, "dead", error_class="unreadable")
     await an_order(rows, "waiting", "waiting", order_id="o-2")
     await rows.ask("UPDATE delivery.inbox_event SET claim = 1, token = gen_random_uuid(),"

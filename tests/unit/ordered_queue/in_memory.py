@@ -179,16 +179,26 @@ class InMemoryTable:
 
     def may_be_given_up(self, row: Row) -> bool:
         """Only what is certainly not on its way; what is replayed was done once."""
-        return row.state in {"dead", "unnumbered", "unclaimed", "replayed"}
+        return row.state in {"dead", "unnumbered", "unclaimed", "replayed"} or self._is_behind_dead(row)
+
+    def _is_behind_dead(self, row: Row) -> bool:
+        """It was given back when the head of its run died."""
+        before = [
+            each
+            for each in self._of[row.item.key].values()
+            if (each.number or 0) in range(1, row.number or 0)
+        ]
+        return row.waits and self.is_unleased(row) and any(each.state == "dead" for each in before)
 
     def give_up(self, ids: Sequence[str], notices: Sequence[Item] = ()) -> Outcome:
         """Given up, and in its place a notice under the same number; what was done once is done again."""
         outcome = Outcome()
         told = {(notice.key, notice.number) for notice in notices}
         begins: set[tuple[str, int]] = set()
+        allowed = {each for each in ids if (one := self.rows.get(each)) and self.may_be_given_up(one)}
         for row_id in ids:
             row = self.rows.get(row_id)
-            if row is None or not self.may_be_given_up(row):
+            if row is None or row_id not in allowed:
                 outcome.refused[row_id] = row.state if row else "missing"
                 continue
             outcome.changed.append(row_id)
