@@ -10,30 +10,36 @@ from sqlalchemy import text
 from kits.postgres.driver import DriverStatement
 
 _WORDS = {
+    # A plan may be made while the table is empty, and stay (ADR 16): so only looks match the partial index of
+    # what waits and ask by the scope, a question per row ends in OFFSET 0, and what is sent is taken for few.
+    "ours": "(($scope) IS TRUE)",
     "waiting": "q.$done_at IS NULL AND q.$dead_at IS NULL AND q.$given_up_at IS NULL",
+    "is_open": "coalesce(q.$done_at, q.$dead_at, q.$given_up_at) IS NULL",
     "dead": "q.$dead_at IS NOT NULL AND q.$done_at IS NULL AND q.$given_up_at IS NULL",
     "over": "(q.$done_at IS NOT NULL OR q.$given_up_at IS NOT NULL)",
     "ended": "coalesce(q.$done_at, q.$given_up_at)",
     # statement_timestamp() can be an index condition; clock_timestamp() would be compared with every row.
     "unleased": "(q.$lease_until IS NULL OR q.$lease_until < statement_timestamp())",
-    "mine": "$scope AND q.$id = sent.id AND q.$token = CAST(:token AS uuid) AND q.$claim = sent.nth",
+    "few": "sent.id IS NOT DISTINCT FROM sent.id",
+    "mine": "$few AND $ours AND q.$id = sent.id AND q.$token = CAST(:token AS uuid) AND q.$claim = sent.nth",
     "lease_end": "clock_timestamp() + make_interval(secs => CAST(:lease_seconds AS double precision))",
     "attempts_after": "(q.$attempts + CASE WHEN sent.failed AND ($charged) THEN 1 ELSE 0 END)",
     "dying": "(sent.dead OR sent.failed AND ($dies))",
     "again": "($dying AND q.$replayed_at IS NOT NULL)",
-    "before": "SELECT 1 FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number = new.number - 1",
+    "before": """SELECT 1 FROM $queue q
+        WHERE $ours AND q.$key = new.key AND q.$number = new.number - 1 OFFSET 0""",
     # What may be claimed, and why: `new` has key, number and is_first.
     "predecessor_with_gaps": """CASE WHEN new.is_first THEN 'done' ELSE (
         SELECT CASE WHEN $over THEN 'done'
                     WHEN q.$token = CAST(:token AS uuid) AND q.$dead_at IS NULL THEN 'own' END
-          FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number = new.number - 1) END""",
-    "predecessor_gapless": """CASE WHEN NOT EXISTS ($earlier) THEN 'done' WHEN NOT EXISTS (
-        $earlier AND (q.$token IS DISTINCT FROM CAST(:token AS uuid) OR q.$dead_at IS NOT NULL))
+          FROM $queue q WHERE $ours AND q.$key = new.key AND q.$number = new.number - 1) END""",
+    "predecessor_gapless": """CASE
+        WHEN NOT EXISTS (SELECT 1 FROM $queue q WHERE $before_it OFFSET 0) THEN 'done'
+        WHEN NOT EXISTS (SELECT 1 FROM $queue q WHERE $before_it AND (
+            q.$token IS DISTINCT FROM CAST(:token AS uuid) OR q.$dead_at IS NOT NULL) OFFSET 0)
         THEN 'own' END""",
-    # Written so that it does not match the partial index of what waits: statistics from a time without a
-    # backlog make that look empty, and every row would read it all. The unique index finds the few.
-    "earlier": """SELECT 1 FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number < new.number
-        AND coalesce(q.$done_at, 'infinity') = 'infinity' AND q.$given_up_at IS NULL""",
+    "before_it": """$ours AND q.$key = new.key AND q.$number < new.number
+        AND coalesce(q.$done_at, q.$given_up_at) IS NULL""",
     "missing_with_gaps": "NOT new.is_first AND NOT new.replayed AND NOT EXISTS ($before)",
     "missing_gapless": "FALSE",
     "first_with_gaps": ", q.is_first, q.$replayed_at IS NOT NULL AS replayed",
@@ -41,9 +47,11 @@ _WORDS = {
     # What was done once stands behind what was done too: if that has no row any more, it was deleted.
     "begins_with_gaps": ", new.is_first OR new.replayed AND NOT EXISTS ($before) AS is_first",
     "begins_gapless": "",
+    "at_it": "$ours AND q.$key = sent.key AND q.$number = sent.number",
+    "behind_it": "$ours AND q.$key = sent.key AND q.$number > sent.number",
+    "handed_over": "$ours AND q.$key = sent.key AND q.$was_number = sent.number",
     "inherits_with_gaps": """, is_first OR EXISTS (
-        SELECT 1 FROM $queue q
-         WHERE $scope AND q.$key = sent.key AND q.$was_number = sent.number AND q.is_first)""",
+        SELECT 1 FROM $queue q WHERE $handed_over AND q.is_first OFFSET 0)""",
     "inherits_gapless": "",
     "state": """CASE WHEN q.$given_up_at IS NOT NULL THEN 'given up' WHEN q.$done_at IS NOT NULL THEN 'done'
         WHEN q.$dead_at IS NOT NULL THEN CASE WHEN q.$number IS NULL THEN 'unnumbered' ELSE 'dead' END
@@ -54,10 +62,10 @@ _WORDS = {
         SELECT 1 FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number < new.number AND $dead
          LIMIT 1) dead_one OFFSET 0""",
     "asked": """asked AS (
-    SELECT DISTINCT id FROM json_to_recordset(CAST(:rows AS json)) AS row (id $id_type)
+    SELECT DISTINCT id FROM json_to_recordset(CAST(:rows AS json)) AS sent (id $id_type) WHERE $few
 ), locked AS (
     SELECT q.$id AS id, $state AS state FROM asked JOIN $queue q ON q.$id = asked.id
-     WHERE $scope ORDER BY q.$id FOR UPDATE OF q
+     WHERE $ours ORDER BY q.$id FOR UPDATE OF q
 )""",
     "outcome": """SELECT asked.id, changed.id IS NOT NULL, coalesce(locked.state, 'missing')
   FROM asked LEFT JOIN locked USING (id) LEFT JOIN changed USING (id)""",
@@ -65,8 +73,10 @@ _WORDS = {
     SELECT q.$id AS id, q.$key AS key, q.$number AS number, q.$due_at AS due $first
       FROM $queue q WHERE $scope AND $waiting ORDER BY q.$due_at, q.$id LIMIT CAST(:counted AS bigint)
 ), missing AS (
-    SELECT new.* FROM waiting new
-     WHERE new.due < statement_timestamp() - $gap_age AND new.number IS NOT NULL AND $missing
+    SELECT new.* FROM (
+        SELECT *, lag(number) OVER (PARTITION BY key ORDER BY number) AS former FROM waiting) new
+     WHERE new.former IS DISTINCT FROM new.number - 1 AND new.number IS NOT NULL AND $missing
+       AND new.due < statement_timestamp() - $gap_age
 )""",
 }
 _FORGETS_AGAIN = ", $payload = CASE WHEN NOT $again THEN q.$payload END"
@@ -77,10 +87,10 @@ _BY_KIND = ("predecessor", "missing", "first", "begins", "inherits")
 class QueueTable:
     """A table with a queue's columns under its own names; several queues may share it, by `scope`.
 
-    Where the scope and `due_at, id` stand together it needs an index WHERE the row waits, and a unique one of
-    `key, number`. The owner's SQL means the row by `q`, and what is written of it by `sent`: kind, code,
-    reason, wait_seconds, age_seconds (how long ago its call began), dead, failed; kind is NULL of an item
-    that is given back unsent.
+    It needs unique indexes of `id` and of `key, number`, the scope's columns behind them, and one of the
+    scope's columns and `due_at, id` WHERE the row waits. The owner's SQL means the row by `q`, and what is
+    written of it by `sent`: kind, code, reason, wait_seconds, dead, failed, and age_seconds (how long ago its
+    call began); kind is NULL of an item that is given back unsent.
     """
 
     queue: str

@@ -11,13 +11,13 @@ COUNTED = 10_001
 ENQUEUE = """
 WITH sent AS MATERIALIZED (
     SELECT row.*, decode(row.payload, 'base64') AS bytes,
-           EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$id = row.id) AS is_known
+           EXISTS (SELECT 1 FROM $queue q WHERE $ours AND q.$id = row.id OFFSET 0) AS is_known
       FROM json_to_recordset(CAST(:rows AS json)) AS row (
            id $id_type, key text, number bigint, payload text $new_types)
 ), new AS (
     SELECT *, number - row_number() OVER (PARTITION BY key ORDER BY number) AS run
       FROM (SELECT DISTINCT ON (key, number) * FROM sent WHERE NOT is_known ORDER BY key, number) sent
-     WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$number = sent.number)
+     WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $at_it OFFSET 0)
 ), placed AS (
     SELECT *, row_number() OVER (PARTITION BY key, run ORDER BY number) AS place FROM new
 ), judged AS (
@@ -72,11 +72,11 @@ WITH looked AS MATERIALIZED (
     SELECT q.$id AS id, counted.predecessor FROM counted JOIN $queue q ON q.$id = counted.id
      WHERE counted.nth <= CAST(:limit AS bigint)
        AND (counted.nth = 1 OR counted.bytes_before < CAST(:max_bytes AS bigint))
-       AND $scope AND $waiting AND $unleased
+       AND $ours AND $is_open AND $unleased
      ORDER BY q.$key, q.$number FOR UPDATE OF q SKIP LOCKED
 ), claimed AS (
     UPDATE $queue q SET $token = CAST(:token AS uuid), $claim = q.$claim + 1, $lease_until = $lease_end
-      FROM locked WHERE $scope AND q.$id = locked.id RETURNING q.*, locked.predecessor AS known
+      FROM locked WHERE $ours AND q.$id = locked.id RETURNING q.*, locked.predecessor AS known
 )
 SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM counted) AS claimable,
        last.id AS last_id, CAST(last.due AS text) AS last_due, CAST(least(
@@ -89,7 +89,7 @@ SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM counted) A
 RENEW = """
 UPDATE $queue q SET $lease_until = $lease_end
   FROM json_to_recordset(CAST(:rows AS json)) AS sent (id $id_type, nth bigint)
- WHERE $mine AND $waiting RETURNING q.$id, q.$claim
+ WHERE $mine AND $is_open RETURNING q.$id, q.$claim
 """
 
 DONE = """
@@ -97,7 +97,7 @@ WITH written AS (
     UPDATE $queue q
        SET $done_at = clock_timestamp(), $token = NULL, $lease_until = NULL $forgets $written_values
       FROM json_to_recordset(CAST(:rows AS json)) AS sent (id $id_type, nth bigint $written_types)
-     WHERE $mine AND $waiting RETURNING 1)
+     WHERE $mine AND $is_open RETURNING 1)
 SELECT count(*) FROM written
 """
 
@@ -112,7 +112,7 @@ UPDATE $queue q
   FROM json_to_recordset(CAST(:rows AS json)) AS sent (
        id $id_type, nth bigint, kind text, code text, reason text, wait_seconds double precision,
        age_seconds double precision, dead boolean, failed boolean)
- WHERE $mine AND $waiting RETURNING q.$id, q.$dead_at IS NOT NULL
+ WHERE $mine AND $is_open RETURNING q.$id, q.$dead_at IS NOT NULL
 """
 
 DELETE = """
@@ -120,14 +120,15 @@ WITH looked AS MATERIALIZED (
     SELECT q.$id AS id, q.$key AS key, q.$number + 1 AS next FROM $queue q
      WHERE $scope AND q.$id > CAST(:after_id AS $id_type) ORDER BY q.$id LIMIT CAST(:limit AS bigint)
 ), old AS (
-    SELECT q.$id AS id FROM looked JOIN $queue q ON q.$id = looked.id
-     WHERE $scope AND ($deletable) AND $ended < clock_timestamp() - make_interval(days => CAST(:days AS int))
+    SELECT q.$id AS id FROM looked sent JOIN $queue q ON q.$id = sent.id
+     WHERE $few AND $ours AND ($deletable)
+       AND $ended < clock_timestamp() - make_interval(days => CAST(:days AS int))
        AND ($ended < clock_timestamp() - make_interval(days => CAST(:key_days AS int)) OR $closed
-            OR looked.next IS NULL
-            OR EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = looked.key AND q.$number = looked.next
-                          AND $over))
+            OR sent.next IS NULL
+            OR EXISTS (SELECT 1 FROM $queue q WHERE $ours AND q.$key = sent.key AND q.$number = sent.next
+                          AND $over OFFSET 0))
      ORDER BY q.$id FOR UPDATE OF q SKIP LOCKED
-), deleted AS (DELETE FROM $queue q USING old WHERE $scope AND q.$id = old.id RETURNING 1)
+), deleted AS (DELETE FROM $queue q USING old WHERE $ours AND q.$id = old.id RETURNING 1)
 SELECT (SELECT count(*) FROM deleted), (SELECT count(*) FROM looked),
        (SELECT id FROM looked ORDER BY id DESC LIMIT 1)
 """
@@ -147,7 +148,7 @@ GAPS = """
 WITH $open
 SELECT new.key, new.number,
        1 + coalesce((SELECT max(q.$number) FROM $queue q
-                      WHERE $scope AND q.$key = new.key AND q.$number < new.number), 0),
+                      WHERE $ours AND q.$key = new.key AND q.$number < new.number), 0),
        CAST(extract(epoch FROM statement_timestamp() - new.due) AS double precision)
   FROM missing new ORDER BY new.due, new.id LIMIT CAST(:limit AS bigint)
 """
@@ -155,14 +156,14 @@ SELECT new.key, new.number,
 REDRIVE = """
 WITH $asked, changed AS (
     UPDATE $queue q SET $dead_at = NULL, $attempts = 0, $token = NULL, $due_at = clock_timestamp() $redriven
-      FROM locked WHERE $scope AND q.$id = locked.id AND locked.state = 'dead' RETURNING q.$id AS id
+      FROM locked WHERE $ours AND q.$id = locked.id AND locked.state = 'dead' RETURNING q.$id AS id
 ) $outcome
 """
 REPLAY = """
 WITH $asked, changed AS (
     UPDATE $queue q SET $done_at = NULL, $dead_at = NULL, $attempts = 0, $token = NULL,
            $due_at = clock_timestamp(), $replayed_at = clock_timestamp()
-      FROM locked WHERE $scope AND q.$id = locked.id AND locked.state = 'done' RETURNING q.$id AS id
+      FROM locked WHERE $ours AND q.$id = locked.id AND locked.state = 'done' RETURNING q.$id AS id
 ) $outcome
 """
 # What is replayed was done once, and is done again. A number goes to its notice, or stays if there is none.
@@ -177,7 +178,7 @@ WITH $asked, told AS (
            ($number, $was_number) = (SELECT CASE WHEN count(*) = 0 THEN q.$number END,
                                             CASE WHEN count(*) = 0 THEN q.$was_number ELSE q.$number END
               FROM told WHERE told.key = q.$key AND told.number = q.$number AND locked.state <> 'replayed')
-      FROM locked WHERE $scope AND q.$id = locked.id
+      FROM locked WHERE $ours AND q.$id = locked.id
        AND locked.state IN ('dead', 'unnumbered', 'unclaimed', 'replayed') RETURNING q.$id AS id
 ) $outcome
 """
@@ -190,15 +191,15 @@ WITH sent AS (
     INSERT INTO $queue ($id, $key, $number, $payload, $payload_size, $claim $new_columns)
     SELECT id, key, number, decode(payload, 'base64'), octet_length(decode(payload, 'base64')), 0 $told_values
       FROM sent
-     WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$number = sent.number)
-       AND NOT EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$number > sent.number
-                          AND (q.$done_at IS NOT NULL OR q.$replayed_at IS NOT NULL))
-       AND EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key
-                      AND (q.$was_number = sent.number OR q.$number > sent.number))
+     WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $at_it OFFSET 0)
+       AND NOT EXISTS (SELECT 1 FROM $queue q WHERE $behind_it
+                          AND (q.$done_at IS NOT NULL OR q.$replayed_at IS NOT NULL) OFFSET 0)
+       AND (EXISTS (SELECT 1 FROM $queue q WHERE $behind_it OFFSET 0)
+            OR EXISTS (SELECT 1 FROM $queue q WHERE $handed_over OFFSET 0))
      ORDER BY key, number ON CONFLICT DO NOTHING RETURNING $id AS id
 )
 SELECT sent.id, inserted.id IS NOT NULL, inserted.id IS NULL
-       AND EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$was_number = sent.number)
-       AND NOT EXISTS (SELECT 1 FROM $queue q WHERE $scope AND q.$key = sent.key AND q.$number = sent.number)
+       AND EXISTS (SELECT 1 FROM $queue q WHERE $handed_over OFFSET 0)
+       AND NOT EXISTS (SELECT 1 FROM $queue q WHERE $at_it OFFSET 0)
   FROM sent LEFT JOIN inserted USING (id)
 """

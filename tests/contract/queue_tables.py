@@ -31,7 +31,7 @@ CREATE TABLE parcels (
     is_first boolean NOT NULL DEFAULT false, attempts int NOT NULL DEFAULT 0, done_at timestamptz,
     dead_at timestamptz, given_up_at timestamptz, replayed_at timestamptz, redriven_at timestamptz,
     due_at timestamptz NOT NULL DEFAULT clock_timestamp(), token uuid, claim bigint NOT NULL DEFAULT 0,
-    lease_until timestamptz, error text, PRIMARY KEY (shop, id), UNIQUE (shop, key, number));
+    lease_until timestamptz, error text, PRIMARY KEY (id, shop), UNIQUE (key, number, shop));
 CREATE INDEX ON parcels (shop, due_at, id) WHERE done_at IS NULL AND dead_at IS NULL AND given_up_at IS NULL
 """
 STRANGERS = """

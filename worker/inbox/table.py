@@ -31,8 +31,8 @@ _NOW = text("clock_timestamp()")
 inbox_event = Table(
     "inbox_event",
     inbox,
-    Column("consumer_group", Text, primary_key=True),
     Column("event_id", Text(collation="C"), primary_key=True),
+    Column("consumer_group", Text, primary_key=True),
     Column("order_id", Text(collation="C")),
     Column("seq", BigInteger),
     Column("was_seq", BigInteger),
@@ -66,7 +66,7 @@ inbox_event = Table(
     Column("last_began_at", DateTime(timezone=True)),
     Column("dlq_due_at", DateTime(timezone=True)),
     Column("dlq_copied_at", DateTime(timezone=True)),
-    Index("uq_inbox_event_order_seq", "consumer_group", "order_id", "seq", unique=True),
+    Index("uq_inbox_event_order_seq", "order_id", "seq", "consumer_group", unique=True),
     Index("ix_inbox_event_waiting", "consumer_group", "due_at", "event_id", postgresql_where=WAITING),
     Index("ix_inbox_event_dead", "consumer_group", "dead_at", "event_id", postgresql_where=DEAD),
     Index("ix_inbox_event_to_copy", "consumer_group", "order_id", "event_id", postgresql_where=TO_COPY),

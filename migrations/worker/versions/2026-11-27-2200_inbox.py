@@ -42,7 +42,7 @@ CREATE TABLE {schema}.inbox_event (
     last_began_at timestamptz,
     dlq_due_at timestamptz,
     dlq_copied_at timestamptz,
-    CONSTRAINT pk_inbox_event PRIMARY KEY (consumer_group, event_id),
+    CONSTRAINT pk_inbox_event PRIMARY KEY (event_id, consumer_group),
     CONSTRAINT ck_inbox_event_seq CHECK (seq >= 1),
     CONSTRAINT ck_inbox_event_number_has_key CHECK (seq IS NULL OR order_id IS NOT NULL)
 )
@@ -92,7 +92,7 @@ CREATE TABLE {schema}.inbox_audit (
 """
 
 _NUMBERS = """
-CREATE UNIQUE INDEX uq_inbox_event_order_seq ON {schema}.inbox_event (consumer_group, order_id, seq)
+CREATE UNIQUE INDEX uq_inbox_event_order_seq ON {schema}.inbox_event (order_id, seq, consumer_group)
 """
 
 _WAITING = """
