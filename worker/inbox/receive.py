@@ -24,6 +24,7 @@ from worker.inbox.records import Arrived, Unreadable, item_of, read_record
 
 log = get_logger(__name__)
 
+_PORTION_BYTES = 2_000_000
 _MIGRATE_COMMAND = "python -m worker migrate"
 
 
@@ -94,12 +95,24 @@ class InboxReceiver:
         if not records:
             with _told():
                 return self._adopt(await self._positions.known(), self._placed)
-        ours = {at: batch for at, batch in records.items() if at in self._placed}
-        moves = [self._move(at, batch) for at, batch in ours.items()]
+        refused: set[TopicPartition] = set()
+        for portion in _portions(records):
+            ours = {at: batch for at, batch in portion.items() if at in self._placed and at not in refused}
+            refused |= ours.keys() - await self._store(ours)
+        answer: dict[TopicPartition, int | None] = dict.fromkeys(records)
+        answer |= {at: self._placed[at].next_offset for at in records if at in self._placed}
+        if refused:
+            with _told():
+                answer |= dict.fromkeys(refused) | self._adopt(await self._positions.known(), refused)
+        return answer
+
+    async def _store(self, records: Records) -> set[TopicPartition]:
+        """One transaction; the partitions that stood where they were read from: nothing is kept of others."""
+        moves = [self._move(at, batch) for at, batch in records.items()]
         with _told():
             async with driver_transaction(self._engine) as connection:
                 moved = await self._positions.move(connection, moves)
-                events, unreadable = self._read({at: ours[at] for at in ours if at in moved})
+                events, unreadable = self._read({at: records[at] for at in records if at in moved})
                 stored = await self._arrivals.store(
                     connection, events, unreadable, late=self._late(events), claimed=self._queue.accepts()
                 )
@@ -109,12 +122,7 @@ class InboxReceiver:
                 self._placed[at] = Position(move.topic_id, move.next_offset, self._placed[at].first_offset)
         self._queue.offer(sorted(stored.claims, key=lambda claim: (claim.item.key, claim.item.number)))
         self._count(stored, events, unreadable)
-        answer: dict[TopicPartition, int | None] = dict.fromkeys(records)
-        answer |= {at: self._placed[at].next_offset for at in moved}
-        if elsewhere := ours.keys() - moved:
-            with _told():
-                answer |= self._adopt(await self._positions.known(), elsewhere)
-        return answer
+        return moved
 
     def _move(self, at: TopicPartition, batch: Sequence[IncomingRecord]) -> Move:
         position = self._placed[at]
@@ -178,6 +186,21 @@ class InboxReceiver:
                 log.warning("number_conflict", **names, action=action)
             if row.id in stored.healed:
                 log.info("event_healed", **names)
+
+
+def _portions(records: Records) -> Iterator[Records]:
+    """What one transaction can store well within its bounds: so many bytes, or one record."""
+    portion: dict[TopicPartition, list[IncomingRecord]] = {}
+    size = 0
+    for at, batch in records.items():
+        for record in batch:
+            length = len(record.value or b"")
+            if portion and size + length > _PORTION_BYTES:
+                yield portion
+                portion, size = {}, 0
+            portion.setdefault(at, []).append(record)
+            size += length
+    yield portion
 
 
 def _event(row: Arrived | Unreadable, event_id: str, order_id: str | None, seq: int | None) -> dict[str, Any]:

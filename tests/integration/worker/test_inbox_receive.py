@@ -302,6 +302,29 @@ async def test_nothing_is_born_claimed_while_the_queue_takes_nothing(
     assert not worker.receiver.has_room
 
 
+async def test_a_large_poll_is_stored_in_portions(
+    inbox: Inbox, log: Log, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction has bounds; what one of them stored is not stored again when the next one fails."""
+    monkeypatch.setattr("worker.inbox.receive._PORTION_BYTES", 600)
+    log.append(*an_order("o-1", 5), *an_order("o-2", 5))
+    await inbox.ask(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE lock_not_available; END $$"
+    )
+    await inbox.ask(
+        "CREATE TRIGGER refuse BEFORE INSERT ON delivery.inbox_event FOR EACH ROW"
+        " WHEN (new.order_id = 'o-2' AND new.seq = 4) EXECUTE FUNCTION refuse()"
+    )
+    with pytest.raises(HandlerUnavailableError):
+        await worker.read(log)
+    assert 0 < len(await inbox.rows()) == await inbox.position() < 10
+    await inbox.ask("DROP TRIGGER refuse ON delivery.inbox_event")
+    assert await worker.read(log) == {0: 10}
+    assert (len(await inbox.rows()), worker.repeats) == (10, 0)
+    assert names(worker.claims.taken) == [(f"o-{n}", seq) for n in (1, 2) for seq in range(1, 6)]
+
+
 async def test_a_group_knows_nothing_of_another_ones_events(inbox: Inbox, log: Log, worker: Worker) -> None:
     """The same ids and numbers, in the same table."""
     sample = Sample("o-1", 1, str(uuid.uuid4()))
