@@ -1,5 +1,6 @@
 """What operators do to the inbox: changes of rows, and a running queue does the rest."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -216,3 +217,46 @@ async def test_a_replayed_event_that_is_given_up_is_done_again(
     assert (await operations.give_up(Target("o-1"), note("skip"))).left == ""
     assert (await operations.give_up(Target("o-1"), note("discard"), whole=True)).left == ""
     assert await rows.order("o-1") == {1: "done", 2: "done"}
+
+
+async def test_operators_get_in_each_others_way_and_every_order_is_kept(
+    rows: InboxRows, engine: AsyncEngine, operations: InboxOperations
+) -> None:
+    """Redrives, skips and discards of the same orders at the same time, beside two running workers."""
+    orders = [f"o-{number}" for number in range(12)]
+    for order_id in orders:
+        await an_order(rows, "done", "dead", "waiting", "-", "waiting", order_id=order_id)
+    dead = await StuckEvents(engine, group=GROUP).listed(Filter(states=[State.DEAD]))
+    platform = Platform()
+
+    async def skip_until_it_is_through(order_id: str) -> None:
+        await eventually(lambda: _through(operations, platform, order_id))
+
+    async with running_queue(engine, GROUP, platform), running_queue(engine, GROUP, platform):
+        await asyncio.gather(
+            *(operations.redrive(dead[first::3], note("redrive")) for first in range(3)),
+            *(operations.give_up(Target(each), note("discard"), whole=True) for each in orders[::2]),
+            *(skip_until_it_is_through(order_id) for order_id in orders),
+        )
+    assert [platform.numbers(order_id) for order_id in orders] == [[2, 3, 4, 5]] * len(orders)
+
+
+async def _through(operations: InboxOperations, platform: Platform, order_id: str) -> bool:
+    await operations.give_up(Target(order_id), note("skip"))
+    return platform.numbers(order_id)[-1:] == [5]
+
+
+async def test_a_replay_that_was_cut_off_is_begun_again(
+    rows: InboxRows, engine: AsyncEngine, actions: Actions
+) -> None:
+    """What it did is done, and nothing of it is lost; the repeats are marked."""
+    for number in range(1, 6):
+        await rows.put("o-1", number, "done", payload=b"{}")
+    async for _ in replay(engine, actions, Delivered(order_id="o-1"), note("replay"), at_once=2):
+        break
+    assert list((await rows.order("o-1")).values()) == ["waiting", "waiting", "done", "done", "done"]
+    counts = [each async for each in replay(engine, actions, Delivered(order_id="o-1"), note("replay"))]
+    assert counts == [3]
+    platform = Platform()
+    async with running_queue(engine, GROUP, platform):
+        await eventually(lambda: platform.numbers("o-1") == [1, 2, 3, 4, 5])
