@@ -1,5 +1,6 @@
 """Kafka kit: single requests about groups and logs, read strictly: the client passes over error codes."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
@@ -18,6 +19,12 @@ UNCOMMITTED, COMMITTED = 0, 1
 _GROUP = 0
 _NO_SUCH_GROUP = 69
 _CONSUMER = -1
+_COORDINATOR_SECONDS = 0.2
+_NO_COORDINATOR = (
+    client.GroupCoordinatorNotAvailableError,
+    client.NotCoordinatorForGroupError,
+    client.GroupLoadInProgressError,
+)
 _MOVED = (client.NotLeaderForPartitionError, client.LeaderNotAvailableError)
 
 
@@ -70,21 +77,9 @@ async def list_offsets(
     return found
 
 
-async def coordinator_of(connections: Any, group: str) -> int:
-    """The broker that knows the group.
-
-    Raises: GroupCoordinatorNotAvailableError: at the first use of a group and after a restart, as later
-        questions may be answered with NotCoordinatorForGroupError, GroupLoadInProgressError: ask again.
-    """
-    answer = await connections.send(connections.get_random_node(), FindCoordinatorRequest(group, _GROUP))
-    _check(answer.error_code, group)
-    return int(answer.coordinator_id)
-
-
-async def committed_of(connections: Any, coordinator: int, group: str) -> dict[TopicPartition, int]:
+async def committed_of(connections: Any, group: str) -> dict[TopicPartition, int]:
     """What the group has committed, the next offsets to be read; none where it has not."""
-    answer = await connections.send(coordinator, OffsetFetchRequest(group, None))
-    _check(answer.error_code, group)
+    answer = await _ask_coordinator(connections, group, OffsetFetchRequest(group, None))
     found: dict[TopicPartition, int] = {}
     for topic, answers in answer.topics:
         for partition, offset, _metadata, code in answers:
@@ -94,13 +89,26 @@ async def committed_of(connections: Any, coordinator: int, group: str) -> dict[T
     return found
 
 
-async def members_of(connections: Any, coordinator: int, group: str) -> tuple[GroupMember, ...]:
+async def members_of(connections: Any, group: str) -> tuple[GroupMember, ...]:
     """The living members of the group."""
-    answer = await connections.send(coordinator, DescribeGroupsRequest([group]))
-    ((code, _group, _state, _type, _protocol, members, *_),) = answer.groups
-    if code != _NO_SUCH_GROUP:
-        _check(code, group)
+    answer = await _ask_coordinator(connections, group, DescribeGroupsRequest([group]))
+    ((_code, _group, _state, _type, _protocol, members, *_),) = answer.groups
     return tuple([GroupMember(client_id, host) for _id, client_id, host, *_ in members])
+
+
+async def _ask_coordinator(connections: Any, group: str, request: Any) -> Any:
+    """Waits, however long, while the brokers choose one: at the first use of a group, after a restart."""
+    while True:
+        found = await connections.send(connections.get_random_node(), FindCoordinatorRequest(group, _GROUP))
+        answer, code = found, found.error_code
+        if not code:
+            answer = await connections.send(found.coordinator_id, request)
+            code = answer.groups[0][0] if isinstance(request, DescribeGroupsRequest) else answer.error_code
+        if client.for_code(code) not in _NO_COORDINATOR:
+            if code != _NO_SUCH_GROUP:
+                _check(code, group)
+            return answer
+        await asyncio.sleep(_COORDINATOR_SECONDS)
 
 
 def _check(code: int, what: str, *, passed: tuple[type[Exception], ...] = ()) -> None:

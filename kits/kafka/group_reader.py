@@ -71,6 +71,7 @@ class GroupReader:
         self._options |= {"session_timeout_ms": session_ms, "group_instance_id": instance_id}
         self._options["max_poll_interval_ms"] = int(max_poll_seconds * 1000)
         self._instance_id = instance_id
+        self._group = group
         self._topics = frozenset(topics)
         self._compacted_topics = frozenset(compacted_topics)
         self._started: tuple[AIOKafkaConsumer, GroupMembership, PartitionReading] | None = None
@@ -131,12 +132,13 @@ class GroupReader:
     async def places(
         self, partitions: Iterable[TopicPartition], within_seconds: float = 10.0
     ) -> dict[TopicPartition, Place]:
-        """Where these partitions could be read from; what is not known in time is left out, with a warning.
+        """Where these partitions could be read from; what has no leader, or is not there, is left out.
 
         Raises:
-            KafkaUnavailableError, KafkaConfigurationError: nothing is known of any of them.
+            KafkaUnavailableError, KafkaConfigurationError: no answer in time, or no right.
         """
-        found = await places_of(self._consumer, partitions, within_seconds=within_seconds)
+        connections = internals.connections_of(self._consumer)
+        found = await places_of(connections, self._group, partitions, within_seconds=within_seconds)
         self._reading.know_topics({at.topic: place.topic_id for at, place in found.items()})
         return found
 

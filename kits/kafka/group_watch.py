@@ -13,9 +13,7 @@ from kits.kafka.broker_requests import (
     EARLIEST,
     LATEST,
     UNCOMMITTED,
-    GroupMember,
     committed_of,
-    coordinator_of,
     list_offsets,
     members_of,
     partitions_of,
@@ -31,12 +29,6 @@ from kits.observability.logs import get_logger
 
 log = get_logger(__name__)
 
-_COORDINATOR_SECONDS = 0.2
-_COORDINATOR_MOVES = (
-    client.GroupCoordinatorNotAvailableError,
-    client.NotCoordinatorForGroupError,
-    client.GroupLoadInProgressError,
-)
 _PIECES = 50
 _HANGING_SECONDS = 30.0
 
@@ -109,7 +101,8 @@ class GroupWatch:
         async with admin_connection(self._options, doing, within_seconds=self._within_seconds) as admin:
             connections = connections_of(admin)
             partitions = await partitions_of(connections, self._topics)
-            members, committed = await self._ask_coordinator(connections)
+            members = await members_of(connections, self._group)
+            committed = await committed_of(connections, self._group)
             starts = await list_offsets(connections, partitions, EARLIEST)
             stable = await list_offsets(connections, partitions, LATEST, COMMITTED)
             ends = await list_offsets(connections, partitions, LATEST, UNCOMMITTED)
@@ -123,18 +116,6 @@ class GroupWatch:
         found = tuple([each for each in standings if each is not None])
         missing = frozenset(partitions) - {each.partition for each in found}
         return GroupStanding(self._group, time.time(), members, found, missing)
-
-    async def _ask_coordinator(
-        self, connections: Any
-    ) -> tuple[tuple[GroupMember, ...], dict[TopicPartition, int]]:
-        while True:
-            try:
-                coordinator = await coordinator_of(connections, self._group)
-                members = await members_of(connections, coordinator, self._group)
-                return members, await committed_of(connections, coordinator, self._group)
-            except _COORDINATOR_MOVES:
-                # The brokers choose one at the first use of a group, and anew after a restart.
-                await asyncio.sleep(_COORDINATOR_SECONDS)
 
     async def _measured(
         self, connections: Any, at: TopicPartition, committed: int | None, log_now: _Log
