@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -52,6 +53,7 @@ class SqlStore(ABC):
         """Args: token: who this process is, a new UUID at each of its starts."""
         self._engine = engine
         self._table = table
+        self._statement = cache(table.statement)
         self._lease = lease
         self._clock = clock
         self._fence = {"token": token, "lease_seconds": lease.seconds}
@@ -150,7 +152,7 @@ class SqlStore(ABC):
     async def _run(
         self, template: str, values: Mapping[str, Any], connection: DriverConnection | None = None
     ) -> Sequence[Any]:
-        statement = self._table.statement(template)
+        statement = self._statement(template)
         if connection is not None:
             return await connection.fetch(statement, values)
         with _told():
