@@ -29,7 +29,7 @@ class Broker:
 
     def __init__(self, data: bytes, log_end: int) -> None:
         self.cluster = self
-        self._answer = [("topic", [(0, 0, log_end, log_end, 0, [], -1, data)])]
+        self._answer: list[Any] = [("topic", [(0, 0, log_end, log_end, 0, [], -1, data)])]
 
     def leader_for_partition(self, _at: Any) -> int:
         return 1
