@@ -3,9 +3,7 @@
 from datetime import timedelta
 
 from dependency_injector import containers, providers
-from uuid_utils import uuid7
 
-from app.application.catalogue_import import CatalogueImport
 from app.application.held_rows import HeldRows
 from app.application.order_contracts import OrderContracts
 from app.application.order_expiry import OrderExpiry
@@ -14,24 +12,16 @@ from app.application.order_intake import OrderIntake
 from app.application.order_life import OrderLife
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
-from app.application.stock_keeping import StockKeeping
 from app.application.transactional_events import EventBus
+from app.command_container import CLIENT_ID, make_id
 from app.metrics import AppMetrics
-from app.outbox.breaker import PublishBreaker
-from app.outbox.health import BacklogMeter, OutboxHealth
+from app.outbox.health import OutboxHealth
+from app.outbox.kafka_sink import KafkaSink
 from app.outbox.lifecycle import OutboxLifecycle
-from app.outbox.operations import OutboxOperations
-from app.outbox.publisher import OutboxPublisher
 from app.outbox.recorder import SqlOutbox
-from app.outbox.relay import OutboxRelay
-from app.outbox.retention import OutboxRetention
-from app.outbox.store import OutboxStore
+from app.outbox.table import OutboxStore, outbox_event, outbox_queue
 from app.outbox.table import outbox as outbox_tables
-from app.outbox.table import outbox_event
 from app.outbox.topic import OutboxTopic
-from app.outbox.write_back import WriteBack
-from app.persistence.catalogue import SqlCatalogue
-from app.persistence.catalogue_work import SqlCatalogueTransactions
 from app.persistence.idempotency import SqlIdempotencyKeys
 from app.persistence.key_retention import KeyRetention
 from app.persistence.queries import SqlOrderReader
@@ -39,17 +29,27 @@ from app.persistence.storage_errors import MIGRATE_COMMAND
 from app.persistence.tables import shop
 from app.persistence.unit_of_work import SqlTransactions
 from app.persistence.write_probe import shop_write_probe
-from app.settings import AppSettings, DatabaseCommandSettings
+from app.settings import AppSettings
 from kits.kafka.admin import TopicAdmin
 from kits.kafka.producer import RecordProducer
 from kits.observability.health import Health
 from kits.observability.metrics import Metrics
+from kits.ordered_queue.lane import Lanes
+from kits.ordered_queue.lease import BootClock, Lease
+from kits.ordered_queue.meter import QueueMeter
+from kits.ordered_queue.metrics import QueueMetrics
+from kits.ordered_queue.queue import OrderedQueue
+from kits.ordered_queue.relay import Relay, Retention
+from kits.ordered_queue.retry import RetryPolicy
+from kits.ordered_queue.sql_enqueue import Enqueue
+from kits.ordered_queue.write_back import WriteBack
 from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.postgres.schema import DECLARED_SCHEMA
 from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
+from kits.resilience.breaker import Breaker
 from kits.resilience.rate_limit import rate_limiter
 from kits.web.middleware.turns import Turns
 from kits.web.tokens.jwks_url import JwksUrl
@@ -57,40 +57,14 @@ from kits.web.tokens.keys_health import TokenKeysHealth
 from kits.web.tokens.refused_tokens import RefusedTokens
 from kits.web.tokens.verifier import TokenVerifier
 
-_CLIENT_ID = "order-api"
 _MAX_EVENT_BYTES = 900_000
-_MAX_HELD = 10_000
-_MAX_PENDING = 8_000
+_OUTBOX = "outbox"
+_MAX_HELD = 8_000
+_MAX_HELD_BYTES = 32 * 1_048_576
 _STALLED_SECONDS = 2.0
 _READ_WAIT_SECONDS = 2.0
 # Write-back, relay, meter and the two retentions, of which the last three are rare and may wait.
 _BACKGROUND_CONNECTIONS = 3
-
-
-def _new_id() -> str:
-    return str(uuid7())
-
-
-class DatabaseContainer(containers.DeclarativeContainer):
-    """What the commands need that only touch the database."""
-
-    settings = providers.Dependency(instance_of=DatabaseCommandSettings)
-    _database = settings.provided.database
-    engine = providers.Singleton(
-        create_engine,
-        _database.url,
-        application_name=_CLIENT_ID,
-        pool_size=_database.pool_size,
-        schemas=providers.Dict({DECLARED_SCHEMA: _database.schema}),
-    )
-    history = providers.Singleton(History, "app", schema=_database.schema, made=(shop, outbox_tables))
-    database_check = providers.Factory(DatabaseHealth, engine, history, migrate_command=MIGRATE_COMMAND)
-    new_id = providers.Object(_new_id)
-    catalogue = providers.Singleton(SqlCatalogue, engine)
-    catalogue_transactions = providers.Singleton(SqlCatalogueTransactions, engine)
-    catalogue_import = providers.Singleton(CatalogueImport, catalogue_transactions, new_id)
-    stock_keeping = providers.Singleton(StockKeeping, catalogue_transactions)
-    outbox_operations = providers.Singleton(OutboxOperations, engine, new_id)
 
 
 class Container(containers.DeclarativeContainer):
@@ -101,13 +75,13 @@ class Container(containers.DeclarativeContainer):
     history = providers.Singleton(History, "app", schema=_database.schema, made=(shop, outbox_tables))
     metrics = providers.Singleton(Metrics)
     app_metrics = providers.Singleton(AppMetrics, metrics)
-    new_id = providers.Object(_new_id)
+    new_id = providers.Object(make_id)
 
     # Each kind of work has connections of its own: none can take those that another one needs.
     _pool = providers.Factory(
         create_engine,
         _database.url,
-        application_name=_CLIENT_ID,
+        application_name=CLIENT_ID,
         schemas=providers.Dict({DECLARED_SCHEMA: _database.schema}),
     )
     engine = providers.Singleton(_pool, pool_size=_database.pool_size)
@@ -127,31 +101,47 @@ class Container(containers.DeclarativeContainer):
         RecordProducer,
         bootstrap_servers=settings.provided.kafka.bootstrap_servers,
         security=settings.provided.kafka,
-        client_id=_CLIENT_ID,
+        client_id=CLIENT_ID,
     )
     topic_admin = providers.Singleton(
         TopicAdmin,
         bootstrap_servers=settings.provided.kafka.bootstrap_servers,
         security=settings.provided.kafka,
-        client_id=_CLIENT_ID,
+        client_id=CLIENT_ID,
     )
 
-    # Outbox
+    # Outbox: an ordered queue from the orders' transactions to Kafka
+    clock = providers.Singleton(BootClock)
+    _outbox_table = providers.Singleton(outbox_queue, _database.schema)
+    # Who this process is, anew at each of its starts.
+    _holder = {  # noqa: RUF012 - providers, wired once
+        "token": providers.Singleton(make_id),
+        "lease": providers.Singleton(Lease, settings.provided.outbox.lease_seconds),
+        "clock": clock,
+    }
+    outbox = providers.Factory(SqlOutbox, enqueue=providers.Singleton(Enqueue, _outbox_table, **_holder))
     outbox_store = providers.Singleton(
-        OutboxStore, background_engine, lease_seconds=settings.provided.outbox.lease_seconds
+        OutboxStore,
+        background_engine,
+        _outbox_table,
+        **_holder,
+        retention_days=settings.provided.outbox.retention_days,
     )
-    outbox = providers.Factory(SqlOutbox, lease_seconds=settings.provided.outbox.lease_seconds)
-    write_back = providers.Singleton(
-        WriteBack, outbox_store, app_metrics, lease_seconds=settings.provided.outbox.lease_seconds
+    queue_metrics = providers.Singleton(QueueMetrics, metrics)
+    _counts = queue_metrics.provided.of.call(_OUTBOX)
+    breaker = providers.Singleton(Breaker, clock)
+    _write_back = providers.Singleton(WriteBack, outbox_store, _holder["lease"], clock, _counts)
+    ordered_queue = providers.Singleton(
+        OrderedQueue,
+        lanes=providers.Factory(Lanes, max_items=_MAX_HELD, max_bytes=_MAX_HELD_BYTES),
+        sink=providers.Factory(KafkaSink, producer, clock),
+        write_back=_write_back,
+        relay=providers.Factory(Relay, outbox_store, _write_back, breaker),
+        breaker=breaker,
+        retry=providers.Factory(RetryPolicy, stalled_seconds=_STALLED_SECONDS),
+        clock=clock,
+        counts=_counts,
     )
-    publisher = providers.Singleton(
-        OutboxPublisher,
-        write_back,
-        producer,
-        providers.Factory(PublishBreaker, stalled_seconds=_STALLED_SECONDS, max_pending=_MAX_PENDING),
-        max_held=_MAX_HELD,
-    )
-    relay = providers.Singleton(OutboxRelay, outbox_store, publisher)
     outbox_lifecycle = providers.Singleton(
         OutboxLifecycle,
         supervisor=providers.Factory(Supervisor),
@@ -163,12 +153,9 @@ class Container(containers.DeclarativeContainer):
             partitions=settings.provided.order.events_partitions,
             max_event_bytes=_MAX_EVENT_BYTES,
         ),
-        write_back=write_back,
-        relay=relay,
-        meter=providers.Factory(BacklogMeter, outbox_store, app_metrics),
-        retention=providers.Factory(
-            OutboxRetention, outbox_store, days=settings.provided.outbox.retention_days
-        ),
+        queue=ordered_queue,
+        meter=providers.Factory(QueueMeter, outbox_store, queue_metrics, _OUTBOX, breaker),
+        retention=providers.Factory(Retention, outbox_store),
     )
 
     # Use cases
@@ -178,7 +165,7 @@ class Container(containers.DeclarativeContainer):
             providers.Factory(
                 DataPlatformEventListener,
                 providers.Factory(OrderContracts, new_id),
-                publisher,
+                ordered_queue,
                 max_event_bytes=_MAX_EVENT_BYTES,
             )
         ),
@@ -244,7 +231,7 @@ class Container(containers.DeclarativeContainer):
                 providers.Callable(shop_write_probe, outbox_event),
                 migrate_command=MIGRATE_COMMAND,
             ),
-            providers.Factory(OutboxHealth, publisher, producer),
+            providers.Factory(OutboxHealth, breaker, producer),
             providers.Factory(TokenKeysHealth, token_verifier),
         ),
     )

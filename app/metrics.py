@@ -17,23 +17,3 @@ class AppMetrics:
         self.orders_moved = metrics.counter(
             "orders_moved_total", "Transitions committed by this process, by the status reached.", ["status"]
         )
-        self.events_published = metrics.counter(
-            "outbox_published_total", "Events acknowledged by Kafka and marked published."
-        )
-        self.events_failed = metrics.counter(
-            "outbox_send_failures_total", "Sends that ended without an acknowledgement."
-        )
-        self.events_fenced = metrics.counter(
-            "outbox_fenced_total",
-            "Answers for rows that another process had claimed: possible repeats.",
-        )
-        self.backlog_rows = metrics.gauge(
-            "outbox_backlog_rows", "Events recorded and not yet published; 10001: or more."
-        )
-        self.backlog_dead = metrics.gauge(
-            "outbox_dead_rows", "Events refused by Kafka; each holds its order."
-        )
-        self.backlog_oldest = metrics.gauge(
-            "outbox_oldest_unpublished_seconds",
-            "Age of the oldest unpublished event; alert at minutes.",
-        )

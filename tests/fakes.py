@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from app.outbox.claim import Claim
 from kits.kafka.records import Acknowledgement, Deadline, OutgoingRecord
+from kits.ordered_queue.item import Claim
 
 
 class FakeProducer:
@@ -55,5 +55,5 @@ class FakePublisher:
     def accepts(self) -> bool:
         return self.accepting
 
-    def publish(self, claims: Sequence[Any]) -> None:
+    def offer(self, claims: Sequence[Any]) -> None:
         self.published += claims

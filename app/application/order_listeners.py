@@ -44,4 +44,4 @@ class DataPlatformEventListener:
     @transactional_event_listener(phase=Phase.AFTER_COMMIT)
     async def publish_order_events(self, _events: Sequence[RaisedEvent], uow: UnitOfWork) -> None:
         """Hand the claimed events to the publisher; the request does not wait for Kafka."""
-        self._publisher.publish(uow.outbox.claimed())
+        self._publisher.offer(uow.outbox.claimed())

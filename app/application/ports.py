@@ -154,7 +154,7 @@ class EventPublisher(Protocol):
         """Whether new events may be claimed for it now; if not, the relay takes them later."""
         ...
 
-    def publish(self, claims: Sequence[Any]) -> None:
+    def offer(self, claims: Sequence[Any]) -> None:
         """Send these in the background. What can't be sent stays in the outbox."""
         ...
 

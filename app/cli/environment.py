@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from app.container import DatabaseContainer
+from app.command_container import DatabaseContainer
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
 from kits.env_file import with_env_file
 from kits.observability.health import Status

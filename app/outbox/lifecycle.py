@@ -1,17 +1,16 @@
 """Outbox: starts and stops everything between commit and Kafka, in order."""
 
-from collections.abc import Sequence
+import asyncio
 
-from app.outbox.health import BacklogMeter
-from app.outbox.relay import OutboxRelay
-from app.outbox.retention import OutboxRetention
 from app.outbox.topic import OutboxTopic
-from app.outbox.write_back import WriteBack
 from contracts.topics import ORDER_EVENTS
 from kits.kafka.producer import RecordProducer
+from kits.ordered_queue.meter import QueueMeter
+from kits.ordered_queue.queue import OrderedQueue
+from kits.ordered_queue.relay import Retention
 from kits.process.background import Supervisor
 
-_Part = WriteBack | OutboxRelay | BacklogMeter | OutboxRetention | OutboxTopic
+_LAST_ANSWERS_SECONDS = 1.0
 
 
 class OutboxLifecycle:
@@ -23,31 +22,30 @@ class OutboxLifecycle:
         supervisor: Supervisor,
         producer: RecordProducer,
         topic: OutboxTopic,
-        write_back: WriteBack,
-        relay: OutboxRelay,
-        meter: BacklogMeter,
-        retention: OutboxRetention,
+        queue: OrderedQueue,
+        meter: QueueMeter,
+        retention: Retention,
     ) -> None:
         self._supervisor = supervisor
         self._producer = producer
-        self._write_back = write_back
-        self._background: Sequence[tuple[str, _Part]] = (
-            ("outbox-write-back", write_back),
-            ("outbox-relay", relay),
-            ("outbox-meter", meter),
-            ("outbox-retention", retention),
-            ("outbox-topic", topic),
-        )
+        self._queue = queue
+        self._topic = topic
+        self._meter = meter
+        self._retention = retention
 
     async def start(self) -> None:
         """Start the producer and the background tasks; returns at once, whether Kafka is there or not."""
         await self._producer.start()
         await self._producer.warm([ORDER_EVENTS])
-        for name, task in self._background:
-            self._supervisor.start(name, task.run)
+        self._queue.start()
+        self._supervisor.start("outbox-topic", self._topic.run)
+        self._supervisor.start("outbox-meter", self._meter.run)
+        self._supervisor.start("outbox-retention", self._retention.run)
 
     async def stop(self, *, within_seconds: float = 3.0) -> None:
         """Stop claiming, let pending sends end, write their answers back, give the rest free."""
         await self._supervisor.stop()
-        await self._producer.stop(within_seconds=within_seconds)
-        await self._write_back.flush(within_seconds=within_seconds)
+        async with asyncio.TaskGroup() as ending:
+            # The producer ends what has no answer; the queue waits for those ends and writes them.
+            ending.create_task(self._queue.stop(within_seconds=within_seconds + _LAST_ANSWERS_SECONDS))
+            ending.create_task(self._producer.stop(within_seconds=within_seconds))

@@ -13,6 +13,7 @@ from app.outbox.recorder import SqlOutbox
 from app.outbox.table import EVENT_ID, UNPUBLISHED, outbox_audit, outbox_event
 from contracts.envelope import EventMessage
 from contracts.order_events import AGGREGATE_TYPE, encode, skipped_event
+from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
 from kits.postgres.errors import Fault, fault_of
 from kits.postgres.outages import sentence
@@ -39,7 +40,7 @@ _LOCK = DriverStatement(
 _REVIVE = DriverStatement(
     update(outbox_event)
     .where(*_DEAD, _CHOSEN)
-    .values(dead_at=null(), next_attempt_at=null())
+    .values(dead_at=null(), due_at=func.now(), next_attempt_at=null())
     .returning(_row.event_id)
 )
 _ABANDON = DriverStatement(
@@ -50,7 +51,6 @@ _ABANDON = DriverStatement(
 )
 _AUDIT_COLUMNS = ("id", "actor", "action", "event_id", "order_id", "seq", "reason")
 _NOTE = DriverStatement(insert_from_arrays(outbox_audit, *_AUDIT_COLUMNS))
-_NO_LEASE_SECONDS = 0.0
 
 
 class OutboxUnavailableError(Exception):
@@ -76,8 +76,9 @@ class DeadEvent:
 class OutboxOperations:
     """Each method is one transaction, audited in it; what is not dead any more by then is left alone."""
 
-    def __init__(self, engine: AsyncEngine, new_id: Callable[[], str]) -> None:
+    def __init__(self, engine: AsyncEngine, enqueue: Enqueue, new_id: Callable[[], str]) -> None:
         self._engine = engine
+        self._enqueue = enqueue
         self._new_id = new_id
 
     async def dead(self, *, order_id: str | None = None, event_id: str | None = None) -> list[DeadEvent]:
@@ -109,7 +110,7 @@ class OutboxOperations:
             async with driver_transaction(self._engine) as connection:
                 rows = await self._locked(connection, event_ids)
                 await connection.fetch(_ABANDON, {"event_ids": [str(row["event_id"]) for row in rows]})
-                outbox = SqlOutbox(connection, lease_seconds=_NO_LEASE_SECONDS)
+                outbox = SqlOutbox(connection, self._enqueue)
                 if rows:
                     await outbox.add([self._notice(row, reason) for row in rows], claimed=False)
                 await self._note(connection, rows, actor, "abandon", reason)

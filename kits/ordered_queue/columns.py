@@ -13,6 +13,7 @@ _WORDS = {
     # A plan may be made while the table is empty, and stay (ADR 16): so only looks match the partial index of
     # what waits and ask by the scope, a question per row ends in OFFSET 0, and what is sent is taken for few.
     "ours": "(($scope) IS TRUE)",
+    "of_key": "$ours AND ($key_scope) AND q.$key",
     "waiting": "q.$done_at IS NULL AND q.$dead_at IS NULL AND q.$given_up_at IS NULL",
     "is_open": "coalesce(q.$done_at, q.$dead_at, q.$given_up_at) IS NULL",
     "dead": "q.$dead_at IS NOT NULL AND q.$done_at IS NULL AND q.$given_up_at IS NULL",
@@ -27,18 +28,18 @@ _WORDS = {
     "dying": "(sent.dead OR sent.failed AND ($dies))",
     "again": "($dying AND q.$replayed_at IS NOT NULL)",
     "before": """SELECT 1 FROM $queue q
-        WHERE $ours AND q.$key = new.key AND q.$number = new.number - 1 OFFSET 0""",
+        WHERE $of_key = new.key AND q.$number = new.number - 1 OFFSET 0""",
     # What may be claimed, and why: `new` has key, number and is_first.
     "predecessor_with_gaps": """CASE WHEN new.is_first THEN 'done' ELSE (
         SELECT CASE WHEN $over THEN 'done'
                     WHEN q.$token = CAST(:token AS uuid) AND q.$dead_at IS NULL THEN 'own' END
-          FROM $queue q WHERE $ours AND q.$key = new.key AND q.$number = new.number - 1) END""",
+          FROM $queue q WHERE $of_key = new.key AND q.$number = new.number - 1) END""",
     "predecessor_gapless": """CASE
         WHEN NOT EXISTS (SELECT 1 FROM $queue q WHERE $before_it OFFSET 0) THEN 'done'
         WHEN NOT EXISTS (SELECT 1 FROM $queue q WHERE $before_it AND (
             q.$token IS DISTINCT FROM CAST(:token AS uuid) OR q.$dead_at IS NOT NULL) OFFSET 0)
         THEN 'own' END""",
-    "before_it": """$ours AND q.$key = new.key AND q.$number < new.number
+    "before_it": """$of_key = new.key AND q.$number < new.number
         AND coalesce(q.$done_at, q.$given_up_at) IS NULL""",
     "missing_with_gaps": "NOT new.is_first AND NOT new.replayed AND NOT EXISTS ($before)",
     "missing_gapless": "FALSE",
@@ -47,9 +48,9 @@ _WORDS = {
     # What was done once stands behind what was done too: if that has no row any more, it was deleted.
     "begins_with_gaps": ", new.is_first OR new.replayed AND NOT EXISTS ($before) AS is_first",
     "begins_gapless": "",
-    "at_it": "$ours AND q.$key = sent.key AND q.$number = sent.number",
-    "behind_it": "$ours AND q.$key = sent.key AND q.$number > sent.number",
-    "handed_over": "$ours AND q.$key = sent.key AND q.$was_number = sent.number",
+    "at_it": "$of_key = sent.key AND q.$number = sent.number",
+    "behind_it": "$of_key = sent.key AND q.$number > sent.number",
+    "handed_over": "$of_key = sent.key AND q.$was_number = sent.number",
     "inherits_with_gaps": """, is_first OR EXISTS (
         SELECT 1 FROM $queue q WHERE $handed_over AND q.is_first OFFSET 0)""",
     "inherits_gapless": "",
@@ -59,7 +60,7 @@ _WORDS = {
         WHEN $unleased AND EXISTS ($dead_before) THEN 'unclaimed' ELSE 'waiting' END""",
     # A run was given back when its head died: whoever sent what stands behind it has seen the head succeed.
     "dead_before": """SELECT 1 FROM (SELECT q.$key AS key, q.$number AS number) new, LATERAL (
-        SELECT 1 FROM $queue q WHERE $scope AND q.$key = new.key AND q.$number < new.number AND $dead
+        SELECT 1 FROM $queue q WHERE $of_key = new.key AND q.$number < new.number AND $dead
          LIMIT 1) dead_one OFFSET 0""",
     "asked": """asked AS (
     SELECT DISTINCT id FROM json_to_recordset(CAST(:rows AS json)) AS sent (id $id_type) WHERE $few
@@ -97,6 +98,8 @@ class QueueTable:
     """The table's qualified name."""
     scope: str = "TRUE"
     """Which of its rows belong to this queue: a condition on `q`."""
+    key_scope: str = "TRUE"
+    """What the index of `key, number` has before them, or as condition: true of all that have a number."""
     gaps: bool = False
     """A number that has no row: True, it may come yet (the column `is_first` says where a key begins); False,
     it was deleted, since numbers come in the order of commits."""

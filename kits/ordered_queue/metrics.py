@@ -20,9 +20,15 @@ class QueueMetrics:
         )
         self.waiting = metrics.gauge("queue_waiting", "Items that are not done, up to 10,001.", queue)
         self.dead = metrics.gauge("queue_dead", "Dead items, up to 10,001; each holds its key.", queue)
+        self.gaps = metrics.gauge(
+            "queue_gaps", "Items that wait for a number that never came, up to 10,001.", queue
+        )
+        self.blocked_keys = metrics.gauge(
+            "queue_blocked_keys", "Keys that a dead or a missing number holds.", queue
+        )
         self.oldest = metrics.gauge("queue_oldest_age_seconds", "Age of the oldest item not done.", queue)
         self.measured = metrics.gauge(
-            "queue_measured_timestamp_seconds", "When the three above were read, since 1970.", queue
+            "queue_measured_timestamp_seconds", "When the above were read, since 1970.", queue
         )
         self.breaker = metrics.gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open.", ["name"])
 

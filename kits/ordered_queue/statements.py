@@ -20,7 +20,7 @@ WITH sent AS MATERIALIZED (
      WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $at_it OFFSET 0)
 ), placed AS (
     SELECT *, row_number() OVER (PARTITION BY key, run ORDER BY number) AS place FROM new
-), judged AS (
+), judged AS MATERIALIZED (
     SELECT new.*, CASE WHEN CAST(:claimed AS boolean) AND place = 1 THEN $predecessor END AS known
       FROM placed new
 ), born AS (
@@ -58,7 +58,7 @@ WITH looked AS MATERIALIZED (
       FROM looked new WHERE new.is_ready
 ), placed AS (
     SELECT *, row_number() OVER (PARTITION BY key, run ORDER BY number) AS place FROM ready
-), judged AS (
+), judged AS MATERIALIZED (
     SELECT new.*, CASE WHEN place = 1 THEN $predecessor END AS known FROM placed new
 ), allowed AS (
     SELECT *, first_value(due) OVER run AS run_due, CASE WHEN place = 1 THEN known
@@ -125,7 +125,7 @@ WITH looked AS MATERIALIZED (
        AND $ended < clock_timestamp() - make_interval(days => CAST(:days AS int))
        AND ($ended < clock_timestamp() - make_interval(days => CAST(:key_days AS int)) OR $closed
             OR sent.next IS NULL
-            OR EXISTS (SELECT 1 FROM $queue q WHERE $ours AND q.$key = sent.key AND q.$number = sent.next
+            OR EXISTS (SELECT 1 FROM $queue q WHERE $of_key = sent.key AND q.$number = sent.next
                           AND $over OFFSET 0))
      ORDER BY q.$id FOR UPDATE OF q SKIP LOCKED
 ), deleted AS (DELETE FROM $queue q USING old WHERE $ours AND q.$id = old.id RETURNING 1)
@@ -148,7 +148,7 @@ GAPS = """
 WITH $open
 SELECT new.key, new.number,
        1 + coalesce((SELECT max(q.$number) FROM $queue q
-                      WHERE $ours AND q.$key = new.key AND q.$number < new.number), 0),
+                      WHERE $of_key = new.key AND q.$number < new.number), 0),
        CAST(extract(epoch FROM statement_timestamp() - new.due) AS double precision)
   FROM missing new ORDER BY new.due, new.id LIMIT CAST(:limit AS bigint)
 """

@@ -59,7 +59,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "api-kits": [("app.api.products", "kits.kafka.records"), ("app.api.orders", "kits.postgres.errors")],
     "persistence-kits": [("app.persistence.tables", "kits.kafka.records")],
     "outbox-kits": [
-        ("app.outbox.claim", "app.domain.money"),
+        ("app.outbox.recorder", "app.domain.money"),
         ("app.outbox.table", "kits.web.tokens.verifier"),
     ],
     "contract-seam": [
@@ -84,9 +84,9 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("devservices.status", "bench.workloads"),
     ],
     "door-litestar": [("app.application.order_queries", "litestar"), ("bench.shop", "litestar")],
-    "door-sqlalchemy": [("app.outbox.relay", "sqlalchemy"), ("worker.runner", "sqlalchemy")],
+    "door-sqlalchemy": [("app.outbox.recorder", "sqlalchemy"), ("worker.runner", "sqlalchemy")],
     "door-alembic": [("app.persistence.tables", "alembic")],
-    "door-aiokafka": [("app.outbox.publisher", "aiokafka"), ("worker.runner", "aiokafka")],
+    "door-aiokafka": [("app.outbox.kafka_sink", "aiokafka"), ("worker.runner", "aiokafka")],
     "door-di": [("app.main", "dependency_injector")],
     "door-aiohttp": [("worker.runner", "aiohttp"), ("kits.web.tokens.verifier", "aiohttp")],
     "door-jwt": [("app.api.orders", "jwt")],

@@ -11,7 +11,6 @@ from tests.architecture.source import PACKAGES, PRODUCT, Source, sources
 
 MAY_END_TRANSACTIONS = (
     "app/persistence/",
-    "app/outbox/store.py",
     "app/outbox/operations.py",
     "worker/ledger/",
     "kits/postgres/",

@@ -1,168 +1,96 @@
-"""What every outbox promises about claims: the one in PostgreSQL and the one of the simulation alike."""
+"""The outbox's own table keeps what every ordered queue promises."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from sqlalchemy import text
 
-from app.outbox.claim import Claim
-from app.outbox.recorder import SqlOutbox
-from app.outbox.store import FailedSend, OutboxStore
-from contracts.envelope import EventMessage
-from kits.kafka.records import Acknowledgement
+from app.outbox.recorder import row_of
+from app.outbox.table import OutboxStore, item_of, outbox_queue
+from kits.ordered_queue.actions import Actions, Outcome
+from kits.ordered_queue.item import Item, Kind, Result, Settlement
+from kits.ordered_queue.lease import BootClock
+from kits.ordered_queue.ports import Store
+from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.driver import driver_transaction
 from kits.postgres.engine import create_engine
 from tests.builders import a_message
-from tests.unit.outbox.in_memory import InMemoryOutbox, InMemoryTransaction
+from tests.contract.queue_tables import LEASE, ME, OTHER, Enqueued, Queue, parcel
+from tests.contract.test_ordered_queue_contract import GaplessContract
 
-LEASE_SECONDS = 60.0
-ACK = Acknowledgement("order-events", 0, 7)
-
-
-class Outbox:
-    """A store, and what only a test does: commit events, and let all leases run out."""
-
-    def __init__(
-        self,
-        store: OutboxStore,
-        commit: Callable[[Sequence[EventMessage], bool], Awaitable[list[Claim]]],
-        run_out: Callable[[], Awaitable[None]],
-    ) -> None:
-        self.store = store
-        self._commit = commit
-        self.run_out = run_out
-
-    async def record(self, *messages: EventMessage, claimed: bool = False) -> list[Claim]:
-        """One transaction; returns what was born claimed."""
-        return await self._commit(messages, claimed)
-
-    async def heads(self) -> list[int]:
-        """Claim all that can be claimed; returns the numbers."""
-        return sorted(claim.message.seq for claim in await self.store.claim_heads(100))
+PUBLISHED = Result(Kind.DONE, written=(0, 7))
 
 
-class OutboxContract:
-    """The tests that every outbox passes."""
+class Published(OutboxStore):
+    """Whatever is done stands at one place of the log."""
 
-    async def test_only_heads_are_born_claimed(self, outbox: Outbox) -> None:
-        """Not behind an earlier one of the same transaction, nor of one before; other orders are free."""
-        claims = await outbox.record(a_message("o-1", 1), a_message("o-1", 2), a_message("o-2"), claimed=True)
-        assert {(claim.message.aggregate_id, claim.message.seq) for claim in claims} == {
-            ("o-1", 1),
-            ("o-2", 1),
-        }
-        assert not any(claim.relayed for claim in claims)
-        assert await outbox.record(a_message("o-1", 3), claimed=True) == []
-
-    async def test_an_event_behind_published_ones_is_born_claimed(self, outbox: Outbox) -> None:
-        """If its writer wants it."""
-        (first,) = await outbox.record(a_message("o-1", 1), claimed=True)
-        await outbox.store.mark_published([(first, ACK)])
-        assert await outbox.record(a_message("o-1", 2), claimed=False) == []
-        (second,) = await outbox.store.claim_heads(10)
-        await outbox.store.mark_published([(second, ACK)])
-        assert len(await outbox.record(a_message("o-1", 3), claimed=True)) == 1
-
-    async def test_a_relay_claims_heads_alone_oldest_first_and_no_more_than_it_asks_for(
-        self, outbox: Outbox
-    ) -> None:
-        """Each until its lease runs out."""
-        await outbox.record(a_message("o-1", 1), a_message("o-1", 2))
-        await outbox.record(a_message("o-2", 1))
-        claims = await outbox.store.claim_heads(1)
-        assert [claim.message.aggregate_id for claim in claims] == ["o-1"]
-        assert claims[0].relayed
-        assert [claim.message.aggregate_id for claim in await outbox.store.claim_heads(9)] == ["o-2"]
-        assert await outbox.heads() == []
-
-    async def test_what_is_born_claimed_is_not_claimed_before_its_lease_runs_out(
-        self, outbox: Outbox
-    ) -> None:
-        """Birth and relay obey one rule."""
-        await outbox.record(a_message("o-1", 1), a_message("o-1", 2), claimed=True)
-        assert await outbox.heads() == []
-        await outbox.run_out()
-        assert await outbox.heads() == [1]
-
-    async def test_a_lost_claim_can_write_nothing(self, outbox: Outbox) -> None:
-        """The token fences renewals and both kinds of answers."""
-        (stale,) = await outbox.record(a_message("o-1", 1), a_message("o-1", 2), claimed=True)
-        await outbox.run_out()
-        (fresh,) = await outbox.store.claim_heads(10)
-        assert await outbox.store.renew([stale]) == set()
-        assert await outbox.store.mark_failed([FailedSend(stale, "late")]) == 0
-        assert await outbox.store.mark_published([(stale, ACK)]) == 0
-        assert await outbox.heads() == []
-        assert await outbox.store.mark_published([(fresh, ACK)]) == 1
-        assert await outbox.store.mark_published([(fresh, ACK)]) == 0
-        assert await outbox.heads() == [2]
-
-    async def test_a_lease_that_nobody_took_can_be_renewed_after_its_end(self, outbox: Outbox) -> None:
-        """The row is still its holder's, and then again no one else's."""
-        (claim,) = await outbox.record(a_message(), claimed=True)
-        await outbox.run_out()
-        assert await outbox.store.renew([claim]) == {claim.message.event_id}
-        assert await outbox.heads() == []
-
-    async def test_an_unknown_send_gives_its_row_free_when_its_wait_is_over(self, outbox: Outbox) -> None:
-        """Nothing behind it goes first."""
-        now, later = await outbox.record(
-            a_message("o-1", 1), a_message("o-1", 2), a_message("o-2", 5), claimed=True
-        )
-        failures = [FailedSend(now, "unknown"), FailedSend(later, "configuration", wait_seconds=60.0)]
-        assert await outbox.store.mark_failed(failures) == 2
-        assert await outbox.heads() == [1]
-
-    async def test_a_dead_row_holds_its_order_and_no_other(self, outbox: Outbox) -> None:
-        """What is recorded behind it later is born unclaimed."""
-        claims = await outbox.record(a_message("o-1", 1), a_message("o-2", 1), claimed=True)
-        bad = next(claim for claim in claims if claim.message.aggregate_id == "o-1")
-        await outbox.store.mark_failed([FailedSend(bad, "refused", dead=True)])
-        await outbox.run_out()
-        assert await outbox.record(a_message("o-1", 2), claimed=True) == []
-        assert [claim.message.aggregate_id for claim in await outbox.store.claim_heads(9)] == ["o-2"]
-        assert (await outbox.store.backlog()).dead == 1
+    async def mark_done(self, done: Sequence[Settlement]) -> int:
+        return await super().mark_done([Settlement(one.claim, PUBLISHED) for one in done])
 
 
-class TestInMemoryOutbox(OutboxContract):
-    """The outbox of the simulation."""
+class Events:
+    """The table behind the contract's face."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url, application_name="test-outbox")
+        self._table, clock = outbox_queue("public"), BootClock()
+        self.stores: dict[str, Store] = {}
+        self._enqueue: dict[str, Enqueue] = {}
+        for token in (ME, OTHER):
+            self.stores[token] = Published(self.engine, self._table, token=token, lease=LEASE, clock=clock)
+            self._enqueue[token] = Enqueue(self._table, token=token, lease=LEASE, clock=clock)
+
+    async def add(
+        self, by: str, items: Sequence[Item], *, claimed: bool, firsts: Sequence[Item] = ()
+    ) -> Enqueued:
+        assert not firsts, "numbers come in the order of commits here"
+        messages = [
+            a_message(each.key, each.number, event_id=each.id, payload=each.payload) for each in items
+        ]
+        new, rows = [item_of(each) for each in messages], [row_of(each) for each in messages]
+        async with driver_transaction(self.engine) as connection:
+            return await self._enqueue[by].add(connection, new, rows, claimed=claimed)
+
+    async def act(self, action: str, ids: Sequence[str], notices: Sequence[Item]) -> Outcome:
+        assert (action, notices) == ("replay", ())
+        async with driver_transaction(self.engine) as connection:
+            return await Actions(self._table).replay(connection, ids)
+
+    async def pass_lease(self) -> None:
+        await self.run("UPDATE outbox_event SET lease_until = lease_until - interval '11 s'")
+
+    async def pass_month(self) -> None:
+        await self.run("UPDATE outbox_event SET published_at = published_at - interval '31 days'")
+
+    async def numbers(self, key: str) -> list[int]:
+        statement = text("SELECT seq FROM outbox_event WHERE aggregate_id = :key ORDER BY seq")
+        async with self.engine.connect() as connection:
+            return list((await connection.execute(statement, {"key": key})).scalars())
+
+    async def run(self, statement: str) -> None:
+        async with self.engine.begin() as connection:
+            await connection.execute(text(statement))
+
+
+class TestOutboxContract(GaplessContract):
+    """The events of orders in PostgreSQL."""
 
     @pytest.fixture
-    def outbox(self) -> Outbox:
+    async def queue(self, database_url: str) -> AsyncIterator[Queue]:
         """Empty."""
-        store = InMemoryOutbox(lease_seconds=LEASE_SECONDS)
+        way = Events(database_url)
+        yield Queue(way)
+        await way.engine.dispose()
 
-        async def commit(messages: Sequence[EventMessage], claimed: bool) -> list[Claim]:
-            transaction = InMemoryTransaction(store)
-            await transaction.add(messages, claimed=claimed)
-            await transaction.commit()
-            return transaction.claimed()
-
-        async def run_out() -> None:
-            for row in store.rows.values():
-                row.lease_until = None if row.lease_until is None else store.clock() - 1.0
-
-        return Outbox(store, commit, run_out)
-
-
-class TestSqlOutbox(OutboxContract):
-    """The outbox in PostgreSQL."""
-
-    @pytest.fixture
-    async def outbox(self, database_url: str) -> AsyncIterator[Outbox]:
-        """Empty."""
-        engine = create_engine(database_url, application_name="test-outbox")
-
-        async def commit(messages: Sequence[EventMessage], claimed: bool) -> list[Claim]:
-            async with driver_transaction(engine) as connection:
-                recorder = SqlOutbox(connection, lease_seconds=LEASE_SECONDS)
-                await recorder.add(messages, claimed=claimed)
-                return list(recorder.claimed())
-
-        async def run_out() -> None:
-            over = "UPDATE outbox_event SET lease_until = clock_timestamp() - interval '1 s'"
-            async with engine.begin() as connection:
-                await connection.execute(text(f"{over} WHERE lease_until IS NOT NULL"))
-
-        yield Outbox(OutboxStore(engine, lease_seconds=LEASE_SECONDS), commit, run_out)
-        await engine.dispose()
+    async def test_retention_keeps_the_newest_of_a_key_and_what_another_waits_behind(
+        self, queue: Queue
+    ) -> None:
+        """Not here, where a missing number was deleted: all that is published goes after a month."""
+        await queue.add(parcel("a", 1), parcel("b", 1), parcel("b", 2))
+        await queue.mine.mark_done([Settlement(claim, PUBLISHED) for claim in queue.claims[:2]])
+        await queue.mine.delete_settled(limit=10)
+        assert await queue.numbers("a") == [1]
+        await queue.month_passes()
+        await queue.mine.delete_settled(limit=10)
+        assert (await queue.numbers("a"), await queue.numbers("b")) == ([], [2])
+        assert await queue.add(parcel("a", 2)) == [("a", 2, "done")]

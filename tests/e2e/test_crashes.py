@@ -9,9 +9,9 @@ from tests.e2e.pipeline import Pipeline
 from tests.waiting import patient
 
 API_CRASHES = {
-    "between commit and publish": ("before", "app.outbox.publisher:OutboxPublisher.publish"),
-    "between send and acknowledgement": ("after", "app.outbox.publisher:OutboxPublisher.publish"),
-    "between acknowledgement and write-back": ("before", "app.outbox.store:OutboxStore.mark_published"),
+    "between commit and publish": ("before", "app.outbox.kafka_sink:KafkaSink.send"),
+    "between send and acknowledgement": ("after", "app.outbox.kafka_sink:KafkaSink.send"),
+    "between acknowledgement and write-back": ("before", "kits.ordered_queue.sql_store:SqlStore.mark_done"),
 }
 
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.application.demo_catalogue import demo_coupons, demo_products
-from app.container import Container, DatabaseContainer
+from app.command_container import DatabaseContainer
+from app.container import Container
 from app.main import create_app, create_ops_app
 from app.settings import AppSettings, DatabaseCommandSettings, TokenSettings
 from kits.kafka.security import KafkaSettings

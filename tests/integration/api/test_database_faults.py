@@ -14,7 +14,8 @@ from dependency_injector import providers
 from sqlalchemy import text
 
 from app.application.demo_catalogue import demo_coupons, demo_products
-from app.container import Container, DatabaseContainer
+from app.command_container import DatabaseContainer
+from app.container import Container
 from app.main import create_app, create_ops_app
 from app.outbox.table import outbox_event
 from app.persistence.write_probe import shop_write_probe

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -22,13 +23,22 @@ from app.domain.order import Order
 from app.domain.product import Product
 from app.metrics import AppMetrics
 from app.outbox.recorder import SqlOutbox
+from app.outbox.table import outbox_queue
 from app.persistence.catalogue import SqlCatalogue
 from app.persistence.unit_of_work import SqlTransactions
 from kits.observability.metrics import Metrics
+from kits.ordered_queue.lease import BootClock, Lease
+from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.engine import create_engine
 from tests.fakes import FakePublisher
 
 LEASE_SECONDS = 60.0
+
+
+def an_enqueue(token: str = "", *, lease_seconds: float = LEASE_SECONDS, schema: str = "public") -> Enqueue:
+    """How a process records events; each has a token of its own."""
+    lease = Lease(lease_seconds)
+    return Enqueue(outbox_queue(schema), token=token or str(uuid4()), lease=lease, clock=BootClock())
 
 
 @pytest.fixture
@@ -91,12 +101,13 @@ def a_shop(
     *,
     time_to_live: timedelta = timedelta(minutes=15),
     max_open_orders: int = 0,
+    enqueue: Enqueue | None = None,
 ) -> Shop:
     """A shop on this engine."""
     contracts = OrderContracts(lambda: str(uuid7()))
     listener = DataPlatformEventListener(contracts, publisher, max_event_bytes=900_000)
     transactions = SqlTransactions(
-        engine, EventBus([listener]), partial(SqlOutbox, lease_seconds=LEASE_SECONDS)
+        engine, EventBus([listener]), partial(SqlOutbox, enqueue=enqueue or an_enqueue())
     )
     metrics = AppMetrics(Metrics())
     facade = OrderFacade(transactions, metrics, time_to_live=time_to_live, max_open_orders=max_open_orders)

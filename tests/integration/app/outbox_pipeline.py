@@ -1,40 +1,71 @@
 """The outbox of one process on a real database, with a Kafka that answers when the test says so."""
 
 import asyncio
+from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.metrics import AppMetrics
-from app.outbox.breaker import PublishBreaker
-from app.outbox.publisher import OutboxPublisher
-from app.outbox.relay import OutboxRelay
-from app.outbox.store import OutboxStore
-from app.outbox.write_back import WriteBack
+from app.outbox.kafka_sink import KafkaSink
+from app.outbox.table import OutboxStore, outbox_queue
 from kits.observability.metrics import Metrics
+from kits.ordered_queue.lane import Lanes
+from kits.ordered_queue.lease import BootClock, Lease
+from kits.ordered_queue.metrics import QueueMetrics
+from kits.ordered_queue.queue import OrderedQueue
+from kits.ordered_queue.relay import Relay
+from kits.ordered_queue.retry import RetryPolicy
+from kits.ordered_queue.write_back import WriteBack
+from kits.resilience.breaker import Breaker
 from tests.fakes import FakeProducer
-from tests.integration.app.conftest import LEASE_SECONDS
+from tests.integration.app.conftest import LEASE_SECONDS, an_enqueue
 
 
 class Pipeline:
-    """Store, publisher and relay of one process."""
+    """The parts of one process, moved step by step; `schema` is where the shop's tables lie."""
 
-    def __init__(self, engine: AsyncEngine, *, lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, lease_seconds: float = LEASE_SECONDS, schema: str = "public"
+    ) -> None:
+        self.token, lease, clock = str(uuid4()), Lease(lease_seconds), BootClock()
         self.producer = FakeProducer()
-        self.metrics = AppMetrics(Metrics())
-        self.store = OutboxStore(engine, lease_seconds=lease_seconds)
-        self.write_back = WriteBack(self.store, self.metrics, lease_seconds=lease_seconds)
-        self.breaker = PublishBreaker(stalled_seconds=2.0, max_pending=8000)
-        self.publisher = OutboxPublisher(self.write_back, self.producer, self.breaker, max_held=10_000)
-        self.relay = OutboxRelay(self.store, self.publisher)
+        self.enqueue = an_enqueue(self.token, lease_seconds=lease_seconds, schema=schema)
+        self.store = OutboxStore(engine, outbox_queue(schema), token=self.token, lease=lease, clock=clock)
+        counts = QueueMetrics(Metrics()).of("outbox")
+        self.lanes = Lanes(max_items=1000, max_bytes=1_000_000)
+        self.write_back = WriteBack(self.store, lease, clock, counts)
+        self.breaker = Breaker(clock)
+        self.relay = Relay(self.store, self.write_back, self.breaker)
+        self.queue = OrderedQueue(
+            lanes=self.lanes,
+            sink=KafkaSink(self.producer, clock),
+            write_back=self.write_back,
+            relay=self.relay,
+            breaker=self.breaker,
+            retry=RetryPolicy(stalled_seconds=2.0),
+            clock=clock,
+            counts=counts,
+        )
+
+    async def relay_once(self) -> None:
+        """One look, and what it claimed is on its way."""
+        looked = await self.relay.look(
+            room=self.lanes.room, room_bytes=self.lanes.room_bytes, on_their_way=self.lanes.on_their_way
+        )
+        self.queue.offer(looked.claims)
+
+    async def settle(self) -> None:
+        """What Kafka has answered reaches the queue, and the database."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await self.write_back.flush(within_seconds=10.0)
 
     async def relay_all(self) -> None:
         """Relay and settle until nothing is left to claim."""
         before = -1
         while before != len(self.producer.sent):
             before = len(self.producer.sent)
-            await self.relay.relay_once()
-            await asyncio.sleep(0)
-            await self.write_back.settle()
+            await self.relay_once()
+            await self.settle()
 
     def seqs(self) -> list[int]:
         """What was sent, in order."""

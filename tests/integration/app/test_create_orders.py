@@ -33,7 +33,7 @@ async def test_an_order_takes_stock_uses_its_coupon_and_records_its_event_in_one
     ((payload, claimed),) = await shop.rows("SELECT payload, lease_token IS NOT NULL FROM outbox_event")
     assert json.loads(payload)["order"]["total"] == 27_000
     assert claimed
-    assert [claim.message.aggregate_id for claim in shop.publisher.published] == [order.id]
+    assert [claim.item.key for claim in shop.publisher.published] == [order.id]
 
 
 async def test_the_event_says_the_same_in_the_outbox_and_to_the_publisher(shop: Shop) -> None:
@@ -42,7 +42,7 @@ async def test_the_event_says_the_same_in_the_outbox_and_to_the_publisher(shop: 
     await shop.place(a_command())
     ((event_id, payload, seq),) = await shop.rows("SELECT event_id::text, payload, seq FROM outbox_event")
     (claim,) = shop.publisher.published
-    assert (claim.message.event_id, claim.message.payload, claim.message.seq) == (event_id, payload, seq)
+    assert (claim.item.id, claim.item.payload, claim.item.number) == (event_id, payload, seq)
 
 
 async def test_a_refused_command_does_not_disturb_its_neighbours(shop: Shop) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.application.commands import ChangeOrder
-from app.container import DatabaseContainer
+from app.command_container import DatabaseContainer
 from app.outbox.table import outbox
 from app.persistence.tables import shop
 from app.settings import DatabaseCommandSettings
@@ -87,13 +87,13 @@ async def the_ledger(url: str, schema: str = "delivery") -> AsyncIterator[Ledger
     await container.engine().dispose()
 
 
-async def sell(engine: AsyncEngine) -> None:
+async def sell(engine: AsyncEngine, schema: str = "public") -> None:
     """An order to the end: placed, paid, its events handed to Kafka and written back."""
-    counter = a_shop(engine, FakePublisher(accepting=False))
+    pipeline = Pipeline(engine, schema=schema)
+    counter = a_shop(engine, FakePublisher(accepting=False), enqueue=pipeline.enqueue)
     await counter.stock([a_product()])
     order = await counter.place(a_command(("p-1", 2), coupon="NONE"))
     await counter.life.pay(ChangeOrder(order.id, order.customer_id))
-    pipeline = Pipeline(engine)
     await pipeline.relay_all()
     assert pipeline.seqs() == [1, 2]
 
@@ -105,7 +105,7 @@ async def test_an_ordinary_role_with_a_schema_of_its_own_has_a_whole_shop(compan
         assert "at nothing: run `python -m app migrate`" in (await container.database_check().check()).detail
         await container.history().migrate(container.engine())
         assert (await container.database_check().check()).status is Status.OK
-        await sell(container.engine())
+        await sell(container.engine(), "Shop-1")
         assert await container.outbox_operations().dead() == []
     async with the_ledger(company.url, "Shop-1") as ledger:
         assert "run `python -m worker migrate`" in (await ledger.ledger_check().check()).detail
@@ -194,7 +194,7 @@ async def test_two_shops_in_one_database_do_not_know_each_other(company: Company
     ):
         for each in (left, right):
             await each.history().migrate(each.engine())
-        await sell(left.engine())
+        await sell(left.engine(), "left_shop")
         assert (await right.database_check().check()).status is Status.OK
     assert await company.value("SELECT count(*) FROM left_shop.orders") == 1
     assert await company.value("SELECT count(*) FROM right_shop.orders") == 0

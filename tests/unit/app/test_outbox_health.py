@@ -5,20 +5,20 @@ from typing import Any, cast
 import pytest
 
 from app.outbox.health import OutboxHealth
-from app.outbox.publisher import OutboxPublisher
 from app.settings import OrderSettings
 from contracts.topics import ORDER_EVENTS_PARTITIONS
 from kits.kafka.producer import RecordProducer
 from kits.kafka.security import KafkaSecurity
 from kits.observability.health import Status
+from kits.resilience.breaker import Breaker
 from worker.settings import OrderTopicSettings
 
 
 class Scripted:
-    """A publisher and a broker that are as they are told."""
+    """A breaker and a broker that are as they are told."""
 
     def __init__(self, *, stalled: bool, answers: bool) -> None:
-        self.stalled, self.answers = stalled, answers
+        self.is_closed, self.answers = not stalled, answers
 
     async def broker_answers(self, *, within_seconds: float) -> bool:
         return self.answers
@@ -38,7 +38,7 @@ async def test_kafka_is_ok_only_while_it_answers_and_takes_events(
 ) -> None:
     """Without a send only a question shows it."""
     kafka = Scripted(stalled=stalled, answers=answers)
-    assert (await OutboxHealth(cast(OutboxPublisher, kafka), kafka).check()).status is status
+    assert (await OutboxHealth(cast(Breaker, kafka), kafka).check()).status is status
 
 
 async def test_a_producer_that_never_met_a_broker_has_no_answer() -> None:
