@@ -12,6 +12,7 @@ from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.offset import OffsetRequest
 
 from kits.kafka.client_values import in_client
+from kits.kafka.connections import Connections
 from kits.kafka.records import TopicPartition
 
 LATEST, EARLIEST = -1, -2
@@ -35,15 +36,12 @@ class GroupMember(NamedTuple):
     host: str
 
 
-async def partitions_of(connections: Any, topics: Collection[str]) -> list[TopicPartition]:
+async def partitions_of(connections: Connections, topics: Collection[str]) -> list[TopicPartition]:
     """The partitions of these topics now; a topic that is not there has none.
 
-    Args, here and below: connections: the client's own client, see internals.connections_of().
     Raises, here and below: aiokafka.errors.KafkaError: no answer, or no right.
     """
-    connections.set_topics(topics)
-    if not await connections.force_metadata_update():
-        raise client.NodeNotReadyError("no broker answers")
+    await connections.know(set(topics))
     cluster = connections.cluster
     if hidden := cluster.unauthorized_topics & set(topics):
         raise client.TopicAuthorizationFailedError(", ".join(sorted(hidden)))
@@ -55,7 +53,7 @@ async def partitions_of(connections: Any, topics: Collection[str]) -> list[Topic
 
 
 async def list_offsets(
-    connections: Any, partitions: Iterable[TopicPartition], when: int, isolation: int = COMMITTED
+    connections: Connections, partitions: Iterable[TopicPartition], when: int, isolation: int = COMMITTED
 ) -> dict[TopicPartition, int]:
     """LATEST, EARLIEST or the first offset at or after a time (in ms; -1: there is none).
 
@@ -77,7 +75,7 @@ async def list_offsets(
     return found
 
 
-async def committed_of(connections: Any, group: str) -> dict[TopicPartition, int]:
+async def committed_of(connections: Connections, group: str) -> dict[TopicPartition, int]:
     """What the group has committed, the next offsets to be read; none where it has not."""
     answer = await _ask_coordinator(connections, group, OffsetFetchRequest(group, None))
     found: dict[TopicPartition, int] = {}
@@ -89,17 +87,17 @@ async def committed_of(connections: Any, group: str) -> dict[TopicPartition, int
     return found
 
 
-async def members_of(connections: Any, group: str) -> tuple[GroupMember, ...]:
+async def members_of(connections: Connections, group: str) -> tuple[GroupMember, ...]:
     """The living members of the group."""
     answer = await _ask_coordinator(connections, group, DescribeGroupsRequest([group]))
     ((_code, _group, _state, _type, _protocol, members, *_),) = answer.groups
     return tuple([GroupMember(client_id, host) for _id, client_id, host, *_ in members])
 
 
-async def _ask_coordinator(connections: Any, group: str, request: Any) -> Any:
+async def _ask_coordinator(connections: Connections, group: str, request: Any) -> Any:
     """Waits, however long, while the brokers choose one: at the first use of a group, after a restart."""
     while True:
-        found = await connections.send(connections.get_random_node(), FindCoordinatorRequest(group, _GROUP))
+        found = await connections.send_to_any(FindCoordinatorRequest(group, _GROUP))
         answer, code = found, found.error_code
         if not code:
             answer = await connections.send(found.coordinator_id, request)

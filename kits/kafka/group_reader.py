@@ -10,6 +10,7 @@ from aiokafka import errors as client
 
 from kits.kafka import internals
 from kits.kafka.client_values import in_client
+from kits.kafka.connections import Connections
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import end_client
 from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError, PartitionError
@@ -137,7 +138,7 @@ class GroupReader:
         Raises:
             KafkaUnavailableError, KafkaConfigurationError: no answer in time, or no right.
         """
-        connections = internals.connections_of(self._consumer)
+        connections = Connections(self._consumer)
         found = await places_of(connections, self._group, partitions, within_seconds=within_seconds)
         self._reading.know_topics({at.topic: place.topic_id for at, place in found.items()})
         return found

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aiokafka import errors as client
 
@@ -18,10 +18,10 @@ from kits.kafka.broker_requests import (
     members_of,
     partitions_of,
 )
+from kits.kafka.connections import Connections
 from kits.kafka.errors import KafkaError, PartitionError
 from kits.kafka.group_metrics import GroupMetrics
 from kits.kafka.group_standing import GroupStanding, PartitionStanding
-from kits.kafka.internals import connections_of
 from kits.kafka.log_reading import read_log
 from kits.kafka.records import TopicPartition
 from kits.kafka.security import KafkaSecurity, client_options
@@ -99,7 +99,7 @@ class GroupWatch:
         """
         doing = f"measuring group {self._group}"
         async with admin_connection(self._options, doing, within_seconds=self._within_seconds) as admin:
-            connections = connections_of(admin)
+            connections = Connections(admin)
             partitions = await partitions_of(connections, self._topics)
             members = await members_of(connections, self._group)
             committed = await committed_of(connections, self._group)
@@ -118,7 +118,7 @@ class GroupWatch:
         return GroupStanding(self._group, time.time(), members, found, missing)
 
     async def _measured(
-        self, connections: Any, at: TopicPartition, committed: int | None, log_now: _Log
+        self, connections: Connections, at: TopicPartition, committed: int | None, log_now: _Log
     ) -> PartitionStanding | None:
         start, stable, end = log_now
         first = committed if committed is not None and start <= committed <= end else start
@@ -152,7 +152,9 @@ class GroupWatch:
         return found[1]
 
 
-async def _first_unread(connections: Any, at: TopicPartition, first: int, log_now: _Log) -> _Unread | None:
+async def _first_unread(
+    connections: Connections, at: TopicPartition, first: int, log_now: _Log
+) -> _Unread | None:
     """The first record from `first` on; what is left may be markers only."""
     for _ in range(_PIECES):
         if first >= log_now.end:

@@ -71,11 +71,6 @@ def position_of(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | 
     return int(state.position) if state is not None and state.has_valid_position else None
 
 
-def connections_of(owner: Any) -> Any:
-    """The client's own client, of a consumer or an admin client: it takes any request."""
-    return owner._client  # noqa: SLF001
-
-
 def assignment_of(consumer: AIOKafkaConsumer) -> Any:
     """What the group gave this member, another object each time (`.tps`); None while it is given anew."""
     subscription = consumer._subscription  # noqa: SLF001

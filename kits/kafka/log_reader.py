@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Awaitable
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from uuid import UUID
 
 from aiokafka import errors as client
 from aiokafka.admin import AIOKafkaAdminClient
 
 from kits.kafka.broker_requests import LATEST, list_offsets, partitions_of
+from kits.kafka.connections import Connections
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import bounded
-from kits.kafka.internals import connections_of
 from kits.kafka.log_reading import read_log
 from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.kafka.security import KafkaSecurity, client_options
@@ -102,5 +102,5 @@ class LogReader:
             await bounded(self._admin.close(), within_seconds=2.0)
 
     @property
-    def _connections(self) -> Any:
-        return connections_of(self._admin)
+    def _connections(self) -> Connections:
+        return Connections(self._admin)

@@ -12,6 +12,7 @@ from aiokafka.record.default_records import DefaultRecordBase, _DefaultRecordBat
 from aiokafka.record.util import decode_varint
 
 from kits.kafka.broker_requests import COMMITTED
+from kits.kafka.connections import Connections
 from kits.kafka.errors import OffsetOutOfRangeError, RecordsUnreadableError
 from kits.kafka.records import IncomingRecord, TopicPartition
 
@@ -118,7 +119,7 @@ class _Records(PartitionRecords):  # type: ignore[misc]
 
 
 async def read_log(
-    connections: Any,
+    connections: Connections,
     at: TopicPartition,
     offset: int,
     *,
@@ -132,9 +133,7 @@ async def read_log(
     A record whose headers cannot be read comes with its `fault`. In front of a batch that cannot be unpacked
     the piece ends.
 
-    Args:
-        connections: the client's own client, see internals.connections_of().
-        may_have_gaps: of a compacted topic. In any other a missing offset is damage, not to be passed over.
+    Args: may_have_gaps: of a compacted topic. In any other a missing offset is damage, not to be passed over.
 
     Raises:
         RecordsUnreadableError: what stands at `offset` itself cannot be read.
@@ -144,8 +143,7 @@ async def read_log(
     inside = ClientPartition(at.topic, at.partition)
     leader = connections.cluster.leader_for_partition(inside)
     if leader is None or leader == -1:
-        connections.add_topic(at.topic)
-        connections.force_metadata_update()
+        connections.look_again()
         raise client.LeaderNotAvailableError(f"{at.topic}-{at.partition}")
     question = FetchRequest(
         _WAIT_MS, 1, max_bytes, isolation, [(at.topic, [(at.partition, offset, max_bytes)])]
@@ -166,11 +164,11 @@ async def read_log(
     return LogPiece(records, found.next_fetch_offset)
 
 
-def _check(connections: Any, at: TopicPartition, offset: int, error: type[client.KafkaError]) -> None:
+def _check(connections: Connections, at: TopicPartition, offset: int, error: type[client.KafkaError]) -> None:
     if error is client.OffsetOutOfRangeError:
         raise OffsetOutOfRangeError(at, offset)
     if error in _MOVED:
-        connections.force_metadata_update()
+        connections.look_again()
     if error in _MOVED or error is client.TopicAuthorizationFailedError:
         raise error(f"{at.topic}-{at.partition}")
     if error is not client.NoError:

@@ -11,6 +11,7 @@ from aiokafka import errors as client
 
 from kits.kafka import internals
 from kits.kafka.client_values import from_client, in_client, incoming
+from kits.kafka.connections import Connections
 from kits.kafka.errors import (
     KafkaUnavailableError,
     OffsetOutOfRangeError,
@@ -41,6 +42,7 @@ class PartitionReading:
         self, consumer: AIOKafkaConsumer, membership: GroupMembership, compacted_topics: Collection[str]
     ) -> None:
         self._consumer = consumer
+        self._connections = Connections(consumer)
         self._membership = membership
         self._compacted_topics = compacted_topics
         self._assignment: Any = None
@@ -127,10 +129,9 @@ class PartitionReading:
         self._look_at = time.monotonic() + _LOOK_SECONDS
         self._follow()
         self._find_silent()
-        connections = internals.connections_of(self._consumer)
         try:
             async with asyncio.timeout(_STEP_SECONDS):
-                ids = await topic_ids(connections, self._topic_ids)
+                ids = await topic_ids(self._connections, self._topic_ids)
         except (client.KafkaError, OSError, TimeoutError):
             return
         self._follow()
@@ -148,7 +149,7 @@ class PartitionReading:
             self._odd.pop(at, None)
             self._hold(at, 0)
         # While it was away the group shared out nothing of it, and would look again in 30 s only.
-        internals.connections_of(self._consumer).force_metadata_update()
+        self._connections.look_again()
 
     def _find_silent(self) -> None:
         """An answer that the client does not know is only logged, an empty one not even that."""
@@ -188,12 +189,11 @@ class PartitionReading:
 
     async def _read_alone(self, at: TopicPartition, max_records: int) -> list[IncomingRecord]:
         assignment, offset = self._assignment, self._next[at]
-        connections = internals.connections_of(self._consumer)
         piece: LogPiece | PartitionError | None = None
         try:
             async with asyncio.timeout(_STEP_SECONDS):
                 piece = await read_log(
-                    connections,
+                    self._connections,
                     at,
                     offset,
                     max_records=max_records,

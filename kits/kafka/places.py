@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from aiokafka import errors as client
 
 from kits.kafka.broker_requests import COMMITTED, EARLIEST, LATEST, committed_of, list_offsets
+from kits.kafka.connections import Connections
 from kits.kafka.failures import translated
 from kits.kafka.records import TopicPartition
 from kits.kafka.topic_ids import topic_ids
@@ -30,7 +30,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 async def places_of(
-    connections: Any, group: str, partitions: Iterable[TopicPartition], *, within_seconds: float
+    connections: Connections, group: str, partitions: Iterable[TopicPartition], *, within_seconds: float
 ) -> dict[TopicPartition, Place]:
     """See GroupReader.places()."""
     wanted = sorted(partitions)
@@ -45,7 +45,7 @@ async def places_of(
         raise translated(error, "asking where partitions can be read from") from error
     known = starts.keys() & ends.keys()
     if missing := set(wanted) - known:
-        connections.force_metadata_update()
+        connections.look_again()
         names = [f"{at.topic}-{at.partition}" for at in sorted(missing)]
         action = "look at their leaders and at the topic: they are not read before somebody answers for them"
         log.warning("kafka_places_not_known", partitions=names, action=action)

@@ -18,6 +18,8 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+from kits.kafka.connections import Connections
+
 _NO_ID = UUID(int=0)
 _TEXT = CompactString()
 _TAGS = ("tags", TaggedFields)
@@ -76,15 +78,13 @@ class _TopicIdsRequest(Request[_TopicIdsRequestStruct]):  # type: ignore[misc]
         return request_struct_class(self._topics, *[False] * 3, {})
 
 
-async def topic_ids(connections: Any, topics: Iterable[str]) -> dict[str, UUID]:
+async def topic_ids(connections: Connections, topics: Iterable[str]) -> dict[str, UUID]:
     """The id of each topic; one that is not there is left out.
-
-    Args: connections: the client's own client, see internals.connections_of().
 
     Raises:
         aiokafka.errors.KafkaError: no answer, or no right to see a topic.
     """
-    answer = await connections.send(connections.get_random_node(), _TopicIdsRequest(topics))
+    answer = await connections.send_to_any(_TopicIdsRequest(topics))
     found: dict[str, UUID] = {}
     for code, name, topic_id, *_ in answer.topics:
         if code == client.TopicAuthorizationFailedError.errno:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from struct import pack_into
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
+from kits.kafka.connections import Connections
 from kits.kafka.errors import RecordsUnreadableError
 from kits.kafka.log_reading import LogPiece, read_log
 from kits.kafka.records import TopicPartition
@@ -45,7 +46,7 @@ class Broker:
 async def read(
     data: bytes, offset: int, log_end: int, *, may_have_gaps: bool = False, max_records: int = 100
 ) -> LogPiece:
-    broker = Broker(data, log_end)
+    broker = cast(Connections, Broker(data, log_end))
     return await read_log(broker, AT, offset, max_records=max_records, may_have_gaps=may_have_gaps)
 
 
