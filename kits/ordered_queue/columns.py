@@ -68,8 +68,11 @@ _WORDS = {
     SELECT q.$id AS id, $state AS state FROM asked JOIN $queue q ON q.$id = asked.id
      WHERE $ours ORDER BY q.$id FOR UPDATE OF q
 )""",
-    "outcome": """SELECT asked.id, changed.id IS NOT NULL, coalesce(locked.state, 'missing')
-  FROM asked LEFT JOIN locked USING (id) LEFT JOIN changed USING (id)""",
+    # Without joins: those are nested loops here, and each of a thousand ids would read a thousand rows.
+    "outcome": """SELECT id, bool_or(is_changed), coalesce(max(state), 'missing') FROM (
+    SELECT id, FALSE AS is_changed, CAST(NULL AS text) AS state FROM asked
+     UNION ALL SELECT id, FALSE, state FROM locked UNION ALL SELECT id, TRUE, NULL FROM changed) each_one
+ GROUP BY id""",
     "open": """waiting AS MATERIALIZED (
     SELECT q.$id AS id, q.$key AS key, q.$number AS number, q.$due_at AS due $first
       FROM $queue q WHERE $scope AND $waiting ORDER BY q.$due_at, q.$id LIMIT CAST(:counted AS bigint)

@@ -12,7 +12,7 @@ from kits.postgres.driver import DriverConnection, driver_fetch
 from worker.inbox.audit import Note, attempted, write_notes
 from worker.inbox.sql import statement
 
-_LOOK = 20_000
+_LOOK = 2_000
 _DELIVERED = """
 WITH looked AS (
     SELECT q.event_id, q.order_id, q.seq, q.event_type, q.delivered_at FROM $inbox_event q
