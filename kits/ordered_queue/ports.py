@@ -1,7 +1,7 @@
 """Ordered queue, ports: its clock, its sink, and its table as the rules see it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,12 @@ class StoreUnavailableError(Exception):
     """The store is away, slow or in conflict: the same again, later. What was asked may have been done."""
 
     code = "queue_store_unavailable"
+
+
+class LockedError(StoreUnavailableError):
+    """Another session holds one of the rows, or all of them: nothing was written."""
+
+    code = "queue_rows_locked"
 
 
 class Clock(Protocol):
@@ -96,6 +102,10 @@ class Store(Protocol):
 
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """Write what waits again or is dead; how many of the items were still ours."""
+        ...
+
+    async def locked(self, item_ids: Iterable[str]) -> set[str]:
+        """Those of the items that another session holds at this moment; it waits for none."""
         ...
 
     async def delete_settled(self, *, limit: int) -> bool:

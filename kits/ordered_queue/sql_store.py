@@ -12,7 +12,7 @@ from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Settlement
 from kits.ordered_queue.lane import MAX_RUN
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.ports import Backlog, Clock, Gap, Looked, StoreUnavailableError
+from kits.ordered_queue.ports import Backlog, Clock, Gap, LockedError, Looked, StoreUnavailableError
 from kits.ordered_queue.statements import (
     BACKLOG,
     CLAIM,
@@ -20,12 +20,13 @@ from kits.ordered_queue.statements import (
     DELETE,
     DONE,
     GAPS,
+    LOCKED,
     LOOK,
     RENEW,
     SETTLE,
 )
 from kits.postgres.driver import DriverConnection, driver_fetch, driver_transaction
-from kits.postgres.errors import Fault, fault_of
+from kits.postgres.errors import Fault, LockTimeoutError, fault_of
 from kits.postgres.schema import as_document
 
 _ALL_SECONDS = 10.0
@@ -100,6 +101,11 @@ class SqlStore(ABC):
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """See Store."""
         return len(await self._write_settled(settlements))
+
+    async def locked(self, item_ids: Iterable[str]) -> set[str]:
+        """See Store."""
+        rows = await self._run(LOCKED, {"ids": sorted(item_ids)})
+        return {str(row_id) for (row_id,) in rows}
 
     async def delete_settled(self, *, limit: int) -> bool:
         """See Store. The batches go around, in the order of the ids."""
@@ -182,7 +188,8 @@ def _told() -> Iterator[None]:
     except Exception as error:
         if fault_of(error) in {Fault.BUG, Fault.DEFINITE}:
             raise
-        raise StoreUnavailableError(type(error).__name__) from error
+        meaning = LockedError if isinstance(error, LockTimeoutError) else StoreUnavailableError
+        raise meaning(type(error).__name__) from error
 
 
 def _named(claim: Claim) -> dict[str, Any]:

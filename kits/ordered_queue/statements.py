@@ -115,6 +115,15 @@ UPDATE $queue q
  WHERE $mine AND $is_open RETURNING q.$id, q.$dead_at IS NOT NULL
 """
 
+LOCKED = """
+WITH free AS (
+    SELECT q.$id AS id FROM $queue q WHERE $ours AND q.$id = ANY(CAST(:ids AS $id_type[]))
+     ORDER BY q.$id FOR UPDATE OF q SKIP LOCKED
+)
+SELECT q.$id FROM $queue q
+ WHERE $ours AND q.$id = ANY(CAST(:ids AS $id_type[])) AND q.$id NOT IN (SELECT id FROM free)
+"""
+
 DELETE = """
 WITH looked AS MATERIALIZED (
     SELECT q.$id AS id, q.$key AS key, q.$number + 1 AS next FROM $queue q

@@ -1,27 +1,29 @@
 """Ordered queue, writing: what became of the items, and their leases, from one task in turn."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import FENCED, ResultCounts
-from kits.ordered_queue.ports import Clock, Store, StoreUnavailableError
+from kits.ordered_queue.ports import Clock, LockedError, Store, StoreUnavailableError
 
 log = get_logger(__name__)
 
 _BATCH = 1000
 _GATHER_SECONDS = 0.05
 _OUTAGE_SECONDS = 0.5
+_LOCKED_SECONDS = 0.5
 
 
 class WriteBack:
     """One task does results and renewals in turn, in bulk, so that they never lock each other out.
 
     While the store is away results are kept (their number is bounded by what the lanes hold) and written when
-    it is back. What another process has claimed meanwhile is not written: it is sent once more, in order.
+    it is back. What another process has claimed meanwhile is not written: it is sent once more, in order. A
+    row that another session has locked keeps its own result waiting, and no other's.
     """
 
     def __init__(self, store: Store, lease: Lease, clock: Clock, counts: ResultCounts) -> None:
@@ -32,6 +34,7 @@ class WriteBack:
         self._held: dict[tuple[str, int], Claim] = {}
         self._done: dict[str, Settlement] = {}
         self._settled: list[Settlement] = []
+        self._locked: set[str] = set()
         self._wake = asyncio.Event()
         self._renew_at = 0.0
         self._outage = False
@@ -109,21 +112,45 @@ class WriteBack:
             )
 
     async def _write_all(self) -> int:
+        if self._locked:
+            self._locked = await self._store.locked(self._locked)
         relayed = 0
-        while self._done or self._settled:
-            if self._done:
-                done = list(islice(self._done.values(), _BATCH))
-                written = await self._store.mark_done(done)
-                for settlement in done:
-                    if self._done.get(settlement.claim.item.id) is settlement:
-                        del self._done[settlement.claim.item.id]
-                relayed += self._written(done, written)
-            if self._settled:
-                settled = self._settled[:_BATCH]
-                written = await self._store.settle(settled)
-                del self._settled[: len(settled)]
-                relayed += self._written(settled, written)
+        while True:
+            done, settled = self._free(self._done.values()), self._free(self._settled)
+            if not done and not settled:
+                return relayed
+            try:
+                relayed += await self._write(done, settled)
+            except LockedError:
+                if not await self._set_aside():
+                    raise
+
+    async def _write(self, done: Sequence[Settlement], settled: Sequence[Settlement]) -> int:
+        relayed = 0
+        if done:
+            written = await self._store.mark_done(done)
+            for settlement in done:
+                if self._done.get(settlement.claim.item.id) is settlement:
+                    del self._done[settlement.claim.item.id]
+            relayed += self._written(done, written)
+        if settled:
+            written = await self._store.settle(settled)
+            over = set(map(id, settled))
+            self._settled = [each for each in self._settled if id(each) not in over]
+            relayed += self._written(settled, written)
         return relayed
+
+    def _free(self, settlements: Iterable[Settlement]) -> Sequence[Settlement]:
+        free = (each for each in settlements if each.claim.item.id not in self._locked)
+        return list(islice(free, _BATCH))
+
+    async def _set_aside(self) -> bool:
+        """Find the rows that other sessions hold: from now on the others are written around them."""
+        self._locked = await self._store.locked({item_id for item_id, _ in self._held})
+        if self._locked:
+            action = "end the session that holds them: see state, xact_start and query in pg_stat_activity"
+            log.warning("queue_rows_held_by_others", rows=len(self._locked), action=action)
+        return bool(self._locked)
 
     def _written(self, settlements: Sequence[Settlement], written: int) -> int:
         for settlement in settlements:
@@ -132,6 +159,8 @@ class WriteBack:
         return sum(settlement.claim.relayed for settlement in settlements)
 
     def _seconds_to_renewal(self) -> float:
+        if self._locked:
+            return _LOCKED_SECONDS
         if not self._held:
             return self._lease.renew_every
         return min(self._lease.renew_every, max(0.0, self._renew_at - self._clock.now()))
@@ -140,11 +169,17 @@ class WriteBack:
         now = self._clock.now()
         if not self._held or (now < self._renew_at and not self._outage):
             return
-        claims = list(self._held.values())
+        claims = [claim for claim in self._held.values() if claim.item.id not in self._locked]
         for first in range(0, len(claims), _BATCH):
             asked_at = self._clock.now()
             some = claims[first : first + _BATCH]
-            mine = await self._store.renew(some)
+            try:
+                mine = await self._store.renew(some)
+            except LockedError:
+                if not await self._set_aside():
+                    raise
+                self._wake.set()
+                return
             for claim in some:
                 # What is no longer ours must not be sent again: its deadline stays where it was.
                 if (claim.item.id, claim.nth) in mine:

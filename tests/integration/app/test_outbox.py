@@ -19,6 +19,7 @@ from kits.ordered_queue.item import Claim
 from kits.ordered_queue.meter import QueueMeter
 from kits.ordered_queue.metrics import QueueMetrics
 from kits.postgres.driver import driver_transaction
+from kits.postgres.engine import _SESSION
 from kits.postgres.errors import Fault, fault_of
 from tests.builders import a_message
 from tests.integration.app.conftest import LEASE_SECONDS, Shop
@@ -245,6 +246,42 @@ async def test_answers_are_kept_while_the_database_is_away_and_written_when_it_i
     assert await shop.rows("SELECT published_at IS NOT NULL FROM outbox_event") == [(True,)]
 
 
+@pytest.fixture
+def short_lock_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For engines that are made from now on."""
+    monkeypatch.setitem(_SESSION, "lock_timeout", "200")
+
+
+async def test_a_row_that_another_session_holds_keeps_its_answer_and_no_others(
+    short_lock_timeout: None, shop: Shop, engine: AsyncEngine, pipeline: Pipeline
+) -> None:
+    """Answers are written and leases renewed around it; its own follows when it is free."""
+    answered = await record(engine, pipeline, a_message(), a_message(), claimed=True)
+    unanswered = await record(engine, pipeline, a_message(), a_message(), claimed=True)
+    held = [answered[0].item.id, unanswered[0].item.id]
+    pipeline.queue.offer(answered)
+    pipeline.producer.answers = False
+    pipeline.queue.offer(unanswered)
+    deadlines = [claim.until for claim in unanswered]
+    published = "SELECT count(*) FROM outbox_event WHERE published_at IS NOT NULL"
+    async with engine.connect() as stranger:
+        rows = "SELECT 1 FROM outbox_event WHERE event_id = ANY(CAST(:ids AS uuid[])) FOR UPDATE"
+        await stranger.execute(text(rows), {"ids": held})
+        await pipeline.settle()
+        assert await shop.rows(published) == [(1,)]
+        await pipeline.write_back.rounds()
+        renewed = [claim.until for claim in unanswered]
+        assert [now > before for now, before in zip(renewed, deadlines, strict=True)] == [False, True]
+        # Known from now on: a new answer is written without a wait for the held one.
+        pipeline.producer.answer()
+        await pipeline.settle()
+        assert await shop.rows(published) == [(2,)]
+        await stranger.rollback()
+    await pipeline.settle()
+    assert await shop.rows(published) == [(4,)]
+    assert pipeline.queue.held == 0
+
+
 async def test_what_is_not_published_is_measured(
     engine: AsyncEngine, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,14 +295,23 @@ async def test_what_is_not_published_is_measured(
     await pipeline.settle()
     pipeline.breaker.stalled()
     await meter.measure()
-    rendered = metrics.render().decode()
-    for line in ("queue_waiting", "queue_dead", "queue_blocked_keys", "circuit_breaker_state"):
-        label = "name" if line.startswith("circuit") else "queue"
-        expected = {"queue_waiting": 1.0, "circuit_breaker_state": 2.0}.get(line, 2.0)
-        assert f'{line}{{{label}="outbox"}} {expected}' in rendered, rendered
+    measured = lines(metrics)
+    for line in (
+        'queue_waiting{queue="outbox"} 1.0',
+        'queue_dead{queue="outbox"} 2.0',
+        'queue_blocked_keys{queue="outbox"} 2.0',
+        'circuit_breaker_state{name="outbox"} 2.0',
+    ):
+        assert line in measured
     monkeypatch.setattr(pipeline.store, "_engine", AwayEngine())
     await meter.measure()
-    assert metrics.render().decode() == rendered
+    assert lines(metrics) == measured
+
+
+def lines(metrics: Metrics) -> list[str]:
+    """What is known of queues and breakers."""
+    rendered = metrics.render().decode().splitlines()
+    return [line for line in rendered if line.startswith(("queue_", "circuit_"))]
 
 
 class AwayEngine:

@@ -1,7 +1,7 @@
 """The store of a queue on its table in memory: the twin of sql_store.py."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Settlement
@@ -22,6 +22,10 @@ class InMemoryStore:
         self.lease = lease
         self.clock = clock
         self._after = (-1.0, "")
+
+    async def locked(self, item_ids: Iterable[str]) -> set[str]:
+        """See Store. Nobody holds a row here."""
+        return set()
 
     async def claim(self, *, limit: int, max_bytes: int) -> Looked:
         """See Store."""
