@@ -86,15 +86,13 @@ class GroupReader:
     @property
     def unplaced(self) -> frozenset[TopicPartition]:
         """Assigned partitions that wait for place(); none while the group gives them anew."""
-        if self._started is None:
-            return frozenset()
-        return self._reading.partitions - self._reading.positions.keys()
+        return frozenset() if self._started is None else self._reading.unplaced
 
     @property
     def stopped(self) -> Mapping[TopicPartition, PartitionError]:
         """Partitions that stand still, with the reason, until they are placed again.
 
-        What cannot be read is tried again every 30 s; nothing is ever skipped.
+        The same offset is tried again every 30 s; nothing is ever skipped.
         """
         return {} if self._started is None else self._reading.stopped
 
@@ -189,6 +187,8 @@ class GroupReader:
         if assignment is None or not internals.is_member(consumer):
             return False
         ours = {in_client(at): offset for at, offset in offsets.items() if in_client(at) in assignment.tps}
+        if not ours:
+            return not offsets
         commit = asyncio.create_task(consumer.commit(ours))
         try:
             await asyncio.wait([commit], timeout=within_seconds)

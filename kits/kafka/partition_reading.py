@@ -55,16 +55,10 @@ class PartitionReading:
         self._seen: dict[TopicPartition, int] = {}
 
     @property
-    def partitions(self) -> frozenset[TopicPartition]:
-        """What the group gives this member now; none while it gives anew."""
+    def unplaced(self) -> frozenset[TopicPartition]:
+        """What the group gives this member now, and has no position; none while it gives anew."""
         self._follow()
-        return self._partitions()
-
-    @property
-    def positions(self) -> dict[TopicPartition, int]:
-        """The offset to be handed out next, per placed partition; one that has stopped stands there."""
-        self._follow()
-        return dict(self._next)
+        return self._partitions() - self._next.keys()
 
     @property
     def stopped(self) -> dict[TopicPartition, PartitionError]:
@@ -97,10 +91,24 @@ class PartitionReading:
 
     async def take(self, max_records: int) -> Batches:
         """What is there; nothing is lost when cancelled."""
+        return (
+            await self._take_odd(max_records)
+            or await self._take_fetched(max_records)
+            # What the client could not unpack just now.
+            or await self._take_odd(max_records)
+        )
+
+    async def _take_odd(self, max_records: int) -> Batches:
+        """One partition at a time, in turn with the others."""
         self._follow()
-        for at in [at for at, due in self._odd.items() if due <= time.monotonic()]:
-            if alone := await self._read_alone(at, max_records):
-                return {at: alone}
+        for at, due in self._odd.items():
+            if due <= time.monotonic():
+                records = await self._read_alone(at, max_records)
+                return {at: records} if records else {}
+        return {}
+
+    async def _take_fetched(self, max_records: int) -> Batches:
+        self._follow()
         found: Batches = {}
         for at in self._fetched():
             try:
@@ -225,9 +233,7 @@ class PartitionReading:
                 action="look at what is there; the others go on, and nothing is skipped before it is sought",
             )  # fmt: skip
         self._stopped[at] = error
-        self._odd.pop(at, None)
-        if isinstance(error, RecordsUnreadableError):
-            self._odd[at] = time.monotonic() + _AGAIN_SECONDS
+        self._odd[at] = time.monotonic() + _AGAIN_SECONDS
         self._hold(at, self._next[at])
 
     def _hold(self, at: TopicPartition, offset: int) -> None:

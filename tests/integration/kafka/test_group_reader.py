@@ -203,6 +203,12 @@ async def test_what_could_not_be_read_is_read_as_soon_as_it_can(own_servers: Sta
         damage_batch(log, 0, flip(RECORDS_AT + 5))
         reader.place(at, 0)
         assert numbers(await read_until(lambda found: found, reader)) == [0]
+        # What has to be read alone is not left to the next poll.
+        await send_batches(servers, at, [(b"k", b"1", [(RawName(b"\xff"), b"")])])
+        ((_, (odd,)),) = (await asyncio.wait_for(reader.poll(900_000, 10), patient(60))).items()
+        assert odd.fault
+        assert await reader.commit({}, within_seconds=patient(30))
+        assert not await reader.commit({TopicPartition(topic, 99): 1}, within_seconds=patient(30))
 
 
 async def test_an_offset_outside_the_log_stops_its_partition_until_it_is_placed_again(
@@ -288,7 +294,7 @@ async def test_a_member_that_did_not_poll_for_too_long_comes_back_when_it_polls_
     async with reading(kafka_servers, topic, new_group(), max_poll_seconds=1.0) as reader:
         await assigned(reader)
         await place_all(reader)
-        await eventually(lambda: not reader.unplaced and not reader._reading.partitions)
+        await eventually(lambda: not reader.unplaced and not reader._reading._partitions())
         await assigned(reader)
         await fill(kafka_servers, topic)
         assert len(await read_until(lambda found: len(found) == 30, reader)) == 30
