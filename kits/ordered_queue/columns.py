@@ -60,8 +60,7 @@ _WORDS = {
         WHEN $unleased AND EXISTS ($dead_before) THEN 'unclaimed' ELSE 'waiting' END""",
     # A run was given back when its head died: whoever sent what stands behind it has seen the head succeed.
     "dead_before": """SELECT 1 FROM (SELECT q.$key AS key, q.$number AS number) new, LATERAL (
-        SELECT 1 FROM $queue q WHERE $of_key = new.key AND q.$number < new.number AND $dead
-         LIMIT 1) dead_one OFFSET 0""",
+        SELECT 1 FROM $queue q WHERE $before_it AND q.$dead_at IS NOT NULL LIMIT 1) dead OFFSET 0""",
     "asked": """asked AS (
     SELECT DISTINCT id FROM json_to_recordset(CAST(:rows AS json)) AS sent (id $id_type) WHERE $few
 ), locked AS (

@@ -25,7 +25,6 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """The time now."""
-        ...
 
 
 class Sink(Protocol):
@@ -34,7 +33,6 @@ class Sink(Protocol):
     @property
     def oldest_seconds(self) -> float:
         """The age of the oldest send that has no result, if only its age tells of an outage; else 0.0."""
-        ...
 
     def send(self, claim: Claim) -> asyncio.Future[Result]:
         """Begin to send; never blocks.
@@ -42,7 +40,6 @@ class Sink(Protocol):
         Nothing leaves after `claim.until`: it is read again at the moment of sending, and the future of what
         is too late then is cancelled. An exception of the future counts as failed.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +87,15 @@ class Store(Protocol):
 
     async def claim(self, *, limit: int, max_bytes: int) -> Looked:
         """Look at a bounded part of the waiting items, a further part each time, and claim what may go."""
-        ...
 
     async def renew(self, claims: Sequence[Claim]) -> set[tuple[str, int]]:
         """Prolong these leases; id and claim number of the items that are still ours."""
-        ...
 
     async def mark_done(self, done: Sequence[Settlement]) -> int:
         """Write what was sent; how many of the items were still ours."""
-        ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """Write what waits again or is dead; how many of the items were still ours."""
-        ...
 
     async def locked(self, item_ids: Iterable[str]) -> set[str]:
         """Those of the items that another session holds at this moment; it waits for none."""
@@ -110,12 +103,9 @@ class Store(Protocol):
 
     async def delete_settled(self, *, limit: int) -> bool:
         """Delete what is out of retention among the next `limit` rows; whether rows are behind them."""
-        ...
 
     async def backlog(self) -> Backlog:
         """What is not done now."""
-        ...
 
     async def gaps(self, limit: int) -> Sequence[Gap]:
         """Numbers that have been missing for longer than `gap_seconds`, the longest waiting first."""
-        ...

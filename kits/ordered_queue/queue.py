@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from kits.observability.logs import get_logger
@@ -20,6 +21,7 @@ log = get_logger(__name__)
 _LOOK_SECONDS = 0.25
 
 
+@dataclass(kw_only=True, eq=False)
 class OrderedQueue:
     """Hands the items of each key, in the order of their numbers, to a sink, at least once.
 
@@ -27,54 +29,44 @@ class OrderedQueue:
     crash then repeats both, in order. A failure gives the rest of the key's run back to the table.
     """
 
-    def __init__(
-        self,
-        *,
-        lanes: Lanes,
-        sink: Sink,
-        write_back: WriteBack,
-        relay: Relay,
-        breaker: Breaker,
-        retry: RetryPolicy,
-        clock: Clock,
-        counts: ResultCounts,
-    ) -> None:
-        self._lanes = lanes
-        self._sink = sink
-        self._write_back = write_back
-        self._relay = relay
-        self._breaker = breaker
-        self._retry = retry
-        self._clock = clock
-        self._counts = counts
-        self._stopping = False
-        self._quiet = asyncio.Event()
-        self._tasks = Supervisor()
+    lanes: Lanes
+    sink: Sink
+    write_back: WriteBack
+    relay: Relay
+    breaker: Breaker
+    retry: RetryPolicy
+    clock: Clock
+    counts: ResultCounts
+    _stopping: bool = field(default=False, init=False)
+    _quiet: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _tasks: Supervisor = field(default_factory=Supervisor, init=False)
+
+    def __post_init__(self) -> None:
         self._looks = PeriodicTask(self._look, interval_seconds=_LOOK_SECONDS)
 
     @property
     def held(self) -> int:
         """Items that are claimed and not written yet."""
-        return self._write_back.held
+        return self.write_back.held
 
     @property
     def is_full(self) -> bool:
         """Whether more is there than fits into memory: who fills the table may wait."""
-        return self._lanes.room == 0 or self._relay.is_behind
+        return self.lanes.room == 0 or self.relay.is_behind
 
     def accepts(self) -> bool:
         """Whether new items may be born claimed: the sink answers, and there is room."""
         self._watch_age()
-        return self._breaker.is_closed and self._lanes.room > 0 and not self._stopping
+        return self.breaker.is_closed and self.lanes.room > 0 and not self._stopping
 
     def offer(self, claims: Iterable[Claim]) -> None:
         """Take claims, those of a key in ascending order; send what may go. Never raises or blocks."""
         for claim in claims:
-            self._write_back.hold(claim)
-            if result := self._write_back.result_of(claim.item.id):
+            self.write_back.hold(claim)
+            if result := self.write_back.result_of(claim.item.id):
                 # Sent already, under a claim that ran out before it could be written.
-                self._write_back.settle(Settlement(claim, result, began=self._clock.now()))
-            elif self._stopping or not self._breaker.admits() or not self._lanes.take(claim):
+                self.write_back.settle(Settlement(claim, result, began=self.clock.now()))
+            elif self._stopping or not self.breaker.admits() or not self.lanes.take(claim):
                 self._give_back([claim])
         self._send_ready()
 
@@ -86,71 +78,71 @@ class OrderedQueue:
     async def stop(self, *, within_seconds: float) -> None:
         """Claim nothing more, wait for what is on its way, write its results and give the rest back."""
         self._stopping = True
-        self._give_back(self._lanes.give_back_waiting())
+        self._give_back(self.lanes.give_back_waiting())
         self._note_quiet()
         try:
             async with asyncio.timeout(within_seconds):
                 await self._quiet.wait()
         except TimeoutError:
             log.warning(
-                "queue_stopped_with_open_sends", sends=self._lanes.on_their_way, action="none: sent again"
+                "queue_stopped_with_open_sends", sends=self.lanes.on_their_way, action="none: sent again"
             )
         await self._tasks.stop()
-        await self._write_back.flush(within_seconds=within_seconds)
+        await self.write_back.flush(within_seconds=within_seconds)
 
     async def _write(self) -> None:
         while True:
-            if await self._write_back.rounds():
+            if await self.write_back.rounds():
                 self._looks.nudge()
 
     async def _look(self) -> bool:
         self._watch_age()
         if self._stopping:
             return False
-        looked = await self._relay.look(
-            room=self._lanes.room, room_bytes=self._lanes.room_bytes, on_their_way=self._lanes.on_their_way
+        looked = await self.relay.look(
+            room=self.lanes.room, room_bytes=self.lanes.room_bytes, on_their_way=self.lanes.on_their_way
         )
         self.offer(looked.claims)
-        return looked.left and bool(looked.claims)
+        return (looked.left or looked.further) and bool(looked.claims)
 
     def _watch_age(self) -> None:
-        if self._sink.oldest_seconds >= self._retry.stalled_seconds and self._breaker.stalled():
+        if self.sink.oldest_seconds >= self.retry.stalled_seconds and self.breaker.stalled():
             self._opened(Result(Kind.UNAVAILABLE, "stalled", "nothing is answered"))
 
     def _send_ready(self) -> None:
-        while (claim := self._lanes.next()) is not None:
+        while (claim := self.lanes.next()) is not None:
             self._send(claim)
 
     def _send(self, claim: Claim) -> None:
-        now = self._clock.now()
-        if claim.passed(now) or not self._breaker.admits():
-            self._give_back([claim, *self._lanes.failed(claim)])
+        now = self.clock.now()
+        if claim.passed(now) or not self.breaker.admits():
+            self._give_back([claim, *self.lanes.failed(claim)])
             return
         claim.tries += 1
-        begun_under = self._breaker.begin_call()
-        sent = self._sink.send(claim)
+        begun_under = self.breaker.begin_call()
+        sent = self.sink.send(claim)
         sent.add_done_callback(partial(self._answered, claim, begun_under, now))
 
     def _answered(self, claim: Claim, begun_under: int, began: float, sent: asyncio.Future[Result]) -> None:
         if sent.cancelled():
             # It never left: that tells nothing about the sink.
-            self._breaker.no_result(begun_under)
-            self._give_back([claim, *self._lanes.failed(claim)])
+            self.breaker.no_result(begun_under)
+            self._give_back([claim, *self.lanes.failed(claim)])
             self._note_quiet()
             return
         result = _result_of(sent)
-        self._counts.count(result.kind)
+        self.counts.count(result.kind)
         match result.kind:
             case Kind.DONE | Kind.REFUSED:
-                if self._breaker.succeeded(begun_under):
+                if self.breaker.succeeded(begun_under):
                     log.info("breaker_closed", held=self.held)
                     self._looks.nudge()
             case Kind.FAILED:
-                opened = self._breaker.failed(begun_under, claim.item.key)
+                opened = self.breaker.failed(begun_under, claim.item.key)
                 self._opened(result) if opened else None
             case Kind.UNAVAILABLE:
                 retry_after = result.retry_after_seconds
-                if self._breaker.unavailable(begun_under, retry_after_seconds=retry_after):
+                if self.breaker.unavailable(begun_under, retry_after_seconds=retry_after):
                     self._opened(result)
         self._follow_up(claim, result, began)
         self._send_ready()
@@ -159,14 +151,14 @@ class OrderedQueue:
     def _follow_up(self, claim: Claim, result: Result, began: float) -> None:
         began = result.began or began
         if result.kind is Kind.DONE:
-            self._lanes.delivered(claim)
-            self._write_back.settle(Settlement(claim, result, began=began))
-        elif self._retry.in_place(claim, result) and self._breaker.is_closed and not self._stopping:
+            self.lanes.delivered(claim)
+            self.write_back.settle(Settlement(claim, result, began=began))
+        elif self.retry.in_place(claim, result) and self.breaker.is_closed and not self._stopping:
             asyncio.get_running_loop().call_later(IN_PLACE_SECONDS, self._send_again, claim)
         else:
-            rest = self._lanes.failed(claim)
-            wait = self._retry.wait_seconds(claim, result, closings=self._breaker.closings)
-            self._write_back.settle(Settlement(claim, result, wait, began))
+            rest = self.lanes.failed(claim)
+            wait = self.retry.wait_seconds(claim, result, closings=self.breaker.closings)
+            self.write_back.settle(Settlement(claim, result, wait, began))
             self._give_back(rest)
 
     def _send_again(self, claim: Claim) -> None:
@@ -174,17 +166,17 @@ class OrderedQueue:
         self._send_ready()
 
     def _note_quiet(self) -> None:
-        if self._stopping and not self._lanes.on_their_way:
+        if self._stopping and not self.lanes.on_their_way:
             self._quiet.set()
 
     def _opened(self, result: Result) -> None:
         log.warning("breaker_opened", code=result.code, reason=result.reason, action="see the sink")
-        self._give_back(self._lanes.give_back_waiting())
+        self._give_back(self.lanes.give_back_waiting())
 
     def _give_back(self, claims: Sequence[Claim]) -> None:
-        self._counts.count(GIVEN_BACK, len(claims))
+        self.counts.count(GIVEN_BACK, len(claims))
         for claim in claims:
-            self._write_back.settle(Settlement(claim))
+            self.write_back.settle(Settlement(claim))
 
 
 def _result_of(sent: asyncio.Future[Result]) -> Result:

@@ -1,5 +1,7 @@
 """Ordered queue, the table's two sweeps: claims what waits there, and deletes what ended long ago."""
 
+from dataclasses import dataclass, field
+
 from kits.observability.logs import get_logger
 from kits.ordered_queue.ports import Looked, Store, StoreUnavailableError
 from kits.ordered_queue.write_back import WriteBack
@@ -13,6 +15,7 @@ _RETENTION_SECONDS = 600.0
 _NOTHING = Looked((), left=False, further=False)
 
 
+@dataclass(eq=False)
 class Relay:
     """Decides how much one look may claim; any number of processes look side by side.
 
@@ -20,22 +23,21 @@ class Relay:
     store nobody's items are taken over until everybody had the time to write and to renew.
     """
 
-    def __init__(self, store: Store, write_back: WriteBack, breaker: Breaker) -> None:
-        self._store = store
-        self._write_back = write_back
-        self._breaker = breaker
-        self.is_behind = False
-        """Whether a look of this round left something that may go: more of it is there than fits here."""
+    store: Store
+    write_back: WriteBack
+    breaker: Breaker
+    is_behind: bool = field(default=False, init=False)
+    """Whether a look of this round left something that may go: more of it is there than fits here."""
 
     async def look(self, *, room: int, room_bytes: int, on_their_way: int) -> Looked:
         """Claim what fits and may go, nothing while the store is away."""
         limit = self._limit(room, on_their_way)
-        if limit == 0 or not self._write_back.may_take_over:
+        if limit == 0 or not self.write_back.may_take_over:
             return _NOTHING
         try:
-            looked = await self._store.claim(limit=limit, max_bytes=room_bytes)
+            looked = await self.store.claim(limit=limit, max_bytes=room_bytes)
         except StoreUnavailableError:
-            self._write_back.note_outage()
+            self.write_back.note_outage()
             return _NOTHING
         self.is_behind = looked.left or (looked.further and self.is_behind)
         if looked.claims:
@@ -43,9 +45,9 @@ class Relay:
         return looked
 
     def _limit(self, room: int, on_their_way: int) -> int:
-        if self._breaker.is_closed:
+        if self.breaker.is_closed:
             return min(_BATCH, room)
-        return 1 if self._breaker.admits() and on_their_way == 0 else 0
+        return 1 if self.breaker.admits() and on_their_way == 0 else 0
 
 
 class Retention:

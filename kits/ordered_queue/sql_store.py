@@ -8,23 +8,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kits.ordered_queue import statements as sql
 from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Settlement
 from kits.ordered_queue.lane import MAX_RUN
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.ports import Backlog, Clock, Gap, LockedError, Looked, StoreUnavailableError
-from kits.ordered_queue.statements import (
-    BACKLOG,
-    CLAIM,
-    COUNTED,
-    DELETE,
-    DONE,
-    GAPS,
-    LOCKED,
-    LOOK,
-    RENEW,
-    SETTLE,
-)
 from kits.postgres.driver import DriverConnection, driver_fetch, driver_transaction
 from kits.postgres.errors import Fault, LockTimeoutError, fault_of
 from kits.postgres.schema import as_document
@@ -78,20 +67,22 @@ class SqlStore(ABC):
             self._look_at_all_at = asked_at + _ALL_SECONDS
             self._after = self._floor = ("-infinity", self._table.first_id)
         after_due, after_id = self._after
-        bounds = {"limit": limit, "max_bytes": max_bytes, "look": LOOK, "longest_run": MAX_RUN}
-        rows = await self._run(CLAIM, {**self._fence, **bounds, "after_due": after_due, "after_id": after_id})
+        bounds = {"limit": limit, "max_bytes": max_bytes, "look": sql.LOOK, "longest_run": MAX_RUN}
+        rows = await self._run(
+            sql.CLAIM, {**self._fence, **bounds, "after_due": after_due, "after_id": after_id}
+        )
         looked, claimable, last_id, last_due, floor = rows[0][:5]
         if self._after == self._floor:
             self._floor = (floor, self._table.first_id)
-        self._after = (last_due, last_id) if looked == LOOK else self._floor
+        self._after = (last_due, last_id) if looked == sql.LOOK else self._floor
         until = self._lease.until(asked_at)
         claims = [self._claim_of(row, until) for row in rows if row["known"] is not None]
         claims.sort(key=lambda claim: (claim.item.key, claim.item.number))
-        return Looked(claims, left=claimable > len(claims), further=looked == LOOK)
+        return Looked(claims, left=claimable > len(claims), further=looked == sql.LOOK)
 
     async def renew(self, claims: Sequence[Claim]) -> set[tuple[str, int]]:
         """See Store."""
-        rows = await self._run(RENEW, {**self._fence, **_document(map(_named, claims))})
+        rows = await self._run(sql.RENEW, {**self._fence, **_document(map(_named, claims))})
         return {(str(row_id), nth) for row_id, nth in rows}
 
     async def mark_done(self, done: Sequence[Settlement]) -> int:
@@ -104,24 +95,24 @@ class SqlStore(ABC):
 
     async def locked(self, item_ids: Iterable[str]) -> set[str]:
         """See Store."""
-        rows = await self._run(LOCKED, {"ids": sorted(item_ids)})
+        rows = await self._run(sql.LOCKED, {"ids": sorted(item_ids)})
         return {str(row_id) for (row_id,) in rows}
 
     async def delete_settled(self, *, limit: int) -> bool:
         """See Store. The batches go around, in the order of the ids."""
         values = {**self._days, "limit": limit, "after_id": self._delete_after}
-        ((_, looked, last_id),) = await self._run(DELETE, values)
+        ((_, looked, last_id),) = await self._run(sql.DELETE, values)
         self._delete_after = str(last_id) if looked == limit else self._table.first_id
         return bool(looked == limit)
 
     async def backlog(self) -> Backlog:
         """See Store."""
-        ((waiting, dead, gaps, blocked, oldest),) = await self._run(BACKLOG, {"counted": COUNTED})
+        ((waiting, dead, gaps, blocked, oldest),) = await self._run(sql.BACKLOG, {"counted": sql.COUNTED})
         return Backlog(waiting, dead, gaps, blocked, max(0.0, oldest))
 
     async def gaps(self, limit: int) -> Sequence[Gap]:
         """See Store."""
-        rows = await self._run(GAPS, {"counted": COUNTED, "limit": limit})
+        rows = await self._run(sql.GAPS, {"counted": sql.COUNTED, "limit": limit})
         return [Gap(key, first, number - 1, number, age) for key, number, first, age in rows]
 
     async def _write_done(
@@ -133,7 +124,7 @@ class SqlStore(ABC):
             _named(one.claim) | dict(zip(columns, one.result.written if one.result else (), strict=True))
             for one in done
         )
-        ((written,),) = await self._run(DONE, {**self._fence, **_document(rows)}, connection)
+        ((written,),) = await self._run(sql.DONE, {**self._fence, **_document(rows)}, connection)
         return int(written)
 
     async def _write_settled(
@@ -141,7 +132,7 @@ class SqlStore(ABC):
     ) -> Sequence[tuple[str, bool]]:
         """What was still ours: id, and whether it is dead; without a connection as `_write_done`."""
         rows = _document(map(self._row_of, settlements))
-        found = await self._run(SETTLE, {**self._fence, **rows}, connection)
+        found = await self._run(sql.SETTLE, {**self._fence, **rows}, connection)
         return [(str(row_id), is_dead) for row_id, is_dead in found]
 
     @asynccontextmanager

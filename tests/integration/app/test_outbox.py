@@ -212,7 +212,7 @@ async def test_sends_that_wait_are_an_outage_only_if_none_is_answered(
     pipeline.queue.offer(await record(engine, pipeline, a_message(), claimed=True))
     await pipeline.settle()
     assert pipeline.queue.accepts()
-    pipeline.queue._sink._answered_at -= 2.0  # type: ignore[attr-defined]
+    pipeline.queue.sink._answered_at -= 2.0  # type: ignore[attr-defined]
     assert not pipeline.queue.accepts()
 
 

@@ -335,7 +335,7 @@ class Process:
         self._probed_under = self.breaker.change
         if self.lanes.items > self._max_items:
             self.around.invariants.fail("more is in memory than may be")
-        if claim.item.id in self.queue._write_back._done and not self._is_replayed(claim):
+        if claim.item.id in self.queue.write_back._done and not self._is_replayed(claim):
             self.around.invariants.fail(f"{claim.item.id} is sent again, and is known as done")
 
     def _is_replayed(self, claim: Claim) -> bool:

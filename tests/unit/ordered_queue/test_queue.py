@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import DONE, Claim, Item, Predecessor, Result
 from kits.ordered_queue.lane import Lanes
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import QueueMetrics
+from kits.ordered_queue.ports import Looked
 from kits.ordered_queue.queue import OrderedQueue
 from kits.ordered_queue.relay import Relay
 from kits.ordered_queue.retry import RetryPolicy
@@ -63,3 +66,36 @@ async def test_what_is_known_as_done_is_written_and_not_sent_again() -> None:
     assert sink.sent == [1]
     assert table.rows[FIRST.id].done_at is not None
     assert queue.held == 0
+
+
+class Looks(InMemoryStore):
+    """Finds what it is told to find, one look after the other."""
+
+    def __init__(self, *found: Looked) -> None:
+        super().__init__(InMemoryTable(LoopClock(), gaps=True), token="me", lease=LEASE, clock=LoopClock())
+        self._found = iter(found)
+
+    async def claim(self, *, limit: int, max_bytes: int) -> Looked:
+        return next(self._found)
+
+
+@pytest.mark.parametrize(
+    ("looks", "is_behind"),
+    [
+        ([(True, False)], True),
+        ([(False, True), (False, False)], False),
+        ([(True, True), (False, True)], True),
+        ([(True, True), (False, True), (False, False)], False),
+    ],
+    ids=["more-than-fits", "held-rows-alone", "more-than-fits-earlier-in-this-round", "a-round-later"],
+)
+async def test_who_fills_the_table_waits_for_what_may_go_and_not_for_held_rows(
+    looks: list[tuple[bool, bool]], is_behind: bool
+) -> None:
+    """However many rows wait behind a dead one; a round is over when nothing lies behind a look."""
+    store = Looks(*(Looked((), left=left, further=further) for left, further in looks))
+    counts = QueueMetrics(Metrics()).of("test")
+    relay = Relay(store, WriteBack(store, LEASE, LoopClock(), counts), Breaker(LoopClock()))
+    for _ in looks:
+        await relay.look(room=10, room_bytes=1000, on_their_way=0)
+    assert relay.is_behind is is_behind
