@@ -53,7 +53,6 @@ from kits.resilience.breaker import Breaker
 from kits.resilience.rate_limit import rate_limiter
 from kits.web.middleware.turns import Turns
 from kits.web.tokens.jwks_url import JwksUrl
-from kits.web.tokens.keys_health import TokenKeysHealth
 from kits.web.tokens.refused_tokens import RefusedTokens
 from kits.web.tokens.verifier import TokenVerifier
 
@@ -232,6 +231,6 @@ class Container(containers.DeclarativeContainer):
                 migrate_command=MIGRATE_COMMAND,
             ),
             providers.Factory(OutboxHealth, breaker, producer),
-            providers.Factory(TokenKeysHealth, token_verifier),
+            token_verifier,
         ),
     )

@@ -1,5 +1,6 @@
 """Bearer authentication (RFC 6750): gives handlers the caller's identity as `request.auth`."""
 
+import math
 from collections.abc import Iterable
 from typing import cast
 
@@ -9,7 +10,6 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from kits.resilience.rate_limit import RateLimiter
 from kits.web.problems.details import ProblemError
 from kits.web.tokens.claims import InvalidTokenError, TokenFault
-from kits.web.tokens.rate_limit import SubjectRateLimit
 from kits.web.tokens.refused_tokens import RefusedTokens
 from kits.web.tokens.verifier import Identity, TokenVerifier
 
@@ -38,22 +38,28 @@ class BearerAuth:
         refused: RefusedTokens,
         limiter: RateLimiter | None = None,
     ) -> None:
-        self._app = app if limiter is None else cast(ASGIApp, SubjectRateLimit(app, limiter))
+        self._app = app
         self._verifier = verifier
         self._refused = refused
+        self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a proven identity through; OPTIONS needs none, since it says nothing about anybody.
 
+        What is above the limit is refused before its body is read.
+
         Raises:
-            ProblemError: unauthenticated or invalid_token, with `WWW-Authenticate` as RFC 6750, 3 asks.
+            ProblemError: unauthenticated or invalid_token, with `WWW-Authenticate` as RFC 6750, 3 asks;
+                rate_limited (429), with the seconds to wait, rounded up, in Retry-After (RFC 6585).
         """
         if scope.get("method") != "OPTIONS":
             try:
-                scope["auth"] = await self._identify(scope["headers"])
+                scope["auth"] = identity = await self._identify(scope["headers"])
             except InvalidTokenError as error:
                 self._refused.add(error)
                 raise _problem(str(error)) from error
+            if self._limiter is not None:
+                _require_turn(self._limiter.admit(identity.subject))
         await self._app(scope, receive, send)
 
     async def _identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity:
@@ -80,6 +86,15 @@ def _token_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
             TokenFault.NO_BEARER, "Authorization must be one header with the scheme Bearer."
         )
     return token.decode("latin-1")
+
+
+def _require_turn(wait_seconds: float) -> None:
+    if wait_seconds > 0:
+        raise ProblemError(
+            "rate_limited",
+            "This customer sends more requests than are allowed.",
+            headers={"retry-after": str(math.ceil(wait_seconds))},
+        )
 
 
 def _problem(reason: str) -> ProblemError:

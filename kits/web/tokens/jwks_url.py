@@ -4,18 +4,16 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable
 
 import aiohttp
 
 from kits.observability.logs import get_logger
 from kits.process.background import Supervisor
-from kits.process.waiting import wait_for
 from kits.resilience.retry import Backoff
 from kits.web.tokens.followed_keys import FollowedKeys
 from kits.web.tokens.key_address import shown_address
 from kits.web.tokens.key_set import MAX_BYTES
-from kits.web.tokens.keys import TokenKey, TokenKeysError
+from kits.web.tokens.keys import TokenKeysError
 
 log = get_logger(__name__)
 
@@ -25,11 +23,10 @@ ASK_AGAIN_SECONDS = 10.0
 KEEP_SECONDS = 24 * 3600.0
 _RETRY = Backoff(base_seconds=2.0, cap_seconds=60.0)
 _SHORTEST_RETRY_SECONDS = 1.0
-_REASON_CHARACTERS = 200
 _HEADERS = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
 
 
-class JwksUrl:
+class JwksUrl(FollowedKeys):
     """The keys of a JSON Web Key Set behind a URL; a part of a process, to be started and stopped.
 
     The first fetch is part of the start and takes 5 s at most; its failure stops nothing, and is tried again.
@@ -39,70 +36,49 @@ class JwksUrl:
     answer may have 1 MiB; redirects are not followed. An empty `url` has no keys and is never asked.
     """
 
-    def __init__(
-        self, url: str, supervisor: Supervisor, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Args: clock: seconds; decides how old keys are."""
+    def __init__(self, url: str, supervisor: Supervisor) -> None:
+        super().__init__(f"JWT_JWKS_URL {shown_address(url)}")
         self.configured = bool(url)
+        self.fault = "it has not been asked yet"
         self._url = url
-        self._where = f"JWT_JWKS_URL {shown_address(url)}"
         self._supervisor = supervisor
-        self._clock = clock
-        self._followed = FollowedKeys(self._where)
-        self._seen = self._followed.keys
-        self._fault = "it has not been asked yet"
         self._failures = 0
         self._good_at = -math.inf
         self._asked_at = -math.inf
-        self._nudged = asyncio.Event()
-        self._answered: asyncio.Future[None] | None = None
+        self._asking = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
-
-    @property
-    def keys(self) -> tuple[TokenKey, ...]:
-        """Those of the last good answer, unless it is too old."""
-        return self._followed.keys
 
     @property
     def complaint(self) -> str:
         """Empty while the last answer was good."""
-        if not self.configured or not self._fault:
+        if not self.fault:
             return ""
         if not self.keys:
-            return f"{self._where} gives no keys: {self._fault}."
-        age = self._clock() - self._good_at
+            return f"{self.where} gives no keys: {self.fault}."
+        age = time.monotonic() - self._good_at
         return (
-            f"{self._where} fails: {self._fault}. Its keys are {age:.0f} s old, and verify until they are "
+            f"{self.where} fails: {self.fault}. Its keys are {age:.0f} s old, and verify until they are "
             f"{KEEP_SECONDS / 3600:.0f} h old."
         )
 
     def look(self) -> bool:
         """Whether the keys are other ones than at the last look; too old ones are dropped."""
-        if self._clock() - self._good_at > KEEP_SECONDS and self._followed.drop():
-            log.error("token_keys_too_old", where=self._where, action="let its address answer again")
-        changed = self._followed.keys is not self._seen
-        self._seen = self._followed.keys
-        return changed
-
-    def reread(self) -> bool:
-        """Nothing is read at once: whoever can wait asks for `newer`."""
-        return self.look()
+        if self.keys and time.monotonic() - self._good_at > KEEP_SECONDS:
+            self.keys = ()
+            log.error("token_keys_too_old", where=self.where, action="let its address answer again")
+        return super().look()
 
     async def newer(self) -> bool:
         """Fetch for a token that names an unknown key; whether the keys are other ones then.
 
-        At most one fetch per 10 s, which all who ask meanwhile share; false at once if it is too early.
+        At most one fetch per 10 s, which all who ask meanwhile share; false at once if it is too early. It
+        takes as long as a fetch, or two if one is under way already.
         """
-        if not self.configured:
-            return False
-        if self._answered is None:
-            if self._clock() - self._asked_at < ASK_AGAIN_SECONDS:
-                return False
-            self._asked_at = self._clock()
-            self._answered = asyncio.get_running_loop().create_future()
-            self._nudged.set()
         before = self.keys
-        await asyncio.wait({self._answered}, timeout=FETCH_SECONDS)
+        async with self._asking:
+            if self.keys is before and time.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
+                self._asked_at = time.monotonic()
+                await self._refresh()
         return self.keys is not before
 
     async def start(self) -> None:
@@ -127,8 +103,9 @@ class JwksUrl:
 
     async def _run(self) -> None:
         while True:
-            await wait_for(self._nudged, self._rest_seconds())
-            await self._refresh()
+            await asyncio.sleep(self._rest_seconds())
+            async with self._asking:
+                await self._refresh()
 
     def _rest_seconds(self) -> float:
         if not self._failures:
@@ -136,35 +113,22 @@ class JwksUrl:
         return _SHORTEST_RETRY_SECONDS + _RETRY.wait_seconds(self._failures)
 
     async def _refresh(self) -> None:
-        self._nudged.clear()
-        before = self.keys
-        try:
-            self._followed.adopt(await self._fetch())
-        except (TokenKeysError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            self._failed(_sentence(error))
-        else:
-            self._good_at = self._clock()
-            self._failures, self._fault = 0, ""
-        if self.keys is not before:
-            log.info("key_address_read", where=self._where, keys=self._followed.names())
-        answered, self._answered = self._answered, None
-        if answered is not None and not answered.done():
-            answered.set_result(None)
-
-    def _failed(self, fault: str) -> None:
-        self._failures += 1
-        if fault != self._fault:
-            self._fault = fault
-            log.warning(
-                "key_address_failed",
-                where=self._where,
-                reason=fault,
-                action="let it answer a JSON Web Key Set; former keys stay for 24 h, less removed ones",
-            )
+        with self.reading():
+            self.adopt(await self._fetch())
+            self._good_at = time.monotonic()
+        self._failures = self._failures + 1 if self.fault else 0
 
     async def _fetch(self) -> bytes:
+        try:
+            return await self._answer()
+        except TimeoutError as error:
+            raise TokenKeysError(f"no answer within {FETCH_SECONDS:.0f} s") from error
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
+            raise TokenKeysError(str(error) or type(error).__name__) from error
+
+    async def _answer(self) -> bytes:
         if self._session is None:
-            raise RuntimeError("The key set's address was not started.")
+            raise TokenKeysError("it is not asked before the start, nor after the stop")
         async with self._session.get(self._url, allow_redirects=False) as answer:
             if answer.status != 200:
                 hint = " (redirects are not followed)" if 300 <= answer.status < 400 else ""
@@ -179,9 +143,3 @@ class JwksUrl:
                 if size > MAX_BYTES:
                     break
             return b"".join(parts)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {FETCH_SECONDS:.0f} s"
-    return (str(error) or type(error).__name__)[:_REASON_CHARACTERS].rstrip(".")

@@ -1,7 +1,7 @@
 """The keys that verify tokens: a shared secret here, public keys in a key set."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 MINIMUM_SECRET_BYTES = 32
 
@@ -19,28 +19,6 @@ class TokenKey:
     algorithm: str
     key: Any
     key_id: str | None = None
-
-
-class KeySource(Protocol):
-    """Public keys that may become other ones while they are used."""
-
-    @property
-    def keys(self) -> tuple[TokenKey, ...]:
-        """Those of now."""
-        ...
-
-    @property
-    def complaint(self) -> str:
-        """One sentence about what is wrong with the source, empty if nothing is."""
-        ...
-
-    def look(self) -> bool:
-        """Whether they are other ones than at the last look; cheap enough for every token."""
-        ...
-
-    def reread(self) -> bool:
-        """As `look`, for a token that names a key which is not among these."""
-        ...
 
 
 def secret_key(secret: str) -> TokenKey:

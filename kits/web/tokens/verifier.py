@@ -1,12 +1,13 @@
 """Bearer tokens (RFC 7519, hardened as RFC 8725 asks): who is asking, proven by a signature."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import jwt
 
+from kits.observability.health import CheckResult, Status
 from kits.web.tokens.claims import (
     Expected,
     InvalidTokenError,
@@ -17,10 +18,11 @@ from kits.web.tokens.claims import (
     read_header,
     scopes_of,
 )
+from kits.web.tokens.followed_keys import FollowedKeys
 from kits.web.tokens.jwks_file import JwksFile
 from kits.web.tokens.jwks_url import JwksUrl
 from kits.web.tokens.key_set import MOST_OF_ONE_NAME
-from kits.web.tokens.keys import KeySource, TokenKey, TokenKeysError, secret_key
+from kits.web.tokens.keys import TokenKey, TokenKeysError, secret_key
 
 LONGEST_TOKEN = 8192
 CACHED_TOKENS = 4096
@@ -42,8 +44,10 @@ class TokenVerifier:
 
     Whichever of them are configured count, together. A verified token is remembered until it expires or the
     keys change, at most 4,096 of them: a signature costs more than all the rest of a request's head.
-    File and URL are followed (see JwksFile, JwksUrl).
+    File and URL are followed (see JwksFile, JwksUrl). It is a health check too.
     """
+
+    name = "token_keys"
 
     def __init__(
         self,
@@ -55,7 +59,6 @@ class TokenVerifier:
         secret: str = "",
         jwks_file: str = "",
         jwks_url: JwksUrl | None = None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         """Read the keys.
 
@@ -65,14 +68,13 @@ class TokenVerifier:
             secret: at least 32 bytes, empty if tokens are signed with public keys only.
             jwks_file: path of a JSON Web Key Set (RFC 7517) with public keys.
             jwks_url: started and stopped by whoever made it.
-            clock: seconds since the epoch.
 
         Raises:
             TokenKeysError: no source of keys, a short secret, or a file without a usable key.
         """
         self._secret_keys = (secret_key(secret),) if secret else ()
         self._jwks_url = jwks_url if jwks_url is not None and jwks_url.configured else None
-        self._sources: list[KeySource] = [JwksFile(Path(jwks_file))] if jwks_file else []
+        self._sources: list[FollowedKeys] = [JwksFile(Path(jwks_file))] if jwks_file else []
         if self._jwks_url is not None:
             self._sources.append(self._jwks_url)
         if not self._secret_keys and not self._sources:
@@ -80,7 +82,6 @@ class TokenVerifier:
                 "Set JWT_SECRET or JWT_JWKS_FILE or JWT_JWKS_URL: without a key no token can be verified."
             )
         self._expected = Expected(issuer, audience, token_type, max_lifetime_seconds)
-        self._clock = clock
         self._verified: dict[str, tuple[Identity, float]] = {}
 
     def verify(self, token: str) -> Identity:
@@ -94,7 +95,7 @@ class TokenVerifier:
         known = self._verified.get(token)
         if known is not None:
             identity, expires_at = known
-            if self._clock() < expires_at:
+            if time.time() < expires_at:
                 return identity
             del self._verified[token]
         identity, expires_at = self._read(token)
@@ -105,15 +106,13 @@ class TokenVerifier:
         """Ask the JWKS URL again, for a token whose key is unknown; whether it has other keys now."""
         return self._jwks_url is not None and await self._jwks_url.newer()
 
-    @property
-    def has_keys(self) -> bool:
-        """Whether any token at all can be verified now."""
-        return bool(self._keys())
-
-    def complaints(self) -> list[str]:
-        """What is wrong with the sources of the keys, after a look at them."""
+    async def check(self) -> CheckResult:
+        """Unready without any key, since every order would be refused; degraded while a source fails."""
         self._look()
-        return [source.complaint for source in self._sources if source.complaint]
+        complaints = " ".join(source.complaint for source in self._sources if source.complaint)
+        if not self._keys():
+            return CheckResult(Status.UNREADY, f"No key verifies tokens. {complaints}".strip())
+        return CheckResult(Status.DEGRADED if complaints else Status.OK, complaints)
 
     def _read(self, token: str) -> tuple[Identity, float]:
         if len(token) > LONGEST_TOKEN:
@@ -124,7 +123,7 @@ class TokenVerifier:
             header = read_header(token)
             self._expected.check_header(header)
             claims = read_claims(self._payload(token, header))
-            subject, expires_at = self._expected.check_claims(claims, now=self._clock())
+            subject, expires_at = self._expected.check_claims(claims, now=time.time())
             return Identity(subject, scopes_of(claims)), expires_at
         except InvalidTokenError:
             raise

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import jwt
 import pytest
@@ -25,7 +26,6 @@ from kits.web.tokens.bearer import BearerAuth
 from kits.web.tokens.claims import InvalidTokenError
 from kits.web.tokens.jwks_url import ASK_AGAIN_SECONDS, KEEP_SECONDS, JwksUrl
 from kits.web.tokens.key_set import MAX_BYTES
-from kits.web.tokens.keys_health import TokenKeysHealth
 from kits.web.tokens.refused_tokens import RefusedTokens
 from kits.web.tokens.verifier import Identity, TokenVerifier
 from tests.waiting import eventually
@@ -51,7 +51,7 @@ class Clock:
 
     now = 1000.0
 
-    def __call__(self) -> float:
+    def monotonic(self) -> float:
         return self.now
 
 
@@ -108,20 +108,21 @@ class Followed:
 
     async def health(self) -> CheckResult:
         """What readiness says."""
-        return await TokenKeysHealth(self.verifier).check()
+        return await self.verifier.check()
 
 
 @asynccontextmanager
 async def followed(url: str, *, secret: str = "") -> AsyncIterator[Followed]:
     """Started, and stopped at the end."""
     clock = Clock()
-    keys = JwksUrl(url, Supervisor(), clock=clock)
+    keys = JwksUrl(url, Supervisor())
     verifier = TokenVerifier(issuer="shop", audience="orders", secret=secret, jwks_url=keys)
-    await keys.start()
-    try:
-        yield Followed(keys, verifier, clock)
-    finally:
-        await keys.stop()
+    with patch.object(module, "time", clock):
+        await keys.start()
+        try:
+            yield Followed(keys, verifier, clock)
+        finally:
+            await keys.stop()
 
 
 async def test_the_keys_are_there_after_the_start(issuer: Issuer) -> None:
@@ -144,6 +145,26 @@ async def test_a_token_with_an_unknown_key_waits_for_one_new_fetch(issuer: Issue
             assert not shop.accepts(signed("new", kid=f"unknown-{number}"))
             assert not await shop.verifier.newer_keys()
     assert issuer.asked == 2
+
+
+async def test_a_silent_address_holds_many_tokens_for_one_fetch(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them begins another one when its turn comes."""
+    async with followed(issuer.url) as shop:
+        monkeypatch.setattr(shop.keys._session, "_timeout", ClientTimeout(total=0.2))
+        issuer.answer = silence
+        assert await asyncio.gather(*(shop.verifier.newer_keys() for _ in range(50))) == [False] * 50
+    assert issuer.asked == 2
+
+
+async def test_before_the_start_and_after_the_stop_nothing_is_asked(issuer: Issuer) -> None:
+    """A token that names an unknown key then is refused like any other."""
+    async with followed(issuer.url) as shop:
+        pass
+    assert not await shop.verifier.newer_keys()
+    assert not await JwksUrl(issuer.url, Supervisor()).newer()
+    assert issuer.asked == 1
 
 
 async def test_a_request_whose_key_is_new_is_served_at_once(issuer: Issuer) -> None:
@@ -243,7 +264,7 @@ async def test_a_bad_answer_leaves_the_keys_for_a_day_and_is_told_once(
         with capture_logs() as logs:
             for _ in range(3):
                 await shop.asks_again()
-        assert [line["event"] for line in logs] == ["key_address_failed"]
+        assert [line["event"] for line in logs] == ["token_keys_refused"]
         assert FAULTS[fault] in logs[0]["reason"]
         assert shop.accepts(signed("old"))
         degraded = await shop.health()

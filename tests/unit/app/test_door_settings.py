@@ -16,7 +16,6 @@ from app.settings import AppSettings
 from kits.observability.health import Status
 from kits.settings import SettingsError, read_settings
 from kits.web.tokens.claims import InvalidTokenError
-from kits.web.tokens.keys_health import TokenKeysHealth
 from kits.web.tokens.verifier import issue_token
 
 NEEDED = {
@@ -89,8 +88,7 @@ def test_settings_of_tokens_that_cannot_be_meant_stop_the_start(
 async def test_an_address_alone_is_enough_and_its_keys_decide_readiness() -> None:
     """It is asked when the process starts; until then nothing verifies."""
     made = container(JWT_SECRET="", JWT_JWKS_URL="https://issuer.example/keys")
-    assert not made.token_verifier().has_keys
-    found = await TokenKeysHealth(made.token_verifier()).check()
+    found = await made.token_verifier().check()
     assert found.status is Status.UNREADY
     assert found.detail.startswith("No key verifies tokens. JWT_JWKS_URL https://issuer.example/keys")
     assert made.jwks_url() in made.lifecycle()._parts

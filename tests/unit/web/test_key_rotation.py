@@ -37,7 +37,7 @@ class Clock:
 
     now = 1000.0
 
-    def __call__(self) -> float:
+    def monotonic(self) -> float:
         return self.now
 
     def pass_a_look(self) -> None:
@@ -47,7 +47,9 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The time of the key file."""
-    return Clock()
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -60,9 +62,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def verifier(path: Path, clock: Clock) -> TokenVerifier:
     """Follows the file under the test's clock."""
-    verifier = TokenVerifier(issuer="shop", audience="orders", jwks_file=str(path))
-    verifier._sources[:] = [JwksFile(path, clock=clock)]
-    return verifier
+    return TokenVerifier(issuer="shop", audience="orders", jwks_file=str(path))
 
 
 def accepted(verifier: TokenVerifier, token: str) -> bool:
@@ -123,7 +123,7 @@ def test_a_file_that_is_no_key_set_keeps_the_old_keys_and_is_told_once(
             assert accepted(verifier, signed("old"))
             assert not accepted(verifier, signed("new"))
     (told,) = logs
-    assert (told["event"], told["log_level"]) == ("key_file_refused", "warning")
+    assert (told["event"], told["log_level"]) == ("token_keys_refused", "warning")
     assert "former keys stay" in told["action"]
 
 
@@ -139,7 +139,7 @@ def test_a_damaged_file_that_is_mended_is_read_even_if_its_time_stands_still(
     clock.pass_a_look()
     with capture_logs() as logs:
         assert accepted(verifier, signed("new"))
-    assert [line["event"] for line in logs] == ["key_file_read"]
+    assert [line["event"] for line in logs] == ["token_keys_read"]
 
 
 def test_tokens_that_name_unknown_keys_do_not_make_us_read_each_time(
@@ -156,7 +156,6 @@ def test_tokens_that_name_unknown_keys_do_not_make_us_read_each_time(
 
     monkeypatch.setattr(JwksFile, "_read", counting)
     verifier = TokenVerifier(issuer="shop", audience="orders", jwks_file=str(path))
-    verifier._sources[:] = [JwksFile(path, clock=clock)]
     reads = 0
     for second in range(3):
         for number in range(50):
@@ -177,7 +176,7 @@ def test_an_unchanged_file_is_not_read_again(
 
 def test_a_file_that_is_replaced_by_a_rename_is_followed(path: Path, clock: Clock) -> None:
     """As mounted secrets are: a link that is moved to another folder."""
-    followed = JwksFile(path, clock=clock)
+    followed = JwksFile(path)
     write(path.with_suffix(".next"), "new")
     path.with_suffix(".next").replace(path)
     clock.pass_a_look()

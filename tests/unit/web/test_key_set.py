@@ -177,7 +177,8 @@ def names(keys: FollowedKeys) -> list[str | None]:
 def test_a_rotation_with_an_odd_key_beside_takes_place(case: str) -> None:
     """The new key is in, the removed one is out."""
     keys = followed(jwk(EC_KEYS[1], kid="old"), GOOD)
-    assert keys.adopt(key_set(ODD[case], GOOD, jwk(EC_KEYS[2], kid="new")))
+    keys.adopt(key_set(ODD[case], GOOD, jwk(EC_KEYS[2], kid="new")))
+    assert keys.look()
     assert names(keys) == ["good", "new"]
 
 
