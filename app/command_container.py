@@ -13,6 +13,7 @@ from app.persistence.catalogue_work import SqlCatalogueTransactions
 from app.persistence.storage_errors import MIGRATE_COMMAND
 from app.persistence.tables import shop
 from app.settings import DatabaseCommandSettings
+from kits.ordered_queue.actions import Actions
 from kits.ordered_queue.lease import BootClock, Lease
 from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.engine import create_engine
@@ -49,11 +50,14 @@ class DatabaseContainer(containers.DeclarativeContainer):
     catalogue_transactions = providers.Singleton(SqlCatalogueTransactions, engine)
     catalogue_import = providers.Singleton(CatalogueImport, catalogue_transactions, new_id)
     stock_keeping = providers.Singleton(StockKeeping, catalogue_transactions)
+    _outbox_table = providers.Singleton(outbox_queue, _database.schema)
     _enqueue = providers.Singleton(
         Enqueue,
-        providers.Singleton(outbox_queue, _database.schema),
+        _outbox_table,
         token=providers.Singleton(make_id),
         lease=providers.Object(Lease(_LEASE_SECONDS)),
         clock=providers.Singleton(BootClock),
     )
-    outbox_operations = providers.Singleton(OutboxOperations, engine, _enqueue, new_id)
+    outbox_operations = providers.Singleton(
+        OutboxOperations, engine, _enqueue, providers.Singleton(Actions, _outbox_table), new_id
+    )

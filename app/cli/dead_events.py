@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from app.cli import republishing
 from app.cli.environment import USAGE_ERROR, database, settings_of
 from app.outbox.operations import DeadEvent, OutboxOperations
 from app.settings import DatabaseCommandSettings
@@ -34,7 +35,9 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def add_commands(commands: Commands) -> None:
     """Tell the parser about them."""
-    outbox = commands.add_parser("outbox", help="list, retry or abandon events that Kafka refused")
+    outbox = commands.add_parser(
+        "outbox", help="events that Kafka refused or lost: list, retry, abandon, republish"
+    )
     inner = outbox.add_subparsers(metavar="action", title="actions", required=True)
     listed = inner.add_parser("list", help="the dead events, oldest first")
     listed.set_defaults(command=_list)
@@ -48,6 +51,7 @@ def add_commands(commands: Commands) -> None:
         "--reason", type=words, required=True, metavar="TEXT", help="why; kept in the audit, and told"
     )
     abandon.add_argument("--yes", action="store_true", help="needed for more than one event")
+    republishing.add_command(inner)
     for parser in (listed, retry, abandon):
         parser.add_argument("--order", metavar="ID", type=words, help="of this order")
         parser.add_argument("--event", metavar="ID", type=event_id, help="this event")

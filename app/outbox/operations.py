@@ -1,18 +1,19 @@
-"""Outbox: what an operator does about events that Kafka refused: send them again, or give them up."""
+"""Outbox: what an operator does about events: send them again, or give up those that Kafka refused."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, bindparam, func, null, select, update
+from sqlalchemy import ARRAY, ColumnElement, Select, and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.outbox.recorder import SqlOutbox
 from app.outbox.table import EVENT_ID, UNPUBLISHED, outbox_audit, outbox_event
 from contracts.envelope import EventMessage
 from contracts.order_events import AGGREGATE_TYPE, encode, skipped_event
+from kits.ordered_queue.actions import MAX_ROWS, Actions
 from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
 from kits.postgres.errors import Fault, fault_of
@@ -37,18 +38,13 @@ _PLACE = (_row.event_id, _row.aggregate_id, _row.seq, _row.topic)
 _LOCK = DriverStatement(
     select(*_PLACE).where(*_DEAD, _CHOSEN).order_by(_row.event_id).with_for_update(of=outbox_event)
 )
-_REVIVE = DriverStatement(
-    update(outbox_event)
-    .where(*_DEAD, _CHOSEN)
-    .values(dead_at=null(), due_at=func.now(), next_attempt_at=null())
-    .returning(_row.event_id)
-)
 _ABANDON = DriverStatement(
     update(outbox_event)
     .where(*_DEAD, _CHOSEN)
     .values(abandoned_at=func.clock_timestamp())
     .returning(_row.event_id)
 )
+_FIRST_ID = "00000000-0000-0000-0000-000000000000"
 _AUDIT_COLUMNS = ("id", "actor", "action", "event_id", "order_id", "seq", "reason")
 _NOTE = DriverStatement(insert_from_arrays(outbox_audit, *_AUDIT_COLUMNS))
 
@@ -73,12 +69,42 @@ class DeadEvent:
     dead_at: datetime
 
 
-class OutboxOperations:
-    """Each method is one transaction, audited in it; what is not dead any more by then is left alone."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Which published events: of an order, published since a moment, or in a part of a partition."""
 
-    def __init__(self, engine: AsyncEngine, enqueue: Enqueue, new_id: Callable[[], str]) -> None:
+    order_id: str | None = None
+    since: datetime | None = None
+    partition: int | None = None
+    first_offset: int = 0
+    last_offset: int = 0
+
+    def looked_at(self, after: str) -> Select[Any]:
+        """The next rows in the order of their ids, each with whether it is one of these."""
+        fits: list[ColumnElement[bool]] = [_row.published_at.is_not(None), _row.abandoned_at.is_(None)]
+        if self.since is not None:
+            fits.append(_row.published_at >= self.since)
+        if self.partition is not None:
+            fits += [_row.partition == self.partition]
+            fits += [_row.offset.between(self.first_offset, self.last_offset)]
+        looked = select(*_PLACE, and_(*fits).label("fits")).where(_row.event_id > after)
+        if self.order_id is not None:
+            looked = looked.where(_row.aggregate_type == AGGREGATE_TYPE, _row.aggregate_id == self.order_id)
+        return looked.order_by(_row.event_id).limit(MAX_ROWS)
+
+
+class OutboxOperations:
+    """State changes, audited in their transactions; the running processes do the rest.
+
+    Safe twice, cut off in the middle, and beside any number of processes. At most 1,000 rows a transaction.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, enqueue: Enqueue, actions: Actions, new_id: Callable[[], str]
+    ) -> None:
         self._engine = engine
         self._enqueue = enqueue
+        self._actions = actions
         self._new_id = new_id
 
     async def dead(self, *, order_id: str | None = None, event_id: str | None = None) -> list[DeadEvent]:
@@ -93,28 +119,65 @@ class OutboxOperations:
                 return [DeadEvent(*row) for row in await connection.execute(query)]
 
     async def retry(self, event_ids: Sequence[str], *, actor: str, reason: str) -> int:
-        """Let the relay send them again; returns how many."""
-        with _outages():
-            async with driver_transaction(self._engine) as connection:
-                rows = await self._locked(connection, event_ids)
-                await connection.fetch(_REVIVE, {"event_ids": [str(row["event_id"]) for row in rows]})
-                await self._note(connection, rows, actor, "retry", reason)
-                return len(rows)
+        """Let dead events be sent again; returns how many were dead until now."""
+        count = 0
+        for some in _portions(event_ids):
+            with _outages():
+                async with driver_transaction(self._engine) as connection:
+                    rows = await self._locked(connection, some)
+                    await self._actions.redrive(connection, [str(row["event_id"]) for row in rows])
+                    await self._note(connection, rows, actor, "retry", reason)
+                    count += len(rows)
+        return count
 
     async def abandon(self, event_ids: Sequence[str], *, actor: str, reason: str) -> int:
-        """Give them up; returns how many. `order.event_skipped` takes the place of each, at the same seq.
+        """Give dead events up; returns how many. `order.event_skipped` takes the place of each, at its seq.
 
         So no reader ever sees a gap, and the later events of the order go on behind it.
         """
-        with _outages():
-            async with driver_transaction(self._engine) as connection:
-                rows = await self._locked(connection, event_ids)
-                await connection.fetch(_ABANDON, {"event_ids": [str(row["event_id"]) for row in rows]})
-                outbox = SqlOutbox(connection, self._enqueue)
-                if rows:
-                    await outbox.add([self._notice(row, reason) for row in rows], claimed=False)
-                await self._note(connection, rows, actor, "abandon", reason)
-                return len(rows)
+        count = 0
+        for some in _portions(event_ids):
+            with _outages():
+                async with driver_transaction(self._engine) as connection:
+                    rows = await self._locked(connection, some)
+                    await connection.fetch(_ABANDON, {"event_ids": [str(row["event_id"]) for row in rows]})
+                    notices = [self._notice(row, reason) for row in rows]
+                    await SqlOutbox(connection, self._enqueue).add(notices, claimed=False)
+                    await self._note(connection, rows, actor, "abandon", reason)
+                    count += len(rows)
+        return count
+
+    async def count(self, chosen: Published) -> int:
+        """How many published events these are."""
+        return sum([len(rows) async for rows in self._looks(chosen)])
+
+    async def republish(self, chosen: Published, *, actor: str, reason: str) -> int:
+        """Let published events be sent once more, those of an order in their order; returns how many.
+
+        They keep their ids and numbers: a reader that knows them drops them.
+        """
+        count = 0
+        async for rows in self._looks(chosen):
+            with _outages():
+                async with driver_transaction(self._engine) as connection:
+                    ids = [str(row["event_id"]) for row in rows]
+                    changed = set((await self._actions.replay(connection, ids)).changed)
+                    again = [row for row in rows if str(row["event_id"]) in changed]
+                    await self._note(connection, again, actor, "republish", reason)
+                    count += len(again)
+        return count
+
+    async def _looks(self, chosen: Published) -> AsyncIterator[Sequence[Any]]:
+        after = _FIRST_ID
+        while True:
+            with _outages():
+                async with self._engine.connect() as connection:
+                    looked = (await connection.execute(chosen.looked_at(after))).mappings().all()
+            if rows := [row for row in looked if row["fits"]]:
+                yield rows
+            if len(looked) < MAX_ROWS:
+                return
+            after = str(looked[-1]["event_id"])
 
     async def _locked(self, connection: DriverConnection, event_ids: Sequence[str]) -> Sequence[Any]:
         return await connection.fetch(_LOCK, {"event_ids": sorted(event_ids)})
@@ -150,6 +213,10 @@ class OutboxOperations:
             payload=encode(notice),
             traceparent="",
         )
+
+
+def _portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (event_ids[first : first + MAX_ROWS] for first in range(0, len(event_ids), MAX_ROWS))
 
 
 @contextmanager

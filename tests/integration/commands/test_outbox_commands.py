@@ -44,6 +44,26 @@ async def test_dead_events_are_listed_and_given_up_with_a_reason(database_url: s
         await connection.close()
 
 
+async def test_published_events_are_sent_once_more_with_a_reason(database_url: str) -> None:
+    """A part of a partition has both its ends; --dry-run counts and does nothing."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(_DEAD, NOW)
+        await connection.execute("UPDATE outbox_event SET dead_at = NULL, published_at = now()")
+        code, out, err = await outbox(database_url, "republish", "--partition", "0", "--from", "3")
+        assert (code, out, "--from and --to" in err) == (2, "", True)
+        code, out, err = await outbox(database_url, "republish", "--order", "o-1")
+        assert (code, out, "--reason" in err) == (2, "", True)
+        code, out, _ = await outbox(database_url, "republish", "--since", "1h", "--dry-run")
+        assert (code, out) == (0, "Published events that would be sent once more: 2.\n")
+        code, out, _ = await outbox(database_url, "republish", "--order", "o-1", "--reason", "ticket 9")
+        assert (code, out) == (0, "Published events that are sent once more: 1.\n")
+        again = await connection.fetch("SELECT aggregate_id FROM outbox_event WHERE published_at IS NULL")
+        assert [row["aggregate_id"] for row in again] == ["o-1"]
+    finally:
+        await connection.close()
+
+
 async def test_a_database_without_the_shops_tables_is_told_in_a_sentence(empty_database_url: str) -> None:
     """With the command that makes them, and without a traceback."""
     code, out, err = await outbox(empty_database_url, "list")
