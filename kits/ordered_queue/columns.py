@@ -20,7 +20,11 @@ _WORDS = {
     "over": "(q.$done_at IS NOT NULL OR q.$given_up_at IS NOT NULL)",
     "ended": "coalesce(q.$done_at, q.$given_up_at)",
     # statement_timestamp() can be an index condition; clock_timestamp() would be compared with every row.
-    "unleased": "(q.$lease_until IS NULL OR q.$lease_until < statement_timestamp())",
+    # What lies further ahead than anything that is ever written is of a time before the clock was set back.
+    "unleased": "(q.$lease_until IS NULL OR q.$lease_until < statement_timestamp()"
+    " OR q.$lease_until > statement_timestamp() + interval '3 minutes')",
+    "is_due": "(q.$due_at <= statement_timestamp()"
+    " OR q.$due_at > statement_timestamp() + interval '3 minutes')",
     "few": "sent.id IS NOT DISTINCT FROM sent.id",
     "mine": "$few AND $ours AND q.$id = sent.id AND q.$token = CAST(:token AS uuid) AND q.$claim = sent.nth",
     "lease_end": "clock_timestamp() + make_interval(secs => CAST(:lease_seconds AS double precision))",

@@ -10,17 +10,21 @@ from kits.ordered_queue.item import Claim, Predecessor
 
 MAX_RUN = 64
 """Items of one key in memory."""
+MAX_RUN_BYTES = 1_000_000
+"""Their bytes, what is on its way apart; one item may exceed it. So no key fills the memory of all."""
 _REMEMBERED = 10_000
 
 
 class Lane:
     """One key: at most one item on its way, and behind it a run of consecutive numbers."""
 
-    __slots__ = ("on_its_way", "waiting")
+    __slots__ = ("bytes", "on_its_way", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Claim] = deque()
         self.on_its_way: Claim | None = None
+        self.bytes = 0
+        """Of what waits."""
 
     @property
     def last(self) -> Claim | None:
@@ -64,6 +68,7 @@ class Lanes:
         if lane is None:
             lane = self._lanes[claim.item.key] = Lane()
         lane.waiting.append(claim)
+        lane.bytes += len(claim.item.payload)
         self.items += 1
         self.bytes += len(claim.item.payload)
         if len(lane.waiting) == 1 and lane.on_its_way is None:
@@ -75,9 +80,10 @@ class Lanes:
         while self._ready:
             lane = self._ready.popleft()
             if lane.waiting and lane.on_its_way is None:
-                lane.on_its_way = lane.waiting.popleft()
+                lane.on_its_way = claim = lane.waiting.popleft()
+                lane.bytes -= len(claim.item.payload)
                 self.on_their_way += 1
-                return lane.on_its_way
+                return claim
         return None
 
     def delivered(self, claim: Claim) -> None:
@@ -106,7 +112,8 @@ class Lanes:
         number = claim.item.number
         last = lane.last if lane is not None else None
         if lane is not None and last is not None:
-            return last.item.number == number - 1 and len(lane.waiting) < MAX_RUN
+            fits = len(lane.waiting) < MAX_RUN and lane.bytes < MAX_RUN_BYTES
+            return last.item.number == number - 1 and fits
         return claim.predecessor is Predecessor.DONE or self._delivered.get(claim.item.key) == number - 1
 
     def _arrived(self, claim: Claim) -> Lane:
@@ -121,6 +128,7 @@ class Lanes:
     def _emptied(self, lane: Lane) -> list[Claim]:
         claims = list(lane.waiting)
         lane.waiting.clear()
+        lane.bytes = 0
         for claim in claims:
             self._forget(claim)
         if claims and lane.on_its_way is None:

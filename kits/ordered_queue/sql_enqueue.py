@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Claim, Item, Predecessor
-from kits.ordered_queue.lane import MAX_RUN
+from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.ports import Clock
 from kits.ordered_queue.statements import ENQUEUE
@@ -29,7 +29,8 @@ class Enqueue:
     def __init__(self, table: QueueTable, *, token: str, lease: Lease, clock: Clock) -> None:
         """Args: token: who this process is, a new UUID at each of its starts."""
         self._statement = table.statement(ENQUEUE)
-        self._values = {"token": token, "lease_seconds": lease.seconds, "longest_run": MAX_RUN}
+        self._values = {"token": token, "lease_seconds": lease.seconds}
+        self._values |= {"longest_run": MAX_RUN, "run_bytes": MAX_RUN_BYTES}
         self._lease = lease
         self._clock = clock
 

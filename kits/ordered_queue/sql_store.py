@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kits.ordered_queue import statements as sql
 from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Settlement
-from kits.ordered_queue.lane import MAX_RUN
+from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.ports import Backlog, Clock, Gap, LockedError, Looked, StoreUnavailableError
 from kits.postgres.driver import DriverConnection, driver_fetch, driver_transaction
@@ -67,7 +67,8 @@ class SqlStore(ABC):
             self._look_at_all_at = asked_at + _ALL_SECONDS
             self._after = self._floor = ("-infinity", self._table.first_id)
         after_due, after_id = self._after
-        bounds = {"limit": limit, "max_bytes": max_bytes, "look": sql.LOOK, "longest_run": MAX_RUN}
+        bounds = {"limit": limit, "max_bytes": max_bytes, "look": sql.LOOK}
+        bounds |= {"longest_run": MAX_RUN, "run_bytes": MAX_RUN_BYTES}
         rows = await self._run(
             sql.CLAIM, {**self._fence, **bounds, "after_due": after_due, "after_id": after_id}
         )

@@ -25,7 +25,8 @@ WITH sent AS MATERIALIZED (
       FROM placed new
 ), born AS (
     SELECT *, CASE WHEN place = 1 THEN known WHEN place > CAST(:longest_run AS bigint) THEN NULL
-                   WHEN first_value(known) OVER run IS NOT NULL THEN 'own' END AS predecessor
+                   WHEN sum(octet_length(bytes)) OVER run - octet_length(bytes) >= CAST(:run_bytes AS bigint)
+                   THEN NULL WHEN first_value(known) OVER run IS NOT NULL THEN 'own' END AS predecessor
       FROM judged WINDOW run AS (PARTITION BY key, run ORDER BY number)
 ), inserted AS (
     INSERT INTO $queue (
@@ -47,7 +48,7 @@ UNION ALL SELECT id, 'known' FROM sent WHERE is_known
 CLAIM = """
 WITH looked AS MATERIALIZED (
     SELECT q.$id AS id, q.$key AS key, q.$number AS number, q.$payload_size AS size, q.$due_at AS due $first,
-           q.$due_at <= statement_timestamp() AND $unleased
+           $is_due AND $unleased
            AND q.$payload IS NOT NULL AND q.$number IS NOT NULL AS is_ready
       FROM $queue q WHERE $scope AND $waiting
        AND (q.$due_at, q.$id) > (CAST(CAST(:after_due AS text) AS timestamptz), CAST(:after_id AS $id_type))
@@ -57,13 +58,15 @@ WITH looked AS MATERIALIZED (
            new.number - row_number() OVER (PARTITION BY new.key ORDER BY new.number) AS run
       FROM looked new WHERE new.is_ready
 ), placed AS (
-    SELECT *, row_number() OVER (PARTITION BY key, run ORDER BY number) AS place FROM ready
+    SELECT *, row_number() OVER run AS place, sum(size) OVER run - size AS ahead
+      FROM ready WINDOW run AS (PARTITION BY key, run ORDER BY number)
 ), judged AS MATERIALIZED (
     SELECT new.*, CASE WHEN place = 1 THEN $predecessor END AS known FROM placed new
 ), allowed AS (
     SELECT *, first_value(due) OVER run AS run_due, CASE WHEN place = 1 THEN known
                    WHEN first_value(known) OVER run IS NOT NULL THEN 'own' END AS predecessor
       FROM judged WHERE place <= CAST(:longest_run AS bigint)
+       AND (place = 1 OR ahead < CAST(:run_bytes AS bigint))
     WINDOW run AS (PARTITION BY key, run ORDER BY number)
 ), counted AS (
     SELECT *, row_number() OVER due AS nth, sum(size) OVER due - size AS bytes_before

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kits.ordered_queue.item import DONE, Claim, Settlement
-from kits.ordered_queue.lane import MAX_RUN
+from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
 from kits.ordered_queue.sql_enqueue import Arrival
 from tests.contract.queue_tables import AWAY, FAILED, OTHER, REFUSED, Queue, in_memory, in_sql, parcel, seen
 
@@ -78,6 +78,14 @@ class QueueContract:
         born = await queue.add(*(parcel("a", number) for number in range(1, MAX_RUN + 3)))
         assert len(born) == MAX_RUN
 
+    @pytest.mark.parametrize("claimed", [True, False])
+    async def test_a_run_has_a_largest_size(self, queue: Queue, claimed: bool) -> None:
+        """So one key does not take the room of all; a single item may exceed it."""
+        large = [parcel("a", number, b"x" * (MAX_RUN_BYTES * 2 // 5)) for number in range(1, 6)]
+        await queue.add(*large, parcel("b", 1, b"x" * (MAX_RUN_BYTES + 1)), claimed=claimed)
+        claims = queue.claims if claimed else await queue.look(max_bytes=10 * MAX_RUN_BYTES)
+        assert [seen(claim)[:2] for claim in claims] == [("a", 1), ("a", 2), ("a", 3), ("b", 1)]
+
     async def test_a_claim_lasts_as_long_as_its_lease(self, queue: Queue) -> None:
         """Then another process may have it, and writes under the old claim change nothing."""
         await queue.add(parcel("a", 1))
@@ -113,7 +121,7 @@ class QueueContract:
         await queue.add(parcel("a", 1), parcel("b", 1), parcel("c", 1))
         failed, away, kept = queue.claims
         assert await queue.mine.settle([Settlement(failed, FAILED), Settlement(away, AWAY)]) == 2
-        assert await queue.mine.settle([Settlement(kept, FAILED, wait_seconds=600.0)]) == 1
+        assert await queue.mine.settle([Settlement(kept, FAILED, wait_seconds=100.0)]) == 1
         claims = await queue.look()
         assert [(claim.item.key, claim.item.attempts) for claim in claims] == [("a", 1), ("b", 0)]
 

@@ -14,7 +14,7 @@ from tests.contract.queue_tables import CREATE
 
 _VALUES = {
     "token": str(uuid.uuid4()), "lease_seconds": 10.0, "rows": "[]", "notices": "[]", "ids": [],
-    "claimed": True, "longest_run": 64, "limit": 1000, "max_bytes": 1000, "look": 2000,
+    "claimed": True, "longest_run": 64, "run_bytes": 1000, "limit": 1000, "max_bytes": 1000, "look": 2000,
     "after_due": "-infinity", "after_id": "", "days": 30, "key_days": 180, "counted": 10_001,
 }  # fmt: skip
 _ALL = [

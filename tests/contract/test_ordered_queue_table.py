@@ -211,3 +211,13 @@ async def test_two_that_give_up_the_same_do_it_once(engine: AsyncEngine) -> None
 async def _expired(shop: Shop) -> list[Claim]:
     await shop.run("UPDATE parcels SET lease_until = lease_until - interval '1 min'")
     return await shop.look()
+
+
+async def test_a_database_clock_that_steps_back_holds_nothing(engine: AsyncEngine) -> None:
+    """What was written before lies in the future then, further than anything that is ever written."""
+    shop = Shop(engine)
+    await shop.add(parcel("a", 1), parcel("a", 2))
+    await shop.run("UPDATE parcels SET due_at = due_at + interval '1 hour'")
+    assert await shop.look() == [], "they are leased"
+    await shop.run("UPDATE parcels SET lease_until = lease_until + interval '1 hour'")
+    assert [claim.item.number for claim in await shop.look()] == [1, 2]

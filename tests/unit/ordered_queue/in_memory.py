@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kits.ordered_queue.actions import Outcome
 from kits.ordered_queue.item import Item, Predecessor
-from kits.ordered_queue.lane import MAX_RUN
+from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.ports import Clock
 from kits.ordered_queue.sql_enqueue import Arrival
@@ -129,15 +129,16 @@ class InMemoryTable:
     def runs(self, new: Sequence[tuple[Item, bool]], token: str) -> dict[str, Predecessor]:
         """Gaps and islands: what may be claimed of these, by id, and why."""
         known: dict[str, Predecessor] = {}
-        key, place, allowed, before = "", 0, None, -1
+        key, place, allowed, before, ahead = "", 0, None, -1, 0
         for item, is_first in sorted(new, key=lambda one: (one[0].key, one[0].number)):
             if item.key == key and item.number == before + 1:
                 place += 1
-                why = Predecessor.OWN if allowed and place <= MAX_RUN else None
+                fits = place <= MAX_RUN and ahead < MAX_RUN_BYTES
+                why = Predecessor.OWN if allowed and fits else None
             else:
-                key, place = item.key, 1
+                key, place, ahead = item.key, 1, 0
                 why = allowed = self.predecessor(item, is_first=is_first, token=token)
-            before = item.number
+            before, ahead = item.number, ahead + len(item.payload)
             if why is not None:
                 known[item.id] = why
         return known

@@ -6,7 +6,7 @@ import pytest
 
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import DONE, Claim, Item, Predecessor, Result
-from kits.ordered_queue.lane import Lanes
+from kits.ordered_queue.lane import MAX_RUN_BYTES, Lanes
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.ports import Looked
@@ -21,6 +21,26 @@ from tests.unit.ordered_queue.process import LoopClock
 
 LEASE = Lease(10.0)
 FIRST = Item("a.1", "a", 1, b"{}")
+
+
+def test_one_key_never_takes_the_room_of_all() -> None:
+    """A lane takes so many bytes behind what is on its way; each item may exceed it alone."""
+    lanes = Lanes(max_items=100, max_bytes=10 * MAX_RUN_BYTES)
+    large = [Item(f"a.{n}", "a", n, b"x" * (MAX_RUN_BYTES + 1)) for n in range(1, 5)]
+    first, second, third, fourth = (Claim(item, 1, Predecessor.OWN, 1.0) for item in large)
+    first.predecessor = Predecessor.DONE
+    assert lanes.take(first)
+    assert not lanes.take(second), "one waits"
+    assert lanes.next() is first
+    assert lanes.take(second)
+    assert not lanes.take(third)
+    lanes.delivered(first)
+    assert lanes.next() is second
+    assert lanes.take(third)
+    assert list(lanes.failed(second)) == [third]
+    fourth.predecessor = Predecessor.DONE
+    assert lanes.take(fourth)
+    assert lanes.room_bytes == 9 * MAX_RUN_BYTES - 1
 
 
 class Sink:
