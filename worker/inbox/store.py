@@ -18,6 +18,8 @@ from worker.inbox.item import InboxItem
 
 log = get_logger(__name__)
 
+_RETENTION_DAYS = 40
+"""The topic keeps 30 days and the rest of a segment, a week: what can be read again must be known."""
 _JUDGED = frozenset({Kind.REFUSED, Kind.FAILED})
 
 
@@ -46,7 +48,8 @@ class InboxStore(SqlStore):
         clock: Clock,
     ) -> None:
         """Args: token: who this process is, a new UUID at each of its starts."""
-        super().__init__(engine, table, token=token, lease=lease, clock=clock)
+        days = _RETENTION_DAYS
+        super().__init__(engine, table, token=token, lease=lease, clock=clock, retention_days=days)
         self._state = state
 
     def item_of(self, row: Mapping[str, Any]) -> InboxItem:

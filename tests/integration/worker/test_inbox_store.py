@@ -205,3 +205,24 @@ async def test_the_outage_of_a_lost_transaction_is_written_by_the_next(inbox: In
     assert opened_at is not None
     await worker.state.look()
     assert await inbox.ask("SELECT opened_at FROM delivery.inbox_group") == [(opened_at,)]
+
+
+async def test_what_ended_long_ago_is_deleted_but_for_what_may_still_be_asked_for(inbox: Inbox) -> None:
+    """The newest number of an order that may go on, and a dead letter that waits for its copy."""
+    log, worker = Log(1), inbox.worker()
+    log.append(Sample("open", 1), Sample("open", 2), Sample("closed", 1), Sample("new", 1), Sample("copy", 1))
+    await worker.begin(log)
+    await worker.read(log)
+    await inbox.change("event_type = 'order.cancelled'", "order_id = 'closed'")
+    await inbox.change("delivered_at = now() - interval '41 days'", "order_id IN ('open', 'closed')")
+    await inbox.change("delivered_at = now() - interval '39 days'", "order_id = 'new'")
+    await inbox.change(
+        "dead_at = now() - interval '50 days', given_up_at = now() - interval '50 days', seq = NULL",
+        "order_id = 'copy'",
+    )
+    await worker.store.delete_settled(limit=100)
+    assert await inbox.rows("order_id, seq") == [("open", 2), ("new", 1), ("copy", None)]
+    await inbox.change("dlq_copied_at = now()", "order_id = 'copy'")
+    await inbox.change("delivered_at = now() - interval '181 days'", "order_id = 'open'")
+    await worker.store.delete_settled(limit=100)
+    assert await inbox.rows("order_id, seq") == [("new", 1)]
