@@ -24,10 +24,15 @@ class Pipeline:
     """The parts of one process, moved step by step; `schema` is where the shop's tables lie."""
 
     def __init__(
-        self, engine: AsyncEngine, *, lease_seconds: float = LEASE_SECONDS, schema: str = "public"
+        self,
+        engine: AsyncEngine,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        schema: str = "public",
+        producer: FakeProducer | None = None,
     ) -> None:
         self.token, lease, clock = str(uuid4()), Lease(lease_seconds), BootClock()
-        self.producer = FakeProducer()
+        self.producer = producer or FakeProducer()
         self.enqueue = an_enqueue(self.token, lease_seconds=lease_seconds, schema=schema)
         self.store = OutboxStore(engine, outbox_queue(schema), token=self.token, lease=lease, clock=clock)
         counts = QueueMetrics(Metrics()).of("outbox")
