@@ -1,11 +1,16 @@
 """Inbox, SQL: how records that arrive are kept; `{schema}` has the tables, `:of_group` is the group.
 
-OFFSET 0 keeps a subquery one by index per row: as a hashed one it would read the whole table.
+OFFSET 0 keeps a subquery one by index per row: as a hashed one it would read the whole table. Rows are asked
+for by id or number; what must not be an index's condition, or match a partial one, is written around it:
+on a plan from the time of an empty table each of them would read all of a group, or all that is dead.
 """
 
 _SENT = """json_to_recordset(CAST(:rows AS json)) AS sent (
            id text, key text, number bigint, payload text, is_first boolean, event_type text, topic text,
            topic_id uuid, partition integer, "offset" bigint, headers bytea)"""
+
+# Always true, and taken for a few rows: so each is asked for by the index, and not the other way about.
+_FEW = "sent.id IS NOT DISTINCT FROM sent.id"
 
 # What a former build has delivered of these orders; it writes there no more.
 DELIVERED = """
@@ -24,10 +29,10 @@ SELECT sent.key FROM json_to_recordset(CAST(:rows AS json)) AS sent (key text, n
 # An unreadable record only claims its number by a header.
 YIELD = """
 UPDATE {schema}.inbox_event q SET seq = NULL, was_seq = q.seq FROM $sent
- WHERE q.consumer_group = :of_group AND q.order_id = sent.key AND q.seq = sent.number
-   AND q.event_id <> sent.id AND q.dead_at IS NOT NULL AND q.delivered_at IS NULL AND q.given_up_at IS NULL
+ WHERE $few AND (q.consumer_group = :of_group) IS TRUE AND q.order_id = sent.key AND q.seq = sent.number
+   AND q.event_id <> sent.id AND q.dead_at IS NOT NULL AND coalesce(q.delivered_at, q.given_up_at) IS NULL
    AND q.error_class = 'unreadable' RETURNING q.event_id
-""".replace("$sent", _SENT)
+""".replace("$sent", _SENT).replace("$few", _FEW)
 # Readable bytes of what was unreadable, or of what is to be replayed and has lost its own.
 HEAL = """
 UPDATE {schema}.inbox_event q
@@ -46,12 +51,12 @@ UPDATE {schema}.inbox_event q
                            AND o.seq = sent.number AND o.event_id <> sent.id OFFSET 0) AS taken) number),
        dead_at = NULL, error_code = NULL, error_message = NULL, due_at = clock_timestamp()
   FROM $sent
- WHERE q.consumer_group = :of_group AND q.event_id = sent.id
-   AND q.delivered_at IS NULL AND q.given_up_at IS NULL
+ WHERE $few AND (q.consumer_group = :of_group) IS TRUE AND q.event_id = sent.id
+   AND coalesce(q.delivered_at, q.given_up_at) IS NULL
    AND (q.dead_at IS NOT NULL AND q.error_class = 'unreadable'
         OR q.dead_at IS NULL AND q.payload IS NULL)
 RETURNING q.event_id
-""".replace("$sent", _SENT)
+""".replace("$sent", _SENT).replace("$few", _FEW)
 # The first of a number has it, if it is free.
 KEEP = """
 INSERT INTO {schema}.inbox_event (

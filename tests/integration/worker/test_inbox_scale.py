@@ -1,5 +1,6 @@
 """What the inbox's looks read stays bounded, whatever lies around in the table."""
 
+import re
 import uuid
 from collections.abc import AsyncIterator
 
@@ -14,6 +15,7 @@ from tests.integration.worker.receiving import DONE, GROUP, Inbox, Log, Worker, 
 from tests.unit.worker.events import Sample
 from worker.inbox.queue_table import inbox_queue
 
+_ASKED = re.compile(r"Index Cond: \(+(event_id =|order_id =)")
 _DELIVERED = """
 INSERT INTO delivery.inbox_event (
        consumer_group, event_id, order_id, seq, is_first, payload, topic, partition, "offset", due_at)
@@ -114,3 +116,20 @@ async def test_one_large_order_leaves_room_for_the_others(inbox: Inbox) -> None:
     claims = list((await worker.store.claim(limit=1000, max_bytes=4_000_000)).claims)
     assert [claim.item.number for claim in claims if claim.item.key == "large"] == [1, 2, 3, 4, 5]
     assert len({claim.item.key for claim in claims}) == 21
+
+
+async def test_what_arrives_is_looked_up_by_its_id_and_number(inbox: Inbox) -> None:
+    """Also on plans that were made while the table was empty, which a server may keep."""
+    arrivals = inbox.worker().receiver._arrivals
+    asked = (arrivals._yield, arrivals._heal, arrivals._keep, arrivals._without_lower)
+    values = {"of_group": GROUP, "rows": "[]", "numbered": True}
+    async with driver_connection(inbox.engine) as connection:
+        driver = connection._connection
+        await driver.execute("SET plan_cache_mode = force_generic_plan")
+        for statement in asked:
+            rows = await driver.fetch(f"EXPLAIN {statement.text}", *statement.arguments(values))
+            plan = [row[0] for row in rows]
+            scans = [at for at, line in enumerate(plan) if "on inbox_event" in line and "Scan" in line]
+            assert scans
+            for at in scans:
+                assert _ASKED.search(plan[at + 1]), "\n".join(plan)
