@@ -84,8 +84,9 @@ def moment(text: str) -> datetime:
         return datetime.now(UTC) - duration(text)
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        in_utc = found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        in_utc = None
+    if in_utc is None:
         raise argparse.ArgumentTypeError("must look like 2026-11-21T07:00:00Z, or 90s, 15m, 2h, 7d ago")
-    return found
+    return in_utc

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from contracts.order_events import SCHEMAS
-from kits.terminal.arguments import moment, positive, words
+from kits.terminal.arguments import moment, positive, subject, words
 from kits.terminal.operator import system_user
 from kits.terminal.printing import complain
 from worker.cli.environment import USAGE_ERROR, opened
@@ -60,14 +60,14 @@ def unknown_type(event_type: str | None, more: Iterable[str] = ()) -> int:
 def add_filters(parser: argparse.ArgumentParser, *, counted: str) -> None:
     """The filters; an event must fit all that are given. `counted` is what --limit counts."""
     fitting = parser.add_argument_group("which (all that are given must fit; without any: all that is stuck)")
-    fitting.add_argument("--order", metavar="ID", help="of this order")
-    fitting.add_argument("--event", metavar="ID", help="this event")
+    fitting.add_argument("--order", type=subject, metavar="ID", help="of this order")
+    fitting.add_argument("--event", type=subject, metavar="ID", help="this event")
     classes = [each.value for each in ErrorClass]
     fitting.add_argument(
         "--error-class", choices=classes, metavar="CLASS", help=f"one of {', '.join(classes)}"
     )
-    fitting.add_argument("--code", metavar="CODE", help="with this code, as in 422 or timeout")
-    fitting.add_argument("--type", metavar="TYPE", help="of this type, as in order.paid")
+    fitting.add_argument("--code", type=subject, metavar="CODE", help="with this code, as in 422 or timeout")
+    fitting.add_argument("--type", type=subject, metavar="TYPE", help="of this type, as in order.paid")
     fitting.add_argument("--since", metavar="T", type=moment, help="in trouble since then or later")
     fitting.add_argument("--until", metavar="T", type=moment, help="in trouble since before then")
     fitting.add_argument(

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from kits.ordered_queue.actions import MAX_ROWS
-from kits.terminal.arguments import Commands, moment, rate
+from kits.terminal.arguments import Commands, moment, rate, subject
 from kits.terminal.printing import complain, say
 from worker.cli.environment import USAGE_ERROR, settings_of
 from worker.cli.inbox_access import TYPES, add_operator, inbox, note_of, unknown_type
@@ -24,11 +24,11 @@ def add_commands(commands: Commands) -> None:
     parser = commands.add_parser("replay", help="send delivered events once more", description=_REPLAY)
     parser.set_defaults(command=_replay)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--order", metavar="ID", help="all of this order")
-    which.add_argument("--event", metavar="ID", help="this event")
+    which.add_argument("--order", type=subject, metavar="ID", help="all of this order")
+    which.add_argument("--event", type=subject, metavar="ID", help="this event")
     which.add_argument("--since", metavar="T", type=moment, help="what was delivered then or later")
     parser.add_argument("--until", metavar="T", type=moment, help="what was delivered before then")
-    parser.add_argument("--type", metavar="TYPE", help="only of this type, as in order.paid")
+    parser.add_argument("--type", type=subject, metavar="TYPE", help="only of this type, as in order.paid")
     parser.add_argument("--rate", type=rate, metavar="N", help="at most N events per second (0.1 or more)")
     parser.add_argument("--dry-run", action="store_true", help="count them, change nothing")
     parser.add_argument("--yes", action="store_true", help="needed with --since; without it, count them")

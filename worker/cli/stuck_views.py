@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from datetime import datetime
 
-from kits.terminal.arguments import Commands
+from kits.terminal.arguments import Commands, subject
 from kits.terminal.printing import complain, say, say_json, say_table
 from worker.cli.environment import FAILED, settings_of
 from worker.cli.inbox_access import add_filters, add_states, chosen, inbox, nothing_fits
@@ -34,8 +34,8 @@ def add_commands(commands: Commands) -> None:
     show.set_defaults(command=_show)
     show.add_argument("--json", action="store_true", help="as it is anyway")
     which = show.add_mutually_exclusive_group(required=True)
-    which.add_argument("--order", metavar="ID")
-    which.add_argument("--event", metavar="ID")
+    which.add_argument("--order", type=subject, metavar="ID")
+    which.add_argument("--event", type=subject, metavar="ID")
 
 
 async def limit_lines(container: InboxCommands) -> list[str]:

@@ -162,7 +162,7 @@ class InboxOperations:
         tells: bool,
     ) -> str:
         """Do it; why not all of it could be done."""
-        if tells and (notice := next((row for row in decision.rows if row.is_notice), None)):
+        if tells and (notice := next((r for r in decision.rows if r.is_notice and not r.is_replayed), None)):
             return _NOTICE.format(notice.event_id)
         of_whom = (
             notices_of(decision, order_id, group=note.consumer_group, reason=note.reason) if order_id else []

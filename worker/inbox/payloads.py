@@ -26,7 +26,7 @@ _LOST = "its topic has lost its bytes: `python -m app outbox republish` brings t
 _WANTED = """
 SELECT q.event_id, q.topic, q.topic_id, q.partition, q."offset" FROM $inbox_event q
  WHERE q.consumer_group = :consumer_group AND $waiting AND q.payload IS NULL
-   AND q.error_class IS DISTINCT FROM '$lost'
+   AND (q.error_class IS DISTINCT FROM '$lost' OR q.last_failed_at < q.replayed_at)
  ORDER BY q.due_at, q.event_id LIMIT CAST(:at_once AS bigint)
 """
 _FILL = """

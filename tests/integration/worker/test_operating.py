@@ -132,6 +132,8 @@ async def test_a_filter_that_fits_nothing_says_what_there_is(rows: InboxRows, ru
     assert (code, "order.paid" in err) == (2, True)
     code, _, err = await run("dlq", "list", "--error-class", "refused")
     assert (code, "rejected" in err) == (2, True)
+    code, _, err = await run("dlq", "list", "--order", "o-\udcff")
+    assert (code, "printable" in err) == (2, True)
     code, _, err = await run("replay", "--order", "o-1", "--type", "order.payed", "--reason", "lost")
     assert (code, "order.paid" in err) == (2, True)
 

@@ -100,6 +100,8 @@ async def test_what_the_topic_has_lost_is_listed_and_not_asked_for_again(
     assert {(each.state, each.error_class) for each in stuck} == {(State.UNFILLED, "payload_lost")}
     assert "outbox republish" in stuck[0].why
     assert not await payloads.look()
+    await rows.ask("UPDATE delivery.inbox_event SET replayed_at = now() WHERE order_id = 'gone'")
+    assert await payloads.look()
     ((filled,),) = await rows.ask("SELECT order_id FROM delivery.inbox_event WHERE payload IS NOT NULL")
     assert filled == "kept"
 

@@ -45,7 +45,7 @@ def test_a_word_is_read(read: Callable[[str], object], text: str, value: object)
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        (moment, "2026-11-21T07:00:00"), (moment, "yesterday"),
+        (moment, "2026-11-21T07:00:00"), (moment, "yesterday"), (moment, "0001-01-01T00:00:00+14:00"),
         (duration, "15"), (duration, "1.5h"), (duration, "h"), (duration, "123456s"), (rate, "0"),
         (rate, "nan"), (natural, "-1"), (natural, "²"), (natural, "1" * 19), (positive, "0"),
         (difference, "0"), (words, " "), (words, "a\nb"), (words, "a" * 201), (event_id, "e-1"),
