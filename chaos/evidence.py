@@ -24,6 +24,12 @@ SELECT id, status, version, coupon_code, lines,
 _OUTBOX = """\
 SELECT event_id, aggregate_id, seq, payload, published_at
   FROM outbox_event WHERE abandoned_at IS NULL ORDER BY event_id"""
+_INBOX = """\
+SELECT event_id, CASE WHEN delivered_at IS NOT NULL THEN 'delivered'
+                      WHEN given_up_at IS NOT NULL THEN 'skipped'
+                      WHEN dead_at IS NOT NULL THEN 'dead'
+                      WHEN last_failed_at IS NOT NULL THEN 'retrying' ELSE 'held' END
+  FROM delivery.inbox_event"""
 _CUSTOMER_USES = """\
 SELECT coupon_code, max(uses)
   FROM (SELECT coupon_code, count(*) AS uses FROM coupon_uses GROUP BY coupon_code, customer_id) AS counted
@@ -75,7 +81,7 @@ async def _read_database(url: str, evidence: Evidence) -> None:
             )
             if row["published_at"] is None:
                 evidence.unpublished.add(str(row["event_id"]))
-        evidence.ledger = dict(await connection.fetch("SELECT event_id::text, status FROM delivery.delivery"))
+        evidence.ledger = dict(await connection.fetch(_INBOX))
         await _read_conserved(connection, evidence)
     finally:
         await connection.close()

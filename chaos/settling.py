@@ -20,7 +20,13 @@ _BUSY = """\
 SELECT (SELECT count(*) FROM orders WHERE status = 'PENDING') AS pending,
        (SELECT count(*) FROM outbox_event WHERE published_at IS NULL AND abandoned_at IS NULL) AS unpublished,
        (SELECT count(*) FROM outbox_event WHERE abandoned_at IS NULL)
-       - (SELECT count(*) FROM delivery.delivery WHERE status <> 'retrying') AS open"""
+       - (SELECT count(*) FROM delivery.inbox_event WHERE notice_of IS NULL) AS unread,
+       (SELECT count(*) FROM delivery.inbox_event q
+         WHERE delivered_at IS NULL AND dead_at IS NULL AND given_up_at IS NULL
+           AND NOT EXISTS (
+               SELECT 1 FROM delivery.inbox_event e WHERE e.order_id = q.order_id AND e.seq < q.seq
+                  AND e.dead_at IS NOT NULL AND e.delivered_at IS NULL AND e.given_up_at IS NULL)
+       ) AS waiting"""
 
 
 async def rest(system: System) -> str:

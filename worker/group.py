@@ -23,8 +23,6 @@ _STEP_SECONDS = 3.0
 _LATE_SECONDS = 30.0
 _REBUILD = Backoff(base_seconds=0.5, cap_seconds=5.0)
 _AGAIN = Backoff(base_seconds=0.2, cap_seconds=3.0)
-
-
 Records = Mapping[TopicPartition, Sequence[IncomingRecord]]
 
 
@@ -32,6 +30,10 @@ class HandlerUnavailableError(Exception):
     """The handler cannot work now, and nothing of what it was given is done: the same records, later."""
 
     code = "handler_unavailable"
+
+
+class GroupHaltedError(Exception):
+    """Going on makes no sense before somebody mends what it says."""
 
 
 class Handler(Protocol):
@@ -136,7 +138,8 @@ class ConsumerGroup:
                 self.last_round = time.monotonic()
             if self._committing is not None:
                 await self._committing
-            await reader.commit(self._reached, within_seconds=_STEP_SECONDS)
+            if self._reached:
+                await reader.commit(self._reached, within_seconds=_STEP_SECONDS)
         finally:
             self.reader, self._was_member = None, reader.rebalances > 0
             await reader.stop(within_seconds=_STEP_SECONDS)
@@ -177,9 +180,9 @@ class ConsumerGroup:
             reader.place(at, offset)
             self._asked -= {at}
             self._anew.discard(at)
-            self._reached.pop(at, None)
+            self._reached[at] = offset
             log.info(
-                "partition_placed", group=self.name, topic=at.topic, partition=at.partition, offset=offset
+                "partition_placed", group=self.name, partition=f"{at.topic}-{at.partition}", offset=offset
             )
 
     def _go_on(

@@ -1,4 +1,4 @@
-"""Entrance: `python -m bench.drain.floor`, what draining costs without lanes, ledger and commits.
+"""Entrance: `python -m bench.drain.floor`, what draining costs without lanes, inbox and commits.
 
 Prints the events per second. Without an address it reads the topic and does nothing; with one it calls the
 data platform with the product's own client, with no regard to orders.
@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import sys
 import time
+from uuid import UUID
 
 import uvloop
 from aiokafka import AIOKafkaConsumer
@@ -16,20 +17,26 @@ from bench.drain.topic import PARTITIONS
 from kits.kafka.client_values import incoming
 from kits.kafka.records import IncomingRecord
 from kits.settings import Secret
-from worker.data_platform_client import HttpDataPlatformClient
-from worker.delivery.event import Event, read_event
+from worker.groups.data_platform.client import DataPlatformClient
+from worker.inbox.item import InboxItem
+from worker.inbox.records import Arrived, item_of, read_record
 
 _POLL_RECORDS = 2_000
+_TOPIC_ID = UUID(int=0)
+_CALL_SECONDS = 10.0
 
 
 class Floor:
     """One drain."""
 
-    def __init__(self, client: HttpDataPlatformClient | None, *, calls: int, events: int) -> None:
+    def __init__(
+        self, client: DataPlatformClient | None, *, calls: int, events: int, batch_size: int = 1
+    ) -> None:
         self._client = client
+        self._batch_size = batch_size
         self._calls = calls
         self._events = events
-        self._queue = asyncio.Queue[list[Event]](2 * calls)
+        self._queue = asyncio.Queue[list[InboxItem]](2 * calls)
 
     async def run(self, bootstrap_servers: str) -> float:
         """Drain; returns the seconds from the first record to the last answer."""
@@ -57,20 +64,21 @@ class Floor:
             for records in found.values():
                 read += len(records)
                 if self._client is not None:
-                    await self._hand_over([incoming(record) for record in records], self._client.batch_size)
+                    await self._hand_over([incoming(record) for record in records], self._batch_size)
         return began
 
     async def _hand_over(self, records: list[IncomingRecord], size: int) -> None:
         for start in range(0, len(records), size):
-            await self._queue.put([read_event(each, epoch=0) for each in records[start : start + size]])
+            read = ((read_record(each, _TOPIC_ID), each) for each in records[start : start + size])
+            await self._queue.put([item_of(row, each) for row, each in read if isinstance(row, Arrived)])
 
     async def _call(self) -> None:
         while self._client is not None:
             events = await self._queue.get()
-            if self._client.batch_size > 1:
-                await self._client.send_batch(events)
+            if self._batch_size > 1:
+                await self._client.send_batch(events, begin_within=_CALL_SECONDS)
             else:
-                await self._client.send(events[0])
+                await self._client.send(events[0], begin_within=_CALL_SECONDS)
             self._queue.task_done()
 
 
@@ -78,11 +86,10 @@ async def main(options: argparse.Namespace) -> float:
     """Events per second."""
     if not options.url:
         return await _per_second(Floor(None, calls=0, events=options.events), options)
-    client = HttpDataPlatformClient(
-        url=options.url, token=Secret(""), batch_size=options.batch_size, connections=options.calls
-    )
+    client = DataPlatformClient(url=options.url, token=Secret(""), connections=options.calls)
+    floor = Floor(client, calls=options.calls, events=options.events, batch_size=options.batch_size)
     async with client:
-        return await _per_second(Floor(client, calls=options.calls, events=options.events), options)
+        return await _per_second(floor, options)
 
 
 async def _per_second(floor: Floor, options: argparse.Namespace) -> float:

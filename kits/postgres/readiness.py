@@ -65,8 +65,6 @@ class DatabaseHealth:
     Whoever asks more often than once a second gets the former answer.
     """
 
-    name = "database"
-
     def __init__(
         self,
         engine: AsyncEngine,
@@ -74,7 +72,11 @@ class DatabaseHealth:
         probe: WriteProbe | None = None,
         *,
         migrate_command: str,
+        name: str = "database",
     ) -> None:
+        self.name = name
+        self.is_refused = False
+        """Whether what the last check found stays so until somebody acts."""
         self._engine = engine
         self._history = history
         self._probe = probe
@@ -92,6 +94,7 @@ class DatabaseHealth:
             return self._result
 
     async def _look(self) -> CheckResult:
+        self.is_refused = False
         try:
             return await run_again_once(self._try)
         except Exception as error:
@@ -104,6 +107,7 @@ class DatabaseHealth:
                         Status.DEGRADED, f"A table is locked ({sqlstate(error)}): see who has it."
                     )
                 case _:
+                    self.is_refused = diagnose_connection(error).lasting
                     return CheckResult(Status.UNREADY, sentence(error, migrate_command=self._migrate_command))
 
     async def _try(self) -> CheckResult:

@@ -29,10 +29,12 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("app.outbox.table", "app.container"),
     ],
     "worker-layers": [
-        ("worker.ledger.tables", "worker.runner"),
-        ("worker.data_platform_client", "worker.ledger.tables"),
-        ("worker.delivery.lanes", "worker.ledger.tables"),
         ("worker.inbox.table", "worker.container"),
+        ("worker.inbox.item", "worker.groups.data_platform.answers"),
+        ("worker.group", "worker.inbox.item"),
+        ("worker.runner", "worker.groups.order_topics"),
+        ("worker.command_container", "worker.container"),
+        ("worker.settings", "worker.groups.data_platform.settings"),
     ],
     "kit-layers": [
         ("kits.kafka.records", "kits.postgres.schema"),
@@ -67,11 +69,11 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("app.application.order_facade", "contracts.topics"),
         ("app.persistence.orders", "contracts.envelope"),
     ],
-    "pure-delivery": [("worker.delivery.offsets", "aiokafka"), ("worker.delivery.lanes", "sqlalchemy")],
     "consumer-groups": [
-        ("worker.consumers.planted", "worker.consumers.data_platform"),
-        ("worker.groups.planted", "worker.groups.data_platform"),
+        ("worker.groups.order_status", "worker.groups.data_platform.answers"),
+        ("worker.groups.data_platform.group", "worker.groups.order_status"),
     ],
+    "light-groups": [("worker.groups.order_status", "kits.ordered_queue.item")],
     "inbox-kits": [("worker.inbox.table", "kits.web.tokens.verifier"), ("worker.inbox.table", "aiohttp")],
     "product-alone": [
         ("kits.resilience.retry", "devservices.ports"),

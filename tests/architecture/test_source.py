@@ -12,7 +12,7 @@ from tests.architecture.source import PACKAGES, PRODUCT, Source, sources
 MAY_END_TRANSACTIONS = (
     "app/persistence/",
     "app/outbox/operations.py",
-    "worker/ledger/",
+    "worker/inbox/",
     "kits/postgres/",
 )
 

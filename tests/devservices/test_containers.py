@@ -15,7 +15,7 @@ from devservices.instance import ROOT
 from kits.process.stopping import CANCEL_SECONDS
 from kits.web.server.serving import LIFESPAN_END_SECONDS
 from tests.waiting import patient
-from worker.runner import PRODUCER_SECONDS
+from worker.runner import PROBES_SECONDS
 from worker.settings import ProcessSettings
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -74,7 +74,7 @@ def test_a_stop_takes_less_than_compose_grants(services: dict[str, Any]) -> None
     api = ApiSettings()
     waiting = api.shutdown_delay_seconds + api.drain_seconds
     assert waiting + LIFESPAN_END_SECONDS + CANCEL_SECONDS < min(granted)
-    assert ProcessSettings().drain_seconds + PRODUCER_SECONDS < min(granted)
+    assert ProcessSettings().drain_seconds + PROBES_SECONDS < min(granted)
 
 
 def test_probes_are_asked_where_they_are_served(services: dict[str, Any]) -> None:

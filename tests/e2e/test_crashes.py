@@ -60,11 +60,12 @@ async def test_a_platform_outage_is_waited_out(pipeline: Pipeline) -> None:
 
 
 WORKER_CRASHES = {
-    "between the platform's answer and the ledger": (
+    "between the position and the offset commit": ("before", "kits.kafka.group_reader:GroupReader.commit"),
+    "between the platform's answer and the write-back": (
         "after",
-        "worker.data_platform_client:HttpDataPlatformClient.send_batch",
+        "worker.groups.data_platform.client:DataPlatformClient.send_batch",
     ),
-    "between the ledger and the offset commit": ("after", "worker.ledger.deliveries:SqlLedger.record"),
+    "after the write-back": ("after", "worker.inbox.store:InboxStore.mark_done"),
 }
 
 
@@ -72,7 +73,7 @@ WORKER_CRASHES = {
 async def test_a_worker_killed_at_the_worst_moment_repeats_at_most_and_loses_nothing(
     pipeline: Pipeline, point: str
 ) -> None:
-    """What the ledger knows is not sent again; what only the platform knows comes again under its key."""
+    """What the inbox knows is not sent again; what only the platform knows comes again under its key."""
     await pipeline.seed()
     await pipeline.start_platform()
     await pipeline.start_api()

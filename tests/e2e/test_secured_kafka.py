@@ -67,12 +67,15 @@ async def test_wrong_passwords_leave_the_shop_open_and_the_worker_waiting_and_ri
             degraded
             and unready
             and said(secured, "api", "topic_not_checked")
-            and said(secured, "worker", "consumer_lost")
+            and said(secured, "worker", "former_worker_awaited")
         )
 
     await eventually(both_say_why)
-    for line in (*said(secured, "api", "topic_not_checked"), *said(secured, "worker", "consumer_lost")):
-        assert "KAFKA_SASL_PASSWORD" in line.get("why", line.get("error", ""))
+    for line in (
+        *said(secured, "api", "topic_not_checked"),
+        *said(secured, "worker", "former_worker_awaited"),
+    ):
+        assert "KAFKA_SASL_PASSWORD" in line.get("why", line.get("reason", ""))
     assert (await readiness(ops_port))[0] == 200
     for name in ("api", "worker"):
         assert secured.processes[name].alive

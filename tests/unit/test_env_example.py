@@ -9,10 +9,11 @@ import pytest
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
 from kits.env_file import read_env_file
 from kits.settings import is_secret, read_settings, variables
-from worker.settings import LedgerSettings, WorkerSettings
+from worker.groups.data_platform.settings import DeliverySettings
+from worker.settings import InboxSettings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
-STRUCTS = (TokenCommandSettings, DatabaseCommandSettings, AppSettings, LedgerSettings, WorkerSettings)
+STRUCTS = (TokenCommandSettings, DatabaseCommandSettings, AppSettings, InboxSettings, DeliverySettings)
 OF_DEVSERVICES = {"PLATFORM_PORT"}
 SHOWN_FILLED = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_URL"}
 SHOWN_BETTER = {"MAX_CONNECTIONS_PER_ADDRESS", "MAX_OPEN_ORDERS"}
@@ -55,7 +56,7 @@ def test_a_copy_of_the_file_changes_nothing() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [AppSettings, WorkerSettings])
+@pytest.mark.parametrize("kind", [AppSettings, DeliverySettings])
 def test_what_the_file_shows_is_valid_with_a_secret(kind: type[msgspec.Struct]) -> None:
     """Also when every # is taken away."""
     read_settings(kind, example() | {"JWT_SECRET": "x" * 32})

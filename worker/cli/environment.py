@@ -9,17 +9,15 @@ from kits.observability.health import Status
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import wait_until_reachable
 from kits.settings import read_settings
-from worker.command_containers import ActionContainer
-from worker.container import LedgerContainer
-from worker.settings import LedgerSettings, WorkerSettings
+from worker.command_container import InboxContainer
+from worker.settings import InboxSettings
 
 FAILED = 1
 USAGE_ERROR = 2
 _QUIET = ("aiokafka",)
-_PRODUCER_SECONDS = 2.0
 
-S = TypeVar("S", bound=LedgerSettings)
-C = TypeVar("C", bound=LedgerContainer)
+S = TypeVar("S", bound=InboxSettings)
+C = TypeVar("C", bound=InboxContainer)
 
 
 def settings_of(kind: type[S]) -> S:
@@ -33,10 +31,10 @@ def settings_of(kind: type[S]) -> S:
     return settings
 
 
-class LedgerNotReadyError(Exception):
+class InboxNotReadyError(Exception):
     """The database answers and cannot be used; the text says what to do."""
 
-    code = "ledger_not_ready"
+    code = "inbox_not_ready"
 
 
 @asynccontextmanager
@@ -45,25 +43,14 @@ async def opened(container: C, *, migrated: bool = True) -> AsyncIterator[C]:
 
     Raises:
         DatabaseUnreachableError: it does not answer in time.
-        LedgerNotReadyError: it has not the tables of this build, unless they need not be `migrated`.
+        InboxNotReadyError: it has not the tables of this build, unless they need not be `migrated`.
     """
     engine = container.engine()
     try:
         wait_seconds = container.settings().database.wait_seconds
         await wait_until_reachable(engine, within_seconds=wait_seconds)
-        if migrated and (found := await container.ledger_check().check()).status is not Status.OK:
-            raise LedgerNotReadyError(found.detail)
+        if migrated and (found := await container.database_check().check()).status is not Status.OK:
+            raise InboxNotReadyError(found.detail)
         yield container
     finally:
         await engine.dispose()
-
-
-@asynccontextmanager
-async def delivery(settings: WorkerSettings) -> AsyncIterator[ActionContainer]:
-    """As opened(), with the data platform's client open and the producer for dead letters started."""
-    async with opened(ActionContainer(settings=settings)) as container, container.client():
-        await container.producer().start()
-        try:
-            yield container
-        finally:
-            await container.producer().stop(within_seconds=_PRODUCER_SECONDS)

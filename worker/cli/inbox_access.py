@@ -9,16 +9,16 @@ from kits.terminal.arguments import moment, positive, subject, words
 from kits.terminal.operator import system_user
 from kits.terminal.printing import complain
 from worker.cli.environment import USAGE_ERROR, opened
-from worker.command_containers import InboxCommands, PositionCommands
+from worker.command_container import InboxCommands, PositionCommands
 from worker.inbox.audit import Note
 from worker.inbox.error_class import ErrorClass
 from worker.inbox.stuck import STUCK, Filter, State
-from worker.settings import LedgerSettings, OffsetsSettings
+from worker.settings import InboxSettings, OffsetsSettings
 
 TYPES = sorted({name.rpartition(".")[0] for name in SCHEMAS})
 
 
-def inbox(settings: LedgerSettings) -> AbstractAsyncContextManager[InboxCommands]:
+def inbox(settings: InboxSettings) -> AbstractAsyncContextManager[InboxCommands]:
     """The inbox whose database is named there; raises as environment.opened does."""
     return opened(InboxCommands(settings=settings))
 

@@ -12,11 +12,11 @@ from kits.terminal.printing import complain, say, say_json, say_table
 from worker.cli.environment import settings_of
 from worker.cli.inbox_access import inbox, positions
 from worker.cli.stuck_views import limit_lines
-from worker.command_containers import PositionCommands
+from worker.command_container import PositionCommands
 from worker.inbox.audit import notes
 from worker.inbox.dead_letter_limit import GroupView, group_view
 from worker.inbox.stuck import Filter, Tally
-from worker.settings import LedgerSettings, OffsetsSettings
+from worker.settings import InboxSettings, OffsetsSettings
 
 _COLUMNS = ("AT", "WHO", "ACTION", "ORDER", "EVENT", "REASON", "DETAIL")
 
@@ -111,7 +111,7 @@ async def _auditing(options: argparse.Namespace) -> int:
         "action": options.action,
         "at": options.since,
     }
-    async with inbox(settings_of(LedgerSettings)) as container:
+    async with inbox(settings_of(InboxSettings)) as container:
         found = await notes(container.engine(), container.group(), limit=options.limit, **which)
     if options.json:
         say_json(found)

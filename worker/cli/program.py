@@ -9,12 +9,11 @@ from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.terminal.printing import complain
-from worker.cli import dead_letters, offsets, serving, shown_settings
-from worker.cli.environment import FAILED, USAGE_ERROR, LedgerNotReadyError
-from worker.delivery.ports import LedgerUnavailableError
+from worker.cli import operating, serving, shown_settings
+from worker.cli.environment import FAILED, USAGE_ERROR, InboxNotReadyError
 
-_FAMILIES = (serving, dead_letters, offsets, shown_settings)
-_COMMANDS = ("consume", "migrate", "dlq", "offsets", "settings")
+_FAMILIES = (serving, operating, shown_settings)
+_COMMANDS = ("consume", "migrate", "settings", *operating.COMMANDS)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,8 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     except (
         DatabaseUnreachableError,
         MigrationRefusedError,
-        LedgerNotReadyError,
-        LedgerUnavailableError,
+        InboxNotReadyError,
         KafkaError,
     ) as error:
         complain(error)

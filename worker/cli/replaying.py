@@ -8,9 +8,9 @@ from kits.terminal.arguments import Commands, moment, rate, subject
 from kits.terminal.printing import complain, say
 from worker.cli.environment import USAGE_ERROR, settings_of
 from worker.cli.inbox_access import TYPES, add_operator, inbox, note_of, unknown_type
-from worker.command_containers import InboxCommands
+from worker.command_container import InboxCommands
 from worker.inbox.replays import Delivered, replay
-from worker.settings import LedgerSettings
+from worker.settings import InboxSettings
 
 _REPLAY = """\
 Sends delivered events once more, with the same ids, each order's in its order, marked by X-Replay: true.
@@ -41,7 +41,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 async def _replaying(options: argparse.Namespace) -> int:
     is_dry = options.dry_run or (options.since is not None and not options.yes)
-    async with inbox(settings_of(LedgerSettings)) as container:
+    async with inbox(settings_of(InboxSettings)) as container:
         count = await _count(container, options, is_dry=is_dry)
     if not count and options.type not in {None, *TYPES}:
         return unknown_type(options.type)

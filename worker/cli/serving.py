@@ -2,17 +2,22 @@
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 
 import uvloop
 
 from contracts.topics import DATA_PLATFORM_GROUP
+from kits.settings import SettingsError
 from kits.terminal.arguments import Commands
 from kits.terminal.printing import complain, say
 from worker.cli.environment import USAGE_ERROR, opened, settings_of
-from worker.container import Container, LedgerContainer
-from worker.settings import LedgerSettings, WorkerSettings
+from worker.command_container import InboxContainer
+from worker.container import Container
+from worker.groups.data_platform.settings import DeliverySettings
+from worker.groups.order_status import ORDER_STATUS_GROUP
+from worker.settings import InboxSettings, WorkerSettings
 
-GROUPS = (DATA_PLATFORM_GROUP,)
+GROUPS = tuple(Container.groups.providers)
 
 
 def add_commands(commands: Commands) -> None:
@@ -20,19 +25,31 @@ def add_commands(commands: Commands) -> None:
     consume = commands.add_parser("consume", help="consume until SIGTERM or SIGINT (the default)")
     consume.set_defaults(command=_consume)
     consume.add_argument(
-        "groups", nargs="*", metavar="group", help=f"consumer groups: {', '.join(GROUPS)} (default: all)"
+        "groups",
+        nargs="*",
+        metavar="group",
+        help=f"consumer groups: {', '.join(GROUPS)} (default: {DATA_PLATFORM_GROUP})",
     )
-    migrate = commands.add_parser("migrate", help="bring the ledger's tables to this build's schema")
+    migrate = commands.add_parser("migrate", help="bring the inbox's tables to this build's schema")
     migrate.set_defaults(command=_migrate)
 
 
 def _consume(options: argparse.Namespace) -> int:
-    if unknown := sorted(set(options.groups) - set(GROUPS)):
+    names = tuple(dict.fromkeys(options.groups)) or (DATA_PLATFORM_GROUP,)
+    if unknown := sorted(set(names) - set(GROUPS)):
         complain(f"Unknown: {', '.join(unknown)}. Groups: {', '.join(GROUPS)}; commands: see --help.")
         return USAGE_ERROR
-    container = Container(settings=settings_of(WorkerSettings))
+    container = Container(settings=_settings(names), names=names)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_consuming(container))
+
+
+def _settings(names: Sequence[str]) -> WorkerSettings:
+    kind = DeliverySettings if DATA_PLATFORM_GROUP in names else WorkerSettings
+    settings: WorkerSettings = settings_of(kind)
+    if ORDER_STATUS_GROUP in names and not settings.database.url:
+        raise SettingsError([f"DATABASE_URL is missing: {ORDER_STATUS_GROUP} writes to the shop's database."])
+    return settings
 
 
 async def _consuming(container: Container) -> int:
@@ -40,10 +57,10 @@ async def _consuming(container: Container) -> int:
 
 
 def _migrate(_options: argparse.Namespace) -> int:
-    say(asyncio.run(_migrating(settings_of(LedgerSettings))))
+    say(asyncio.run(_migrating(settings_of(InboxSettings))))
     return 0
 
 
-async def _migrating(settings: LedgerSettings) -> str:
-    async with opened(LedgerContainer(settings=settings), migrated=False) as container:
+async def _migrating(settings: InboxSettings) -> str:
+    async with opened(InboxContainer(settings=settings), migrated=False) as container:
         return await container.history().migrate(container.engine())

@@ -6,7 +6,7 @@ from kits.terminal.arguments import Commands
 from kits.terminal.printing import complain, say_table
 from kits.terminal.settings_table import settings_table
 from worker.cli.environment import USAGE_ERROR
-from worker.settings import WorkerSettings
+from worker.groups.data_platform.settings import DeliverySettings
 
 
 def add_commands(commands: Commands) -> None:
@@ -16,7 +16,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _settings(_options: argparse.Namespace) -> int:
-    table, problems = settings_table(WorkerSettings)
+    table, problems = settings_table(DeliverySettings)
     say_table(table)
     complain(*problems)
     return USAGE_ERROR if problems else 0

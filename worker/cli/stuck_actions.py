@@ -9,11 +9,11 @@ from kits.terminal.arguments import Commands, positive, rate
 from kits.terminal.printing import complain, say, say_json
 from worker.cli.environment import FAILED, USAGE_ERROR, settings_of
 from worker.cli.inbox_access import add_filters, add_operator, chosen, inbox, note_of, nothing_fits
-from worker.command_containers import InboxCommands
+from worker.command_container import InboxCommands
 from worker.inbox.dead_letter_limit import release_limit
 from worker.inbox.operations import ActionResult, Target
 from worker.inbox.stuck import STUCK, State
-from worker.settings import GivingUpSettings, LedgerSettings
+from worker.settings import GivingUpSettings, InboxSettings
 
 _REDRIVE = """\
 Puts dead events back: the running workers send them again, each order's in its order, and then what is behind
@@ -61,7 +61,7 @@ def _redrive(options: argparse.Namespace) -> int:
 
 async def _redriving(options: argparse.Namespace) -> int:
     which = chosen(options, [State.DEAD])
-    async with inbox(settings_of(LedgerSettings)) as container:
+    async with inbox(settings_of(InboxSettings)) as container:
         events = await container.stuck_events().listed(which)
         if not events:
             return await nothing_fits(container, which)
@@ -149,7 +149,7 @@ def _release(options: argparse.Namespace) -> int:
 
 
 async def _releasing(options: argparse.Namespace) -> int:
-    async with inbox(settings_of(LedgerSettings)) as container:
+    async with inbox(settings_of(InboxSettings)) as container:
         trip = await release_limit(container.engine(), note_of(options, "release", container))
     if trip is None:
         say("The dead-letter limit does not stand: there is nothing to release.")

@@ -8,12 +8,12 @@ from kits.terminal.arguments import Commands, subject
 from kits.terminal.printing import complain, say, say_json, say_table
 from worker.cli.environment import FAILED, settings_of
 from worker.cli.inbox_access import add_filters, add_states, chosen, inbox, nothing_fits
-from worker.command_containers import InboxCommands
+from worker.command_container import InboxCommands
 from worker.inbox.audit import notes
 from worker.inbox.contents import whole_events
 from worker.inbox.dead_letter_limit import group_view
 from worker.inbox.stuck import StuckEvent
-from worker.settings import LedgerSettings
+from worker.settings import InboxSettings
 
 _COLUMNS = ("ORDER", "SEQ", "STATE", "CLASS", "CODE", "TYPE", "EVENT", "SINCE", "MISSING", "WHY")
 _AGES = ("CLASS", "< 1 H", "< 1 D", "< 7 D", "LONGER", "OLDEST")
@@ -57,7 +57,7 @@ def _list(options: argparse.Namespace) -> int:
 
 async def _listing(options: argparse.Namespace) -> int:
     which = chosen(options)
-    async with inbox(settings_of(LedgerSettings)) as container:
+    async with inbox(settings_of(InboxSettings)) as container:
         first = await limit_lines(container)
         events = await container.stuck_events().listed(which)
         if options.json:
@@ -75,7 +75,7 @@ def _summary(options: argparse.Namespace) -> int:
 
 async def _summing(options: argparse.Namespace) -> int:
     which = chosen(options)
-    async with inbox(settings_of(LedgerSettings)) as container:
+    async with inbox(settings_of(InboxSettings)) as container:
         ages = await container.stuck_events().ages(which)
         if options.json:
             say_json(ages)
@@ -98,7 +98,7 @@ def _show(options: argparse.Namespace) -> int:
 
 async def _showing(options: argparse.Namespace) -> int:
     which = {"order_id": options.order, "event_id": options.event}
-    async with inbox(settings_of(LedgerSettings)) as container:
+    async with inbox(settings_of(InboxSettings)) as container:
         events = await whole_events(container.engine(), container.group(), **which)
         audit = await notes(container.engine(), container.group(), limit=_NOTES, **which)
     if not events:

@@ -90,6 +90,8 @@ class GroupState:
         self._success_began = -1.0
         self._judged = 0
         self._openings = 0
+        self.is_known = False
+        """Whether the row has been read since the start of this process."""
         self.is_tripped = False
         """The dead-letter limit stands: nothing is to be sent until an operator releases it."""
         self.trip: Mapping[str, Any] = {}
@@ -129,7 +131,7 @@ class GroupState:
         ((count, deaths, tripped_at, trip),) = await connection.fetch(self._note, values)
         self._judged -= judged
         self._success_began = -1.0 if self._success_began == began else self._success_began
-        self.is_tripped = tripped_at is not None
+        self.is_known, self.is_tripped = True, tripped_at is not None
         self.trip = msgspec.json.decode(trip) if trip else {}
         return Shared(count, deaths, self.is_tripped, openings)
 

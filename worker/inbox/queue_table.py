@@ -32,7 +32,12 @@ _SETTLED = {
 
 
 def inbox_queue(
-    group: str, engine: AsyncEngine, *, attempts: int = ATTEMPTS, alone_seconds: float = ALONE_SECONDS
+    group: str,
+    engine: AsyncEngine,
+    *,
+    attempts: int = ATTEMPTS,
+    alone_seconds: float = ALONE_SECONDS,
+    gap_seconds: float = 30.0,
 ) -> QueueTable:
     """The queue of one group. An event dies after so many attempts, and so long after its first failure.
 
@@ -44,6 +49,7 @@ def inbox_queue(
         queue=qualified(inbox_event, engine),
         scope=f"q.consumer_group = {of_group}",
         gaps=True,
+        gap_seconds=gap_seconds,
         id="event_id",
         id_type="text",
         key="order_id",

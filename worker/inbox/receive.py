@@ -1,5 +1,6 @@
 """Inbox, receiving: one transaction per poll stores what was read and moves the positions."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -60,6 +61,7 @@ class InboxReceiver:
         self._arrivals = Arrivals(engine, group, enqueue)
         self._repeats = metrics.repeats.labels(group)
         self._conflicts = metrics.conflicts.labels(group)
+        self._logs_each = log.is_enabled_for(logging.DEBUG)
         self._placed: dict[TopicPartition, Position] = {}
         self.unplaced: dict[TopicPartition, str] = {}
         """Partitions of which nothing may be read, and the sentence that says why and what mends it."""
@@ -172,6 +174,8 @@ class InboxReceiver:
     def _count(
         self, stored: Stored, events: Sequence[tuple[Arrived, InboxItem]], unreadable: Sequence[Unreadable]
     ) -> None:
+        for row, _ in events if self._logs_each else ():
+            log.debug("event_received", **_event(row, row.id, row.key, row.number))
         self._repeats.inc(stored.repeats)
         self._conflicts.inc(len(stored.conflicts))
         for lost in unreadable:

@@ -1,5 +1,7 @@
 """A whole application of probes alone, for a listener that serves nothing else."""
 
+import asyncio
+
 from litestar import Litestar
 
 from kits.observability.health import Health
@@ -10,6 +12,7 @@ from kits.web.middleware.turns import Turns
 from kits.web.probes.routes import probe_routes
 from kits.web.problems.details import Problems
 from kits.web.problems.http_problems import HTTP_PROBLEMS
+from kits.web.server.serving import OPS_LIMITS, Shutdown, serve
 
 
 def create_probe_app(health: Health, metrics: Metrics, turns: Turns) -> Litestar:
@@ -22,3 +25,27 @@ def create_probe_app(health: Health, metrics: Metrics, turns: Turns) -> Litestar
         logging_config=None,
     )
     return build_entrance(app, problems=problems, turns=turns)
+
+
+class ProbeServer:
+    """The only listener of a process that serves nothing but its probes."""
+
+    def __init__(self, health: Health, metrics: Metrics, *, host: str, port: int) -> None:
+        self._app = create_probe_app(health, metrics, Turns())
+        self._host = host
+        self._port = port
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set.
+
+        Raises:
+            AddressError: nobody can listen there.
+        """
+        await serve(
+            self._app,
+            host=self._host,
+            port=self._port,
+            stop=stop,
+            shutdown=Shutdown(drain_seconds=1.0),
+            limits=OPS_LIMITS,
+        )

@@ -25,8 +25,9 @@ from tests.earlier_history import EarlierHistory
 from tests.fakes import FakePublisher
 from tests.integration.app.conftest import a_shop
 from tests.integration.app.outbox_pipeline import Pipeline
-from worker.container import LedgerContainer
-from worker.settings import LedgerPlaceSettings, LedgerSettings
+from worker.command_container import InboxCommands
+from worker.inbox.stuck import Filter
+from worker.settings import InboxPlaceSettings, InboxSettings
 
 VERSION = "order_pipeline_app_version"
 EARLIER = "2026_11_22_0900"
@@ -79,10 +80,10 @@ async def the_shop(url: str, schema: str = "public") -> AsyncIterator[DatabaseCo
 
 
 @asynccontextmanager
-async def the_ledger(url: str, schema: str = "delivery") -> AsyncIterator[LedgerContainer]:
+async def the_inbox(url: str, schema: str = "delivery") -> AsyncIterator[InboxCommands]:
     """What the commands of the worker work with."""
-    place = LedgerPlaceSettings(database_url=Secret(url), database_schema=schema)
-    container = LedgerContainer(settings=LedgerSettings(worker=place))
+    place = InboxPlaceSettings(database_url=Secret(url), database_schema=schema)
+    container = InboxCommands(settings=InboxSettings(worker=place))
     yield container
     await container.engine().dispose()
 
@@ -107,12 +108,11 @@ async def test_an_ordinary_role_with_a_schema_of_its_own_has_a_whole_shop(compan
         assert (await container.database_check().check()).status is Status.OK
         await sell(container.engine(), "Shop-1")
         assert await container.outbox_operations().dead() == []
-    async with the_ledger(company.url, "Shop-1") as ledger:
-        assert "run `python -m worker migrate`" in (await ledger.ledger_check().check()).detail
-        await ledger.history().migrate(ledger.engine())
-        assert (await ledger.ledger_check().check()).status is Status.OK
-        await ledger.storms().trip(["e-1"])
-        assert await ledger.storms().release(actor="me", reason="mended") == 1
+    async with the_inbox(company.url, "Shop-1") as inbox:
+        assert "run `python -m worker migrate`" in (await inbox.database_check().check()).detail
+        await inbox.history().migrate(inbox.engine())
+        assert (await inbox.database_check().check()).status is Status.OK
+        assert await inbox.stuck_events().listed(Filter()) == []
     elsewhere = "schemaname NOT IN ('Shop-1', 'pg_catalog', 'information_schema')"
     assert await company.value(f"SELECT count(*) FROM pg_tables WHERE {elsewhere}") == 0  # noqa: S608
 
@@ -123,11 +123,11 @@ async def test_a_missing_right_is_one_sentence_with_the_grant_that_mends_it(comp
     assert (done.code, done.out) == (1, "")
     (sentence,) = done.err.splitlines()
     assert f'GRANT USAGE, CREATE ON SCHEMA "public" TO "{company.role}"' in sentence
-    async with the_ledger(company.url) as ledger:
+    async with the_inbox(company.url) as inbox:
         with pytest.raises(
             MigrationRefusedError, match=f'CREATE SCHEMA "delivery" AUTHORIZATION "{company.role}"'
         ):
-            await ledger.history().migrate(ledger.engine())
+            await inbox.history().migrate(inbox.engine())
 
 
 async def test_a_role_that_may_only_read_and_write_serves_what_an_owner_has_migrated(

@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,9 +22,15 @@ from kits.settings import read_settings
 from tests.unit.worker.events import Sample
 from tests.waiting import eventually, patient
 from worker.container import Container
-from worker.settings import WorkerSettings
+from worker.groups.data_platform.settings import DeliverySettings
 
 TOPIC_PARTITIONS = 3
+_STATUSES = """
+SELECT coalesce(seq, was_seq) AS seq,
+       CASE WHEN delivered_at IS NOT NULL THEN 'delivered' WHEN given_up_at IS NOT NULL THEN 'given up'
+            WHEN dead_at IS NOT NULL THEN 'dead' WHEN last_failed_at IS NOT NULL THEN 'failing'
+            ELSE 'waiting' END AS status
+  FROM delivery.inbox_event WHERE order_id = $1 ORDER BY 1"""
 
 
 class Platform:
@@ -77,7 +83,7 @@ async def running_platform() -> AsyncIterator[Platform]:
 
 
 class Pipeline:
-    """One topic, one group, one ledger: workers come and go, events are written, the ledger is read."""
+    """One topic, one group, one inbox: workers come and go, events are written, the inbox is read."""
 
     def __init__(self, *, kafka: str, database: str, topic: str, platform: Platform, **settings: str) -> None:
         self.kafka = kafka
@@ -95,22 +101,19 @@ class Pipeline:
     @asynccontextmanager
     async def worker(self, **settings: str) -> AsyncIterator[Container]:
         """A worker that consumes until the end of the block, and drains then."""
-        container = Container(settings=read_settings(WorkerSettings, self.environment | settings))
+        container = Container(settings=read_settings(DeliverySettings, self.environment | settings))
         container.order_events.override(providers.Object(self.topic))
         container.dead_letter_topic.override(providers.Object(self.dead_letter_topic))
         container.group.override(providers.Object(self.group))
         stop = asyncio.Event()
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(container.engine().dispose)
-            await stack.enter_async_context(container.client())
-            await container.producer().start()
-            stack.push_async_callback(container.producer().stop, within_seconds=2.0)
-            running = asyncio.create_task(container.data_platform_consumer().run(stop))
-            try:
-                yield container
-            finally:
-                stop.set()
-                await asyncio.wait_for(running, patient(60))
+        running = asyncio.create_task(container.data_platform_group().run(stop))
+        try:
+            yield container
+        finally:
+            stop.set()
+            await asyncio.wait_for(running, patient(60))
+            for pools in container.pools():
+                await pools.stop()
 
     async def write(self, samples: Iterable[Sample | OutgoingRecord]) -> None:
         """Write events to the topic, in their order, acknowledged."""
@@ -126,7 +129,7 @@ class Pipeline:
             await producer.stop(within_seconds=2.0)
 
     async def rows(self, query: str, *values: Any) -> Sequence[Any]:
-        """Ask the ledger's database."""
+        """Ask the inbox's database."""
         connection = await asyncpg.connect(self.database)
         try:
             found: Sequence[Any] = await connection.fetch(query, *values)
@@ -135,7 +138,7 @@ class Pipeline:
             await connection.close()
 
     async def execute(self, statement: str, *values: Any) -> None:
-        """Change the ledger's database."""
+        """Change the inbox's database."""
         await self.rows(statement, *values)
 
     @asynccontextmanager
@@ -165,9 +168,18 @@ class Pipeline:
             await connection.close()
 
     async def statuses(self, order_id: str) -> dict[int, str]:
-        """The status of each of an order's events in the ledger."""
-        query = "SELECT seq, status FROM delivery.delivery WHERE order_id = $1 ORDER BY seq"
-        return {row["seq"]: row["status"] for row in await self.rows(query, order_id)}
+        """What each of an order's events is in the inbox; one that waits is `failing` once it has failed."""
+        rows = await self.rows(_STATUSES, order_id)
+        return {row["seq"]: row["status"] for row in rows}
+
+    async def all_delivered(self, count: int) -> None:
+        """Wait until the inbox holds so many events and each is delivered."""
+
+        async def are_delivered() -> bool:
+            query = "SELECT count(*), count(delivered_at) FROM delivery.inbox_event"
+            return [tuple(row) for row in await self.rows(query)] == [(count, count)]
+
+        await eventually(are_delivered)
 
     async def dead_letters(self) -> list[Any]:
         """The records of the dead-letter topic, in log order per partition."""

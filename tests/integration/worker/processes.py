@@ -19,15 +19,12 @@ _ON_OTHER_TOPICS = """
 import sys
 from dependency_injector import providers
 from worker.cli.program import main
-from worker.command_containers import ActionContainer, OffsetsContainer, ViewContainer
+from worker.command_container import InboxContainer
 from worker.container import Container
 topic, dead_letters, group, *words = sys.argv[1:]
-for container in (Container, ActionContainer, OffsetsContainer, ViewContainer):
-    container.group.override(providers.Object(group))
-    if container is not ViewContainer:
-        container.order_events.override(providers.Object(topic))
-    if container in (Container, ActionContainer):
-        container.dead_letter_topic.override(providers.Object(dead_letters))
+InboxContainer.group.override(providers.Object(group))
+Container.order_events.override(providers.Object(topic))
+Container.dead_letter_topic.override(providers.Object(dead_letters))
 sys.exit(main(words))
 """
 

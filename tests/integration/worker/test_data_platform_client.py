@@ -13,18 +13,17 @@ from aiohttp import web
 from kits.settings import Secret
 from tests.certificates import CertificateAuthority
 from tests.unit.worker.events import Sample
-from tests.unit.worker.fakes import an_event
 from tests.waiting import patient
-from worker.bounded_response import INTERIM_ANSWERS
-from worker.data_platform_client import HttpDataPlatformClient
-from worker.delivery.event import Event
-from worker.delivery.failures import Answer, AnswerKind
+from worker.groups.data_platform.answers import BROKEN, TIMEOUT, UNREACHABLE, Answer
+from worker.groups.data_platform.bounded_response import INTERIM_ANSWERS
+from worker.groups.data_platform.client import DataPlatformClient
+from worker.inbox.item import InboxItem
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def client_of(handler: Handler, *, token: str = "") -> AsyncIterator[HttpDataPlatformClient]:
+async def client_of(handler: Handler, *, token: str = "") -> AsyncIterator[DataPlatformClient]:
     """A client of a server that answers every request by `handler`."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
@@ -32,7 +31,7 @@ async def client_of(handler: Handler, *, token: str = "") -> AsyncIterator[HttpD
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/base/"
-    async with HttpDataPlatformClient(url=url, token=Secret(token), batch_size=10, connections=4) as client:
+    async with DataPlatformClient(url=url, token=Secret(token), connections=4) as client:
         yield client
     await runner.cleanup()
 
@@ -46,14 +45,14 @@ def answering(response: Callable[[], web.Response]) -> Handler:
     return handler
 
 
-def three_events() -> list[Event]:
-    return [an_event(Sample(f"o-{number}", 1, event_id=f"e-{number}")) for number in range(3)]
+def three_events() -> list[InboxItem]:
+    return [Sample(f"o-{number}", 1, event_id=f"e-{number}").item() for number in range(3)]
 
 
 async def in_batch(response: Callable[[], web.Response]) -> list[Answer]:
     """What three events of a batch are answered."""
     async with client_of(answering(response)) as client:
-        return await client.send_batch(three_events())
+        return await client.send_batch(three_events(), begin_within=5.0)
 
 
 async def test_a_single_call_carries_the_bytes_the_key_the_place_and_the_token() -> None:
@@ -64,13 +63,13 @@ async def test_a_single_call_carries_the_bytes_the_key_the_place_and_the_token()
         seen.append((request.path, await request.read(), {k.lower(): v for k, v in request.headers.items()}))
         return web.Response(status=202)
 
-    event = an_event(Sample("o-1", 7, event_id="e-1"))
+    event = Sample("o-1", 7, event_id="e-1").item()
     async with client_of(handler, token="t-1") as client:
-        assert (await client.send(event)).status == 202
+        assert (await client.send(event, begin_within=5.0)).status == 202
     async with client_of(handler) as client:
-        await client.send(event)
+        await client.send(event, begin_within=5.0)
     path, body, headers = seen[0]
-    assert (path, body) == ("/base/order-events", event.record.value)
+    assert (path, body) == ("/base/order-events", event.payload)
     assert headers["idempotency-key"] == "e-1"
     assert (headers["x-order-id"], headers["x-order-seq"]) == ("o-1", "7")
     assert headers["traceparent"].split("-")[1] == "0af7651916cd43dd8448eb211c80319c"
@@ -90,13 +89,13 @@ async def test_a_batch_carries_every_event_as_it_was() -> None:
 
     events = three_events()
     async with client_of(handler) as client:
-        await client.send_batch(events)
+        await client.send_batch(events, begin_within=5.0)
     sent = json.loads(bodies[0])["events"]
     assert [(each["eventId"], each["orderId"], each["seq"]) for each in sent] == [
         (f"e-{number}", f"o-{number}", 1) for number in range(3)
     ]
     assert all(each["traceparent"].startswith("00-0af76519") for each in sent)
-    assert all((event.record.value or b"") in bodies[0] for event in events)
+    assert all(event.payload in bodies[0] for event in events)
 
 
 async def test_each_event_of_a_batch_gets_its_own_result() -> None:
@@ -107,9 +106,9 @@ async def test_each_event_of_a_batch_gets_its_own_result() -> None:
         {"eventId": "e-0", "status": "accepted", "more": 1},
     ]
     first, second, third = await in_batch(lambda: web.json_response({"results": results}))
-    assert (first.kind, first.result) == (AnswerKind.RESULT, "accepted")
-    assert second.kind is AnswerKind.NO_RESULT
-    assert (third.result, third.reason) == ("rejected", "no")
+    assert (first.said, first.reason) == ("accepted", "")
+    assert second.said == ""
+    assert (third.said, third.reason) == ("rejected", "no")
 
 
 @pytest.mark.parametrize(
@@ -128,15 +127,15 @@ async def test_each_event_of_a_batch_gets_its_own_result() -> None:
 async def test_a_200_that_cannot_be_read_judges_nothing(body: bytes) -> None:
     """Also one without an end: at most 1 MiB is read."""
     answers = await in_batch(lambda: web.Response(body=body))
-    assert {answer.kind for answer in answers} == {AnswerKind.UNREADABLE}
+    assert {answer.is_unreadable for answer in answers} == {True}
 
 
 @pytest.mark.parametrize("status", [202, 207, 302, 400, 404, 500, 503])
 async def test_any_other_status_is_the_answer_of_all_events_of_a_batch(status: int) -> None:
     """With the time that the platform asks for."""
     answers = await in_batch(lambda: web.Response(status=status, headers={"Retry-After": "9"}))
-    assert [(a.kind, a.status, a.batch, a.retry_after_seconds) for a in answers] == [
-        (AnswerKind.STATUS, status, True, 9.0)
+    assert [(a.said, a.status, a.batch, a.retry_after_seconds) for a in answers] == [
+        (None, status, True, 9.0)
     ] * 3
 
 
@@ -149,7 +148,7 @@ async def test_redirects_are_not_followed() -> None:
         return web.Response(status=307, headers={"Location": "/elsewhere"})
 
     async with client_of(handler) as client:
-        assert (await client.send(an_event(Sample()))).status == 307
+        assert (await client.send(Sample().item(), begin_within=5.0)).status == 307
     assert calls == ["/base/order-events"]
 
 
@@ -166,7 +165,7 @@ async def test_an_answer_without_an_end_is_cut() -> None:
             return response
 
     async with client_of(handler) as client, asyncio.timeout(patient(60)):
-        answer = await client.send(an_event(Sample()))
+        answer = await client.send(Sample().item(), begin_within=5.0)
     assert answer.status == 422
     assert len(answer.reason) == 500
 
@@ -183,16 +182,16 @@ async def test_what_is_not_an_answer_says_what_it_was(monkeypatch: pytest.Monkey
         await asyncio.Event().wait()
         return web.Response()
 
-    event = an_event(Sample())
+    event = Sample().item()
     async with client_of(breaking) as client:
-        assert (await client.send(event)).kind is AnswerKind.BROKEN
-    monkeypatch.setattr("worker.data_platform_client._TIMEOUT_SECONDS", 0.2)
+        assert (await client.send(event, begin_within=5.0)).failure == BROKEN
+    monkeypatch.setattr("worker.groups.data_platform.client._TIMEOUT_SECONDS", 0.2)
     async with client_of(hanging) as client:
-        assert (await client.send(event)).kind is AnswerKind.TIMEOUT
-        assert {answer.kind for answer in await client.send_batch([event])} == {AnswerKind.TIMEOUT}
-    nowhere = HttpDataPlatformClient(url="http://127.0.0.1:1", token=Secret(""), batch_size=1, connections=1)
+        assert (await client.send(event, begin_within=5.0)).failure == TIMEOUT
+        assert {answer.failure for answer in await client.send_batch([event], begin_within=5.0)} == {TIMEOUT}
+    nowhere = DataPlatformClient(url="http://127.0.0.1:1", token=Secret(""), connections=1)
     async with nowhere as client:
-        assert (await client.send(event)).kind is AnswerKind.UNREACHABLE
+        assert (await client.send(event, begin_within=5.0)).failure == UNREACHABLE
 
 
 async def test_a_stream_of_interim_answers_is_given_up() -> None:
@@ -216,12 +215,12 @@ async def test_a_stream_of_interim_answers_is_given_up() -> None:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with HttpDataPlatformClient(url=url, token=Secret(""), batch_size=1, connections=1) as client:
+        async with DataPlatformClient(url=url, token=Secret(""), connections=1) as client:
             (event, *_) = three_events()
-            assert (await client.send(event)).status == 202
-        async with HttpDataPlatformClient(url=url, token=Secret(""), batch_size=1, connections=1) as client:
-            broken = await client.send(event)
-            assert broken.kind is AnswerKind.BROKEN
+            assert (await client.send(event, begin_within=5.0)).status == 202
+        async with DataPlatformClient(url=url, token=Secret(""), connections=1) as client:
+            broken = await client.send(event, begin_within=5.0)
+            assert broken.failure == BROKEN
             assert "interim" in broken.reason
             await asyncio.wait_for(gone.wait(), patient(10))
 
@@ -238,12 +237,54 @@ async def test_a_platform_with_an_authority_of_its_own(tmp_path: Path) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     url = f"https://127.0.0.1:{runner.addresses[0][1]}"
-    kinds = []
+    failures = []
     for ca_file in (str(authority.file), ""):
-        client = HttpDataPlatformClient(
-            url=url, token=Secret("t"), batch_size=1, connections=1, ca_file=ca_file
-        )
+        client = DataPlatformClient(url=url, token=Secret("t"), connections=1, ca_file=ca_file)
         async with client:
-            kinds.append((await client.send(three_events()[0])).kind)
+            failures.append((await client.send(three_events()[0], begin_within=5.0)).failure)
     await runner.cleanup()
-    assert kinds == [AnswerKind.STATUS, AnswerKind.UNREACHABLE]
+    assert failures == ["", UNREACHABLE]
+
+
+async def test_what_is_replayed_says_so() -> None:
+    """By a header, in single calls and in batches; nothing else has it."""
+    seen: list[str | None] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        seen.append(request.headers.get("X-Replay"))
+        return web.json_response({"results": []})
+
+    async with client_of(handler) as client:
+        for replayed in (True, False):
+            item = Sample().item(replayed=replayed)
+            await client.send(item, begin_within=5.0)
+            await client.send_batch([item], begin_within=5.0)
+    assert seen == ["true", "true", None, None]
+
+
+async def test_a_connection_that_is_not_made_in_time_sends_nothing() -> None:
+    """An event whose lease is about to end must not leave after it."""
+    accepted, gone = asyncio.Event(), asyncio.Event()
+
+    async def never_answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set()
+        while await reader.read(65_536):
+            pass
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(never_answering, "127.0.0.1", 0)
+    async with server:
+        # TLS begins with a handshake that this server never answers.
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with DataPlatformClient(url=url, token=Secret(""), connections=1) as client:
+            answer = await client.send(Sample().item(), begin_within=0.1)
+        await asyncio.wait_for(gone.wait(), patient(10))
+    assert (answer.failure, accepted.is_set()) == (UNREACHABLE, True)
+
+
+@pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=utf-8"])
+async def test_a_web_page_is_told_from_an_answer(kind: str) -> None:
+    """A proxy's login page is a 200 too."""
+    async with client_of(answering(lambda: web.Response(headers={"Content-Type": kind}))) as client:
+        assert (await client.send(Sample().item(), begin_within=5.0)).is_page

@@ -1,4 +1,4 @@
-"""Dead letters, held events and gaps on real servers."""
+"""Dead letters, what waits behind them, and gaps on real servers."""
 
 from kits.kafka.records import OutgoingRecord
 from tests.integration.worker.harness import Pipeline, arrived
@@ -7,8 +7,23 @@ from tests.waiting import eventually
 
 
 async def finished(pipeline: Pipeline) -> None:
-    """Everything in the topic is delivered, dead or held."""
+    """Everything in the topic is in the inbox, and what died is copied."""
     await eventually(pipeline.committed_everything)
+
+    async def nothing_to_copy() -> bool:
+        query = "SELECT 1 FROM delivery.inbox_event WHERE dead_at IS NOT NULL AND dlq_copied_at IS NULL"
+        return not await pipeline.rows(query)
+
+    await eventually(nothing_to_copy)
+
+
+async def stands(pipeline: Pipeline, order_id: str, expected: dict[int, str]) -> None:
+    """Wait until an order's events are these."""
+
+    async def it_is() -> bool:
+        return await pipeline.statuses(order_id) == expected
+
+    await eventually(it_is)
 
 
 async def test_a_refused_event_is_copied_and_holds_its_order_and_no_other(pipeline: Pipeline) -> None:
@@ -17,7 +32,7 @@ async def test_a_refused_event_is_copied_and_holds_its_order_and_no_other(pipeli
     orders = {number: an_order(f"order-{number}", 3) for number in (1, 2, 3)}
     await pipeline.write(event for seq in range(3) for event in (order[seq] for order in orders.values()))
     async with pipeline.worker():
-        await finished(pipeline)
+        await stands(pipeline, "order-1", {1: "dead", 2: "waiting", 3: "waiting"})
         await pipeline.platform.faults()
         await pipeline.write(an_order("order-1", 4, first_seq=4))
         await finished(pipeline)
@@ -26,7 +41,7 @@ async def test_a_refused_event_is_copied_and_holds_its_order_and_no_other(pipeli
         await finished(pipeline)
     assert await pipeline.platform.seqs("order-1") == []
     assert await pipeline.platform.seqs("order-2") == [1, 2, 3]
-    assert await pipeline.statuses("order-1") == {1: "dead", 2: "held", 3: "held", 4: "held", 5: "held"}
+    assert await pipeline.statuses("order-1") == {1: "dead"} | dict.fromkeys((2, 3, 4, 5), "waiting")
     (copy,) = await pipeline.dead_letters()
     dead = orders[1][0]
     assert (copy.key, copy.value) == (b"order-1", dead.payload)
@@ -37,13 +52,12 @@ async def test_a_refused_event_is_copied_and_holds_its_order_and_no_other(pipeli
     assert headers["dlq_error_message"] == b"rejected as the fault switches say"
     assert headers["dlq_group"] == pipeline.group.encode()
     assert headers["dlq_topic"] == pipeline.topic.encode()
-    assert headers["dlq_attempts"] == b"1"
+    assert headers["dlq_attempts"] == b"0"
     assert {"dlq_partition", "dlq_offset", "dlq_first_failed_at", "dlq_last_failed_at"} <= set(headers)
-    held = await pipeline.rows(
-        "SELECT seq, payload, error_class FROM delivery.delivery WHERE status = 'held'"
+    (held,) = await pipeline.rows(
+        "SELECT payload FROM delivery.inbox_event WHERE order_id = 'order-1' AND seq = 2"
     )
-    assert {row["seq"]: row["payload"] for row in held}[2] == orders[1][1].payload
-    assert {row["error_class"] for row in held} == {"blocked"}
+    assert held["payload"] == orders[1][1].payload
 
 
 async def test_records_that_cannot_be_read_are_dead_letters_and_their_partition_goes_on(
@@ -70,38 +84,35 @@ async def test_records_that_cannot_be_read_are_dead_letters_and_their_partition_
     codes = sorted(dict(copy.headers)["dlq_error_code"].decode() for copy in copies)
     assert codes == ["contradicting_headers", "empty_value", *["undecodable_value"] * 4, "unknown_version"]
     assert {copy.value for copy in copies} >= {sample.payload for sample in bad}
-    assert await pipeline.statuses("bad-1") == {1: "dead", 2: "held"}
+    assert await pipeline.statuses("bad-1") == {1: "dead", 2: "waiting"}
     assert (await pipeline.platform.received())["count"] == 12
 
 
 async def test_reading_dead_letters_again_copies_none_twice(pipeline: Pipeline) -> None:
-    """The ledger knows them, also those whose order is unknown."""
+    """The inbox knows them, also those whose order is unknown."""
     nameless = Sample(value=b"{", without=frozenset({"ce_id", "ce_subject", "order_seq"}))
     await pipeline.write([nameless, Sample("bad-1", 1, value=b"{")])
     async with pipeline.worker():
         await finished(pipeline)
-    await pipeline.rewind_to_start()
+    await pipeline.execute("UPDATE delivery.inbox_partition SET next_offset = 0")
     async with pipeline.worker():
+        await pipeline.write([Sample("good-1")])
+        await arrived(pipeline, 1)
         await finished(pipeline)
     assert len(await pipeline.dead_letters()) == 2
 
 
 async def test_a_gap_holds_what_follows_and_filling_it_lets_it_go_in_order(pipeline: Pipeline) -> None:
-    """After the wait the order is blocked, its offsets are released, and a restart changes nothing."""
+    """No other order waits, a restart changes nothing, and health names what is missing."""
     await pipeline.write(
         [*an_order("order-1", 1), *an_order("order-1", 5, first_seq=3), *an_order("order-2", 2)]
     )
-    async with pipeline.worker(WORKER_GAP_WAIT_SECONDS="0.5"):
-        await finished(pipeline)
-    assert await pipeline.statuses("order-1") == {1: "delivered", 3: "held", 4: "held", 5: "held"}
-    async with pipeline.worker(WORKER_GAP_WAIT_SECONDS="0.5"):
+    waiting = {1: "delivered"} | dict.fromkeys((3, 4, 5), "waiting")
+    async with pipeline.worker():
+        await stands(pipeline, "order-2", {1: "delivered", 2: "delivered"})
+        await stands(pipeline, "order-1", waiting)
+    async with pipeline.worker():
         await pipeline.write(an_order("order-1", 2, first_seq=2))
-
-        async def all_went() -> bool:
-            return await pipeline.statuses("order-1") == dict.fromkeys(range(1, 6), "delivered")
-
-        await eventually(all_went)
+        await stands(pipeline, "order-1", dict.fromkeys(range(1, 6), "delivered"))
     assert await pipeline.platform.seqs("order-1") == [1, 2, 3, 4, 5]
-    (order,) = await pipeline.rows("SELECT * FROM delivery.delivery_order WHERE order_id = 'order-1'")
-    assert (order["last_seq"], order["blocked"]) == (5, None)
     assert len(await pipeline.dead_letters()) == 0

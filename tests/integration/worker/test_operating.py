@@ -14,8 +14,8 @@ from tests.commands import Ended
 from tests.integration.worker.inbox_rows import NOW, InboxRows
 from tests.integration.worker.test_payloads import written
 from tests.unit.worker.events import Sample
-from worker.cli import environment, operating, program
-from worker.command_containers import InboxCommands
+from worker.cli import environment, program
+from worker.command_container import InboxCommands
 
 Run: TypeAlias = Callable[..., Awaitable[Ended]]
 
@@ -30,8 +30,6 @@ def run(rows: InboxRows, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """One command to its end, in this process and a thread of its own."""
     monkeypatch.setenv("DATABASE_URL", rows.database)
     monkeypatch.setattr(environment, "configure_logging", lambda **_: None)
-    monkeypatch.setattr(program, "_FAMILIES", (operating,))
-    monkeypatch.setattr(program, "_COMMANDS", operating.COMMANDS)
 
     def ended(words: tuple[str, ...]) -> int:
         try:

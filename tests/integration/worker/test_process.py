@@ -14,7 +14,7 @@ from tests.waiting import eventually
 async def test_sigterm_drains_and_exits_0_and_nothing_is_repeated_afterwards(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    """In the middle of its work: calls in flight end, the ledger is written, the offsets are committed."""
+    """In the middle of its work: calls in flight end, the inbox is written, the offsets are committed."""
     await pipeline.platform.faults(latencyMs=200)
     await pipeline.write(
         event for seq in range(1, 6) for n in range(60) for event in an_order(f"o-{n}", seq, seq)
@@ -37,9 +37,8 @@ async def test_sigterm_drains_and_exits_0_and_nothing_is_repeated_afterwards(
     summary = await pipeline.platform.received()
     assert (summary["count"], summary["duplicates"], summary["orderViolations"]) == (300, 0, 0)
     lines = [json.loads(line) for line in log_file.read_text().splitlines()]
-    journey = {"event_received", "event_delivered"}
-    told = {(line["event"], line["logger"], line["process"]) for line in lines if line["event"] in journey}
-    assert told == {(event, "worker.consumers.data_platform", "worker") for event in journey}
+    told = {(line["logger"], line["process"]) for line in lines if line["event"] == "event_delivered"}
+    assert told == {("worker.groups.data_platform.sink", "worker")}
 
 
 async def test_a_second_signal_ends_it_at_once(pipeline: Pipeline) -> None:
@@ -66,7 +65,7 @@ async def test_it_waits_for_kafka_alive_and_unready(pipeline: Pipeline) -> None:
             return await worker.status("/readyz") == 503
 
         await eventually(is_unready)
-        await eventually(lambda: "consumer_lost" in worker.log)
+        await eventually(lambda: "former_worker_awaited" in worker.log)
         assert await worker.status("/livez") == 200
         worker.signal(signal.SIGTERM)
         assert await worker.ended() == 0
@@ -119,8 +118,8 @@ async def test_an_unreachable_database_ends_it_after_a_bounded_wait() -> None:
         WORKER_PORT=str(a_free_port()),
     )
     assert code == 1
-    assert "ledger_awaited" in err
-    assert "ledger_not_ready" in err
+    assert "database_awaited" in err
+    assert "database_not_ready" in err
 
 
 async def test_a_database_without_tables_says_what_to_run(empty_database_url: str) -> None:
@@ -172,8 +171,8 @@ async def test_a_platform_that_refuses_every_call_ends_it_with_3(pipeline: Pipel
         await eventually(is_unready)
         assert await worker.ended() == 3
         assert "worker_halted" in worker.log
-    assert not await pipeline.rows("SELECT 1 FROM delivery.delivery")
-    assert not await pipeline.dead_letters()
+    assert await pipeline.rows("SELECT count(*), sum(attempts) FROM delivery.inbox_event") == [(40, 0)]
+    assert not await pipeline.rows("SELECT 1 FROM delivery.inbox_event WHERE dead_at IS NOT NULL")
     await pipeline.platform.faults()
     async with pipeline.worker():
         await arrived(pipeline, 40)

@@ -52,7 +52,7 @@ async def test_the_roles_of_the_docs_are_enough_for_an_order_s_whole_way(
     """Readiness, an order with its events, and the delivery of an event, its dead letter included."""
     async with the_shop(urls["pipeline_app"], "shop") as shop:
         assert (await shop.database_check().check()).status is Status.OK
-        await sell(shop.engine())
+        await sell(shop.engine(), "shop")
     pipeline = Pipeline(kafka=kafka_servers, database=urls["pipeline_worker"], topic=topic, platform=platform)
     await platform.faults(reject={"orderIds": ["o-2"]})
     async with pipeline.worker():
@@ -70,9 +70,9 @@ async def test_the_roles_of_the_docs_are_enough_for_an_order_s_whole_way(
         ("pipeline_app", "CREATE TABLE shop.more (a int)"),
         ("pipeline_app", "DROP TABLE shop.orders"),
         ("pipeline_app", "TRUNCATE shop.orders"),
-        ("pipeline_app", "SELECT * FROM delivery.delivery"),
+        ("pipeline_app", "SELECT * FROM delivery.inbox_event"),
         ("pipeline_worker", "SELECT * FROM shop.orders"),
-        ("pipeline_worker", "ALTER TABLE delivery.delivery ADD COLUMN a int"),
+        ("pipeline_worker", "ALTER TABLE delivery.inbox_event ADD COLUMN a int"),
     ],
 )
 async def test_a_role_can_neither_change_a_table_nor_read_the_other_s(

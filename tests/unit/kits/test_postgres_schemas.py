@@ -9,7 +9,6 @@ import pytest
 
 import app.outbox
 import app.persistence
-import worker.ledger
 from app.persistence.tables import orders
 from kits.postgres.driver import DriverStatement
 from kits.postgres.schema import metadata
@@ -23,7 +22,7 @@ INSERTED = re.compile(r'\bINTO (?!"Shop-1"\.|ledger\.)([a-z]\w*)')
 def statements() -> list[tuple[str, DriverStatement]]:
     """Every one that a module of the product holds, with its name."""
     found = []
-    for package in (app.persistence, app.outbox, worker.ledger):
+    for package in (app.persistence, app.outbox):
         for each in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             module: ModuleType = importlib.import_module(each.name)
             held = vars(module).items()

@@ -6,7 +6,7 @@ import pytest
 
 from kits.settings import SettingsError, read_settings
 from tests.certificates import CertificateAuthority
-from worker.settings import WorkerSettings
+from worker.groups.data_platform.settings import DeliverySettings
 
 BASE = {
     "DATABASE_URL": "postgresql://h/db",
@@ -18,7 +18,7 @@ BASE = {
 def problems(**more: str) -> list[str]:
     """What a start would refuse."""
     try:
-        read_settings(WorkerSettings, BASE | more)
+        read_settings(DeliverySettings, BASE | more)
     except SettingsError as error:
         return error.problems
     return []

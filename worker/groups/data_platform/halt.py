@@ -2,10 +2,12 @@
 
 import asyncio
 
+from worker.group import GroupHaltedError
+
 UNREADY_SECONDS = 2.0
 
 
-class MisconfiguredError(Exception):
+class MisconfiguredError(GroupHaltedError):
     """The platform has answered nothing but 3xx and 4xx of our own making for a minute."""
 
     code = "data_platform_misconfigured"

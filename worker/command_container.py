@@ -1,0 +1,68 @@
+"""The objects of the worker's commands, which need its database alone."""
+
+from dependency_injector import containers, providers
+
+from contracts.topics import DATA_PLATFORM_GROUP, ORDER_EVENTS
+from kits.kafka.group_watch import GroupWatch
+from kits.ordered_queue.actions import Actions
+from kits.postgres.engine import create_engine
+from kits.postgres.migrations import History
+from kits.postgres.readiness import DatabaseHealth
+from worker.inbox.ledger_migration import LedgerMigration
+from worker.inbox.operations import InboxOperations
+from worker.inbox.queue_table import inbox_queue
+from worker.inbox.stuck import StuckEvents
+from worker.inbox.table import SCHEMA, inbox
+from worker.settings import ADMIN_CLIENT_ID, CLIENT_ID, InboxSettings
+
+MIGRATE_COMMAND = "python -m worker migrate"
+# Receiving, write-back, looks, the group's row; copies, payloads, meter and retention are rare and may wait.
+_CONNECTIONS = 6
+
+
+class InboxContainer(containers.DeclarativeContainer):
+    """What the commands need that only touch the inbox's database. The group can be overridden, by tests."""
+
+    settings = providers.Dependency(instance_of=InboxSettings)
+    group = providers.Object(DATA_PLATFORM_GROUP)
+    pool = providers.Factory(
+        create_engine,
+        settings.provided.inbox_url,
+        application_name=CLIENT_ID,
+        schemas=providers.Dict({SCHEMA: settings.provided.worker.database_schema}),
+    )
+    engine = providers.Singleton(pool, pool_size=_CONNECTIONS)
+    history = providers.Singleton(
+        History, "worker", schema=settings.provided.worker.database_schema, made=(inbox,)
+    )
+    ledger_migration = providers.Singleton(
+        LedgerMigration, engine, group=group, schema=settings.provided.worker.database_schema
+    )
+    database_check = providers.Factory(DatabaseHealth, engine, history, migrate_command=MIGRATE_COMMAND)
+
+
+class InboxCommands(InboxContainer):
+    """What the commands about the inbox need. Topic and group can be overridden, by tests too."""
+
+    order_events = providers.Object(ORDER_EVENTS)
+    stuck_events = providers.Singleton(StuckEvents, InboxContainer.engine, group=InboxContainer.group)
+    actions = providers.Singleton(
+        Actions, providers.Singleton(inbox_queue, InboxContainer.group, InboxContainer.engine)
+    )
+    operations = providers.Singleton(
+        InboxOperations, InboxContainer.engine, actions, group=InboxContainer.group
+    )
+
+
+class PositionCommands(InboxCommands):
+    """What `offsets` and `status` need: the inbox, and the group as the brokers see it."""
+
+    watch = providers.Singleton(
+        GroupWatch,
+        bootstrap_servers=InboxCommands.settings.provided.kafka.bootstrap_servers,
+        security=InboxCommands.settings.provided.kafka,
+        client_id=ADMIN_CLIENT_ID,
+        group=InboxCommands.group,
+        topics=providers.List(InboxCommands.order_events),
+        within_seconds=10.0,
+    )

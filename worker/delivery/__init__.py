@@ -1,1 +1,0 @@
-"""The delivery rules, without I/O."""

@@ -1,1 +1,0 @@
-"""The worker's memory: what was delivered, what is held, what is dead."""
