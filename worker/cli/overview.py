@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from kits.kafka.errors import KafkaError
-from kits.terminal.arguments import Commands, moment, positive
+from kits.terminal.arguments import Commands, moment, positive, subject
 from kits.terminal.printing import complain, say, say_json, say_table
 from worker.cli.environment import settings_of
 from worker.cli.inbox_access import inbox, positions
@@ -15,7 +15,7 @@ from worker.cli.stuck_views import limit_lines
 from worker.command_container import PositionCommands
 from worker.inbox.audit import notes
 from worker.inbox.dead_letter_limit import GroupView, group_view
-from worker.inbox.stuck import Filter, Tally
+from worker.inbox.stuck import Ages, Filter
 from worker.settings import InboxSettings, OffsetsSettings
 
 _COLUMNS = ("AT", "WHO", "ACTION", "ORDER", "EVENT", "REASON", "DETAIL")
@@ -35,7 +35,7 @@ class Overview(msgspec.Struct, frozen=True, rename="camel"):
     group: str
     lag: Lag
     shared: GroupView
-    stuck: list[Tally]
+    stuck: list[Ages]
 
 
 def add_commands(commands: Commands) -> None:
@@ -46,8 +46,8 @@ def add_commands(commands: Commands) -> None:
     audit = commands.add_parser("audit", help="who did what").add_subparsers(metavar="list", required=True)
     listed = audit.add_parser("list", help="the newest first")
     listed.set_defaults(command=_audit)
-    listed.add_argument("--order", metavar="ID")
-    listed.add_argument("--event", metavar="ID")
+    listed.add_argument("--order", type=subject, metavar="ID")
+    listed.add_argument("--event", type=subject, metavar="ID")
     listed.add_argument(
         "--action", metavar="NAME", help="redrive, skip, discard, release, replay, offsets_seek"
     )
@@ -92,7 +92,7 @@ async def _lag(container: PositionCommands) -> Lag:
     return Lag(standing.lag, max((each.lag_seconds(now) for each in standing.partitions), default=0.0))
 
 
-def _count(tally: Tally) -> int:
+def _count(tally: Ages) -> int:
     return tally.hour + tally.day + tally.week + tally.longer
 
 

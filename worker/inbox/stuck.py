@@ -109,7 +109,7 @@ class Kinds:
     types: Mapping[str, int]
 
 
-class Tally(msgspec.Struct, frozen=True, rename="camel"):
+class Ages(msgspec.Struct, frozen=True, rename="camel"):
     """How many events of a class are in trouble for less than an hour, a day, a week, and longer."""
 
     error_class: str
@@ -217,9 +217,9 @@ class StuckEvents:
                     tally[kind] = tally.get(kind, 0) + count
         return Kinds(events, *tallies)
 
-    async def ages(self, chosen: Filter) -> list[Tally]:
+    async def ages(self, chosen: Filter) -> list[Ages]:
         """Class by age."""
-        return [Tally(*row) for row in await self._ask(_AGES, chosen)]
+        return [Ages(*row) for row in await self._ask(_AGES, chosen)]
 
     async def _ask(self, template: str, chosen: Filter, **values: Any) -> Sequence[Any]:
         asked = {name: getattr(chosen, name) for name in (*_PLACES, *_CONDITIONS)}
