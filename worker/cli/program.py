@@ -9,10 +9,10 @@ from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.terminal.printing import complain
-from worker.cli import operating, serving, shown_settings
+from worker.cli import migrating, operating, serving, shown_settings
 from worker.cli.environment import FAILED, USAGE_ERROR, InboxNotReadyError
 
-_FAMILIES = (serving, operating, shown_settings)
+_FAMILIES = (serving, migrating, operating, shown_settings)
 _COMMANDS = ("consume", "migrate", "settings", *operating.COMMANDS)
 
 

@@ -1,4 +1,4 @@
-"""Entrance: the worker itself, and `migrate`, which comes before its first start."""
+"""Entrance: the worker itself."""
 
 import argparse
 import asyncio
@@ -9,13 +9,12 @@ import uvloop
 from contracts.topics import DATA_PLATFORM_GROUP
 from kits.settings import SettingsError
 from kits.terminal.arguments import Commands
-from kits.terminal.printing import complain, say
-from worker.cli.environment import USAGE_ERROR, opened, settings_of
-from worker.command_container import InboxContainer
+from kits.terminal.printing import complain
+from worker.cli.environment import USAGE_ERROR, settings_of
 from worker.container import Container
 from worker.groups.data_platform.settings import DeliverySettings
 from worker.groups.order_status import ORDER_STATUS_GROUP
-from worker.settings import InboxSettings, WorkerSettings
+from worker.settings import WorkerSettings
 
 GROUPS = tuple(Container.groups.providers)
 
@@ -30,8 +29,6 @@ def add_commands(commands: Commands) -> None:
         metavar="group",
         help=f"consumer groups: {', '.join(GROUPS)} (default: {DATA_PLATFORM_GROUP})",
     )
-    migrate = commands.add_parser("migrate", help="bring the inbox's tables to this build's schema")
-    migrate.set_defaults(command=_migrate)
 
 
 def _consume(options: argparse.Namespace) -> int:
@@ -54,13 +51,3 @@ def _settings(names: Sequence[str]) -> WorkerSettings:
 
 async def _consuming(container: Container) -> int:
     return await container.runner().run()
-
-
-def _migrate(_options: argparse.Namespace) -> int:
-    say(asyncio.run(_migrating(settings_of(InboxSettings))))
-    return 0
-
-
-async def _migrating(settings: InboxSettings) -> str:
-    async with opened(InboxContainer(settings=settings), migrated=False) as container:
-        return await container.history().migrate(container.engine())

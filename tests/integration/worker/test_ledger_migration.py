@@ -8,12 +8,15 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as ClientPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devservices.instance import ROOT
 from kits.kafka.records import TopicPartition
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
+from tests.commands import Ended, run_command
 from tests.waiting import eventually
 from worker.inbox.ledger_migration import LedgerInUseError, LedgerMigration
 from worker.inbox.table import inbox
@@ -307,3 +310,44 @@ class FormerHistory(History):
     def head(self) -> str:
         """Its newest revision."""
         return "202611252100"
+
+
+async def test_both_ways_are_commands_and_kafka_hears_where_the_former_build_begins(
+    database: asyncpg.Connection, empty_database_url: str, kafka_servers: str, topic: str
+) -> None:
+    """The way back is refused while a member of the group lives: it would read on from another place."""
+
+    async def migrate(*words: str) -> Ended:
+        return await run_command(
+            "worker",
+            "migrate",
+            *words,
+            DATABASE_URL=empty_database_url,
+            KAFKA_BOOTSTRAP_SERVERS=kafka_servers,
+        )
+
+    done = await migrate()
+    told = "Taken over from the ledger: events: 7 dead, 5 held, 2 retrying; 3 entries of the audit."
+    assert (done.code, done.out.splitlines()[-1]) == (0, told)
+    await database.execute(
+        "INSERT INTO delivery.inbox_partition (consumer_group, topic, partition, next_offset, first_offset)"
+        " VALUES ($1, $2, 1, 21, 4)",
+        GROUP,
+        topic,
+    )
+    member = AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka_servers, group_id=GROUP, client_id="order-worker"
+    )
+    await member.start()
+    refused = await migrate("--back")
+    await member.stop()
+    assert refused.code == 1
+    assert "1 living members: stop all workers" in refused.err
+    assert await database.fetch(OPEN) == []
+    back = await migrate("--back")
+    assert back.code == 0, back.err
+    assert len(await database.fetch(OPEN)) == 14
+    outsider = AIOKafkaConsumer(bootstrap_servers=kafka_servers, group_id=GROUP, enable_auto_commit=False)
+    await outsider.start()
+    assert await outsider.committed(ClientPartition(topic, 1)) == 21
+    await outsider.stop()
