@@ -1,7 +1,9 @@
-"""Runs a process of the product that kills itself with SIGKILL at a named point.
+"""Runs a process of the product that kills or stops itself at a named point.
 
-`python -m tests.e2e.crashing before|after MODULE:CLASS.METHOD app|worker`: the first call of that method ends
-the process, before its body ran or after it returned. Nothing of the product knows of it.
+`python -m tests.e2e.crashing MOMENT MODULE:CLASS.METHOD app|worker`: the first call of that method ends the
+process by SIGKILL: `before` its body runs, `during` it, or `after` it has returned something (an empty answer
+is none). `stop-before`, `stop-during`, `stop-after`: SIGSTOP instead; at SIGCONT it goes on as if nothing had
+been. Nothing of the product knows of it.
 """
 
 import asyncio
@@ -14,32 +16,52 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-
-def die() -> None:
-    """What the kernel, the machine or an impatient operator may do at any moment."""
-    os.kill(os.getpid(), signal.SIGKILL)
+_DURING_SECONDS = 0.1
+STOP = "stop-"
 
 
-def crashing(method: Callable[..., Any], moment: str) -> Callable[..., Any]:
+class Crash:
+    """What the kernel, the machine or an impatient operator may do at any moment, once."""
+
+    def __init__(self, moment: str) -> None:
+        self.moment = moment.removeprefix(STOP)
+        self._signal = signal.SIGSTOP if moment.startswith(STOP) else signal.SIGKILL
+        self._is_due = True
+
+    def at(self, moment: str) -> None:
+        """Happens, if this is the moment."""
+        if self._is_due and moment == self.moment:
+            self._is_due = False
+            os.kill(os.getpid(), self._signal)
+
+    def after(self, result: Any) -> None:
+        """Happens after a method that has returned something, or that never does."""
+        if result is None or result:
+            self.at("after")
+
+
+def crashing(method: Callable[..., Any], crash: Crash) -> Callable[..., Any]:
     """The same method, deadly."""
     if asyncio.iscoroutinefunction(method):
 
         @wraps(method)
         async def deadly_async(*arguments: Any, **named: Any) -> Any:
-            if moment == "before":
-                die()
-            result = await method(*arguments, **named)
-            die()
+            crash.at("before")
+            running = asyncio.ensure_future(method(*arguments, **named))
+            if crash.moment == "during":
+                await asyncio.wait({running}, timeout=_DURING_SECONDS)
+                crash.at("during")
+            result = await running
+            crash.after(result)
             return result
 
         return deadly_async
 
     @wraps(method)
     def deadly(*arguments: Any, **named: Any) -> Any:
-        if moment == "before":
-            die()
+        crash.at("before")
         result = method(*arguments, **named)
-        die()
+        crash.after(result)
         return result
 
     return deadly
@@ -50,7 +72,7 @@ def main(moment: str, point: str, process: str) -> None:
     module_name, _, path = point.partition(":")
     class_name, _, method_name = path.partition(".")
     owner = getattr(importlib.import_module(module_name), class_name)
-    setattr(owner, method_name, crashing(getattr(owner, method_name), moment))
+    setattr(owner, method_name, crashing(getattr(owner, method_name), Crash(moment)))
     sys.argv[1:] = []
     runpy.run_module(process, run_name="__main__")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from chaos.checker import Evidence, violations
@@ -105,6 +106,16 @@ class Pipeline:
     def start_worker(self, *, crash: tuple[str, str] | None = None) -> None:
         """Start the worker, deadly if told so."""
         self.start("worker", *(("tests.e2e.crashing", *crash, "worker") if crash else ("worker",)))
+
+    def start_frozen(self, name: str, crash: tuple[str, str]) -> ManagedProcess:
+        """Start one more worker, which stops itself at a point (see tests.e2e.crashing)."""
+        (port,) = choose_free()
+        self.more[name] = {"WORKER_PORT": str(port)}
+        return self.start(name, "tests.e2e.crashing", f"stop-{crash[0]}", crash[1], "worker")
+
+    def is_stopped(self, name: str) -> bool:
+        """Whether SIGSTOP holds it."""
+        return bool(psutil.Process(self.processes[name].pid).status() == psutil.STATUS_STOPPED)
 
     async def start_platform(self) -> None:
         """Start the reference data platform and wait until it answers."""
@@ -214,6 +225,5 @@ class Pipeline:
 
     async def stop(self) -> None:
         """End what is left of the processes."""
-        for name in ("worker", "api", "platform"):
-            if name in self.processes:
-                self.processes[name].kill()
+        for process in reversed(self.processes.values()):
+            process.kill()
