@@ -83,7 +83,7 @@ class Campaign:
         began = time.monotonic()
         undone = await rest(system)
         settled = time.monotonic() - began
-        self._say("at rest: the checker reads database, topics, ledger and receiver")
+        self._say("at rest: the checker reads database, topics, inbox and receiver")
         evidence, told = await judge(system, load.record, faults.refused)
         told += [f"No order reached the platform after {each.step}." for each in self._never_recovered()]
         if undone:
@@ -142,7 +142,7 @@ class Campaign:
             events=len(evidence.outbox),
             arrivals=len(evidence.arrivals),
             repeats=len(evidence.arrivals) - arrived,
-            dead_letters=sum(status == "dead" for status in evidence.ledger.values()),
+            dead_letters=sum(status == "dead" for status in evidence.inbox.values()),
             sigkills=dict(done(self._injected, Kind.KILL)),
             broker_outages=broker_outages(self._injected),
             database_restarts=done(self._injected, Kind.KILL)["postgres"],

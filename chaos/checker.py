@@ -1,4 +1,4 @@
-"""The checker: compares database, topic, ledger and receiver, and names everything that breaks a promise."""
+"""The checker: compares database, topic, inbox and receiver, and names everything that breaks a promise."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -65,7 +65,7 @@ class Evidence:
     """Event ids that are in the outbox and not marked published."""
     topic: list[Event] = field(default_factory=list)
     """In log order within each partition; a key lives in one partition."""
-    ledger: dict[str, str] = field(default_factory=dict)
+    inbox: dict[str, str] = field(default_factory=dict)
     """Status by event id."""
     arrivals: list[Event] = field(default_factory=list)
     """As the data platform took them, repeats included."""
@@ -155,7 +155,7 @@ def _delivery(evidence: Evidence, may_be_dead: set[str]) -> Iterator[str]:
     given_up = {
         event.event_id
         for event in evidence.topic
-        if (event.order_id, event.seq) in told and evidence.ledger.get(event.event_id) in _GIVEN_UP
+        if (event.order_id, event.seq) in told and evidence.inbox.get(event.event_id) in _GIVEN_UP
     }
     for event_id in sorted(recorded - in_topic):
         yield f"Event {event_id} is in the outbox and not in the topic."
@@ -166,26 +166,26 @@ def _delivery(evidence: Evidence, may_be_dead: set[str]) -> Iterator[str]:
     for event_id in sorted(in_topic - arrived - given_up - may_be_dead):
         yield f"Event {event_id} is in the topic and did not arrive."
     for event_id in sorted(arrived - may_be_dead):
-        if evidence.ledger.get(event_id) != "delivered":
-            yield f"Event {event_id} arrived and the ledger says {evidence.ledger.get(event_id, 'nothing')}."
+        if evidence.inbox.get(event_id) != "delivered":
+            yield f"Event {event_id} arrived and the inbox says {evidence.inbox.get(event_id, 'nothing')}."
 
 
 def _behind(evidence: Evidence, refused: set[str]) -> set[str]:
     """Events that are held because an earlier one of their order is dead."""
     first: dict[str, int] = {}
     for event in evidence.outbox:
-        if event.event_id in refused and evidence.ledger.get(event.event_id) == "dead":
+        if event.event_id in refused and evidence.inbox.get(event.event_id) == "dead":
             first[event.order_id] = min(event.seq, first.get(event.order_id, event.seq))
     return {
         event.event_id
         for event in evidence.outbox
-        if event.seq > first.get(event.order_id, event.seq) and evidence.ledger.get(event.event_id) == "held"
+        if event.seq > first.get(event.order_id, event.seq) and evidence.inbox.get(event.event_id) == "held"
     }
 
 
 def _dead_letters(evidence: Evidence, refused: set[str]) -> Iterator[str]:
     copies = {event.event_id for event in evidence.dead_letters}
-    dead = {event_id for event_id, status in evidence.ledger.items() if status == "dead"}
+    dead = {event_id for event_id, status in evidence.inbox.items() if status == "dead"}
     for event_id in sorted(dead - refused):
         yield f"Event {event_id} is dead and nobody refused it."
     for event_id in sorted(dead - copies):

@@ -13,6 +13,8 @@ BEYOND_THE_LEASE: Bounds = (7.0, 10.0)
 """The campaign's outbox leases last 5 s."""
 BEYOND_THE_SESSION: Bounds = (12.0, 16.0)
 """A consumer's session with its group lasts 10 s."""
+BEYOND_EVERYTHING: Bounds = (40.0, 42.0)
+"""Longer than leases, sessions, statements and calls: what it held is long with others when it comes back."""
 HOUR = 3600
 
 
@@ -40,7 +42,8 @@ def _storms(target: str) -> Sequence[Card]:
 PROCESSES: Sequence[Card] = [
     *(Card("kill", name, 6, hold=DOWN, wait=SOON) for name in ("api-1", "api-2", "worker-1", "worker-2")),
     *(Card("pause", name, hold=BEYOND_THE_LEASE, wait=SOON) for name in ("api-1", "api-2")),
-    *(Card("pause", name, hold=BEYOND_THE_SESSION, wait=SOON) for name in ("worker-1", "worker-2")),
+    Card("pause", "worker-1", hold=BEYOND_EVERYTHING, wait=SOON),
+    Card("pause", "worker-2", hold=BEYOND_THE_SESSION, wait=SOON),
     *(Card("restart", name, hold=(0.0, 1.0), wait=SOON) for name in ("api-1", "worker-2")),
     Card("clock", "api-2", wait=SOON, detail={"seconds": 2 * HOUR}),
     Card("clock", "api-1", wait=SOON, detail={"seconds": -2 * HOUR}),
@@ -74,6 +77,14 @@ REFUSALS: Sequence[Card] = [
     # Alone, so that events flow; and seldom enough that no guard against a storm of dead letters stops them.
     Card("platform", "platform", hold=(4.0, 5.0), detail={"reject": {"everyNth": 25}})
 ]
+OPERATORS: Mapping[str, Sequence[Card]] = {
+    # About what the refusals have left; the workers that are to do it die meanwhile.
+    "operators": [
+        Card("operator", "inbox", hold=(1.0, 2.0), wait=(0.0, 1.0), detail={"command": command})
+        for command in ("dlq redrive --limit 2 --yes", "dlq discard --limit 1", "dlq skip --limit 1")
+    ],
+    "processes": [Card("kill", name, hold=(0.0, 1.0), wait=(0.5, 2.0)) for name in ("worker-1", "worker-2")],
+}
 FULL_DISK: Sequence[Card] = [Card("full-disk", "postgres", hold=(5.0, 9.0))]
 KAFKA_PAUSES: Sequence[Card] = [Card("pause", "kafka", 3, hold=(4.0, 14.0))]
 SMOKE: Mapping[str, Sequence[Card]] = {

@@ -1,4 +1,4 @@
-"""The checker's eyes: reads what is left in database, topics, ledger and receiver after a run."""
+"""The checker's eyes: reads what is left in database, topics, inbox and receiver after a run."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ async def _read_database(url: str, evidence: Evidence) -> None:
             )
             if row["published_at"] is None:
                 evidence.unpublished.add(str(row["event_id"]))
-        evidence.ledger = dict(await connection.fetch(_INBOX))
+        evidence.inbox = dict(await connection.fetch(_INBOX))
         await _read_conserved(connection, evidence)
     finally:
         await connection.close()

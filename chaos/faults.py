@@ -31,6 +31,7 @@ class Faults:
             Kind.PLATFORM: self._platform,
             Kind.CLOCK: self._clock,
             Kind.FULL_DISK: self._full_disk,
+            Kind.OPERATOR: self._operate,
         }
 
     async def inject(self, step: Step) -> None:
@@ -115,3 +116,7 @@ class Faults:
         await asyncio.to_thread(self._system.disk.free)
         # A server that could not write its log ahead has ended, as it should.
         await asyncio.to_thread(self._system.postgres.start)
+
+    async def _operate(self, step: Step) -> None:
+        await self._system.operate(*step.detail["command"].split(), "--reason", "chaos", "--by", "chaos")
+        await asyncio.sleep(step.hold_seconds)

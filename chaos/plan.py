@@ -8,7 +8,17 @@ from typing import Any
 
 import msgspec
 
-from chaos.decks import FULL_DISK, KAFKA_PAUSES, PLATFORM, PROCESSES, REFUSALS, SERVERS, SMOKE, Card
+from chaos.decks import (
+    FULL_DISK,
+    KAFKA_PAUSES,
+    OPERATORS,
+    PLATFORM,
+    PROCESSES,
+    REFUSALS,
+    SERVERS,
+    SMOKE,
+    Card,
+)
 
 KILLS_SESSION_MS = 2_000
 PAUSES_SESSION_MS = 60_000
@@ -33,6 +43,8 @@ class Kind(StrEnum):
     """The wall clock of one process jumps; `detail`: seconds."""
     FULL_DISK = "full-disk"
     """The database's file system has no byte left."""
+    OPERATOR = "operator"
+    """Somebody decides about dead letters; `detail`: the command."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -91,6 +103,7 @@ def make_plan(seed: int, minutes: float) -> Plan:
         phases += [
             Phase(f"round {number}: everything", lanes),
             Phase(f"round {number}: refusals", {"platform": _lane(rng, REFUSALS)}),
+            Phase(f"round {number}: operators", {name: _lane(rng, deck) for name, deck in OPERATORS.items()}),
             Phase(f"round {number}: full disk", {"servers": _lane(rng, FULL_DISK)}),
             Phase(f"round {number}: paused broker", {"servers": _lane(rng, KAFKA_PAUSES)}, PAUSES_SESSION_MS),
         ]

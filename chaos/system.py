@@ -98,6 +98,14 @@ class System:
             if not self.fleet.member(name).wanted:
                 self.fleet.start(name)
 
+    async def operate(self, *words: str) -> None:
+        """Run one of the worker's commands to its end.
+
+        Raises:
+            CommandFailedError: it failed, or something is left to do.
+        """
+        await asyncio.to_thread(run_command, "worker", *words, env=self._environment(), stop=StopRequest())
+
     async def stop(self) -> None:
         """Close the proxies; the guardian ends the processes."""
         for proxy in self.proxies.values():

@@ -23,7 +23,7 @@ def kept_promises() -> Evidence:
         orders=[OrderRow("o-1", "PAID", 2, "WELCOME10", {"p-1": 2})],
         outbox=[ONE, TWO],
         topic=[ONE, TWO],
-        ledger={"e-1": "delivered", "e-2": "delivered"},
+        inbox={"e-1": "delivered", "e-2": "delivered"},
         arrivals=[ONE, TWO],
         initial_stock={"p-1": 10},
         stock={"p-1": 8},
@@ -58,7 +58,7 @@ def test_kept_promises_have_no_violation() -> None:
         (lambda e: e.unpublished.add("e-2"), "is not marked published"),
         (lambda e: e.topic.append(Event("e-9", "o-9", 1)), "its transaction never committed"),
         (lambda e: e.arrivals.pop(), "did not arrive"),
-        (lambda e: e.ledger.update({"e-2": "held"}), "the ledger says held"),
+        (lambda e: e.inbox.update({"e-2": "held"}), "the inbox says held"),
         (lambda e: e.arrivals.reverse(), "At the data platform, seq 2"),
         (lambda e: e.topic.reverse(), "At the topic, seq 2"),
         (lambda e: e.stock.update({"p-1": 9}), "had 10 pieces, sold 2 and has 9 left"),
@@ -71,8 +71,8 @@ def test_kept_promises_have_no_violation() -> None:
         (lambda e: e.keys.update({"k-2": {"o-1"}}), "answered with order o-1 and belongs to none"),
         (lambda e: e.key_owners.clear(), "belongs to no key: a key that was sent again created two"),
         (lambda e: e.key_owners.update({"k-9": "o-1"}), "Key k-9 has an order and was never sent"),
-        (lambda e: e.ledger.update({"e-2": "dead"}), "is dead and nobody refused it"),
-        (lambda e: e.ledger.update({"e-2": "dead"}), "has no copy in the dead-letter topic"),
+        (lambda e: e.inbox.update({"e-2": "dead"}), "is dead and nobody refused it"),
+        (lambda e: e.inbox.update({"e-2": "dead"}), "has no copy in the dead-letter topic"),
         (lambda e: e.dead_letters.append(TWO), "in the dead-letter topic and nobody refused it"),
         (lambda e: e.topic.append(replace(ONE, digest="x")), "At the topic, event e-1 is not what its"),
         (lambda e: e.arrivals.append(replace(ONE, seq=2)), "At the data platform, event e-1 is not what its"),
@@ -89,19 +89,19 @@ def test_an_event_that_was_refused_may_be_missing() -> None:
     """If the run refused it on purpose."""
     evidence = kept_promises()
     evidence.arrivals.pop()
-    evidence.ledger["e-2"] = "dead"
+    evidence.inbox["e-2"] = "dead"
     evidence.dead_letters.append(TWO)
     assert violations(evidence, may_be_dead={"e-2"}) == []
 
 
 def test_an_event_is_held_only_behind_a_dead_one_of_its_order() -> None:
-    """What comes after a refused event waits in the ledger; without a reason to wait it is missing."""
+    """What comes after a refused event waits in the inbox; without a reason to wait it is missing."""
     evidence = kept_promises()
     evidence.arrivals.clear()
-    evidence.ledger = {"e-1": "dead", "e-2": "held"}
+    evidence.inbox = {"e-1": "dead", "e-2": "held"}
     evidence.dead_letters.append(ONE)
     assert violations(evidence, may_be_dead={"e-1"}) == []
-    evidence.ledger = {"e-1": "delivered", "e-2": "held"}
+    evidence.inbox = {"e-1": "delivered", "e-2": "held"}
     evidence.arrivals.append(ONE)
     assert any("Event e-2 is in the topic and did not arrive" in told for told in violations(evidence))
 
@@ -116,10 +116,10 @@ def test_a_run_without_keys_says_nothing_about_them() -> None:
 def test_a_number_that_an_operator_gave_up_arrives_as_its_notice() -> None:
     """It takes the place of the event; a notice of another number, or without a decision, does not."""
     evidence = kept_promises()
-    evidence.ledger["e-1"] = "skipped"
+    evidence.inbox["e-1"] = "skipped"
     evidence.arrivals = [SKIPPED_ONE, TWO, SKIPPED_ONE]
     assert violations(evidence) == []
-    evidence.ledger["e-1"] = "dead"
+    evidence.inbox["e-1"] = "dead"
     assert any("did not arrive" in sentence for sentence in violations(evidence))
 
 
