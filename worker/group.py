@@ -182,7 +182,7 @@ class ConsumerGroup:
             self._anew.discard(at)
             self._reached[at] = offset
             log.info(
-                "partition_placed", group=self.name, partition=f"{at.topic}-{at.partition}", offset=offset
+                "partition_placed", group=self.name, topic=at.topic, partition=at.partition, offset=offset
             )
 
     def _go_on(

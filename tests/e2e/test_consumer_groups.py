@@ -1,0 +1,85 @@
+"""Several groups read the same topic: each gets everything, and its processes share the work."""
+
+import json
+import signal
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer
+
+from contracts.topics import ORDER_EVENTS
+from devservices.ports import choose_free
+from tests.e2e.pipeline import Pipeline
+from tests.e2e.test_order_life import time_is_over
+from tests.waiting import eventually
+
+GROUP = "cg-order"
+
+
+async def rows(pipeline: Pipeline, query: str) -> list[tuple[Any, ...]]:
+    """What the shop's database says."""
+    connection = await asyncpg.connect(pipeline.database_url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+async def read_model_is_right(pipeline: Pipeline, orders: int) -> bool:
+    """One row per order, with the status and the version that the order has."""
+    kept = await rows(pipeline, "SELECT order_id, status, version FROM order_status ORDER BY 1")
+    real = await rows(pipeline, "SELECT id::text, status, version FROM orders ORDER BY 1")
+    return len(real) == orders and kept == real
+
+
+def placed(pipeline: Pipeline, name: str) -> set[int]:
+    """The partitions that a process was ever given, by its log."""
+    lines = (pipeline.directory / f"{name}.log").read_text().splitlines()
+    # The last one may be half written.
+    told = (json.loads(line) for line in lines if '"partition_placed"' in line and line.endswith("}"))
+    return {line["partition"] for line in told if line["event"] == "partition_placed"}
+
+
+async def test_two_processes_share_a_group_and_every_group_gets_every_record(pipeline: Pipeline) -> None:
+    """Beside the delivery; when one of the two dies the other goes on with all of it."""
+    await pipeline.start_all()
+    for name, port in zip(("status-1", "status-2"), choose_free(2), strict=True):
+        pipeline.more[name] = {"WORKER_PORT": str(port)}
+        await pipeline.answers(f"http://127.0.0.1:{port}/readyz", pipeline.start(name, "worker", GROUP))
+    await eventually(lambda: placed(pipeline, "status-1") and placed(pipeline, "status-2"))
+    await pipeline.orders(20)
+    await eventually(lambda: read_model_is_right(pipeline, 20))
+    pipeline.kill("status-1")
+    await pipeline.orders(10)
+    await time_is_over(pipeline)
+    await eventually(lambda: all_expired(pipeline, 30))
+    await eventually(lambda: read_model_is_right(pipeline, 30))
+    assert len(placed(pipeline, "status-2")) == 3
+    pipeline.processes["status-2"].send_signal(signal.SIGTERM)
+    await pipeline.ended("status-2")
+
+    events = await rows(pipeline, "SELECT event_id::text FROM outbox_event ORDER BY 1")
+    assert len(events) == 60
+    seen: set[tuple[str]] = set()
+    analytics = AIOKafkaConsumer(
+        ORDER_EVENTS, bootstrap_servers=pipeline.kafka.bootstrap_servers, group_id="cg-analytics",
+        auto_offset_reset="earliest", isolation_level="read_committed",
+    )  # fmt: skip
+    await analytics.start()
+    try:
+
+        async def everything_is_seen() -> bool:
+            for records in (await analytics.getmany(timeout_ms=200)).values():
+                seen.update((dict(record.headers)["ce_id"].decode(),) for record in records)
+            return sorted(seen) == events
+
+        await eventually(everything_is_seen)
+    finally:
+        await analytics.stop()
+    await pipeline.everything_arrived()
+    await pipeline.promises_are_kept()
+
+
+async def all_expired(pipeline: Pipeline, orders: int) -> bool:
+    """Every order has come to its second event."""
+    return await rows(pipeline, "SELECT status, count(*) FROM orders GROUP BY 1") == [("EXPIRED", orders)]
