@@ -51,46 +51,26 @@ class BufferFullError(KafkaError):
     code = "send_buffer_full"
 
 
-class StaleAssignmentError(KafkaError):
-    """The work began under an assignment that has ended; its offsets belong to someone else now."""
-
-    code = "stale_assignment"
-
-
 class PartitionError(KafkaError):
-    """An error of one partition; the others go on. `topic_partition` names it."""
+    """An error of one partition at one offset; the others go on, and nothing is skipped."""
 
     code = "partition_error"
 
-    def __init__(self, message: str, topic_partition: TopicPartition) -> None:
+    def __init__(self, topic_partition: TopicPartition, offset: int, message: str) -> None:
         super().__init__(message)
         self.topic_partition = topic_partition
-
-
-class OffsetMissingError(PartitionError):
-    """The group has no committed offset for this partition, and none is invented here: seek, then commit."""
-
-    code = "offset_missing"
-
-    def __init__(self, topic_partition: TopicPartition) -> None:
-        super().__init__(
-            f"no committed offset for partition {topic_partition.partition} of {topic_partition.topic}",
-            topic_partition,
-        )
+        self.offset = offset
 
 
 class OffsetOutOfRangeError(PartitionError):
-    """The position lies outside the log (expired, or the topic was made anew); nothing is skipped: seek."""
+    """The position lies outside the log: what stood there has expired, or the topic was made anew."""
 
     code = "offset_out_of_range"
 
-    def __init__(self, topic_partition: TopicPartition, offset: int) -> None:
+    def __init__(self, at: TopicPartition, offset: int) -> None:
         super().__init__(
-            f"offset {offset} is outside the log of partition {topic_partition.partition}"
-            f" of {topic_partition.topic}",
-            topic_partition,
+            at, offset, f"offset {offset} is outside the log of partition {at.partition} of {at.topic}"
         )
-        self.offset = offset
 
 
 class RecordsUnreadableError(PartitionError):
@@ -98,10 +78,6 @@ class RecordsUnreadableError(PartitionError):
 
     code = "records_unreadable"
 
-    def __init__(self, topic_partition: TopicPartition, offset: int, reason: str) -> None:
-        super().__init__(
-            f"the records at offset {offset} of partition {topic_partition.partition}"
-            f" of {topic_partition.topic} cannot be read: {reason}",
-            topic_partition,
-        )
-        self.offset = offset
+    def __init__(self, at: TopicPartition, offset: int, reason: str) -> None:
+        there = f"offset {offset} of partition {at.partition} of {at.topic}"
+        super().__init__(at, offset, f"the records at {there} cannot be read: {reason}")

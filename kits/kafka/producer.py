@@ -40,7 +40,7 @@ class RecordProducer:
       - A record whose deadline has passed is never handed to Kafka, also not again. One that is already with
         Kafka keeps its future open until the truth is known.
 
-    Outages are waited out on the same futures; `ready` and `oldest_pending_seconds` tell of them.
+    Outages are waited out on the same futures; `oldest_pending_seconds` tells of them.
     """
 
     def __init__(
@@ -94,12 +94,6 @@ class RecordProducer:
             clock=clock,
         )
         self._probe = BrokerProbe(self._ask_a_broker)
-
-    @property
-    def ready(self) -> bool:
-        """Connected, and no batch waits for its answer longer than usual."""
-        session = self._keeper.current
-        return session is not None and not session.broken.is_set() and not self._is_stalled()
 
     @property
     def pending(self) -> int:

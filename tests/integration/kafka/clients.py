@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,11 +11,10 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as ClientPartition
 
 from kits.kafka.admin import TopicAdmin
-from kits.kafka.consumer import GroupConsumer
 from kits.kafka.producer import RecordProducer
-from kits.kafka.records import IncomingRecord, OutgoingRecord, TopicPartition
+from kits.kafka.records import OutgoingRecord
 from kits.kafka.security import KafkaSecurity
-from tests.waiting import eventually, patient
+from tests.waiting import patient
 
 PLAIN = KafkaSecurity()
 
@@ -46,59 +45,8 @@ async def producing(servers: str, **options: Any) -> AsyncIterator[RecordProduce
         await producer.stop(within_seconds=2.0)
 
 
-class Diary:
-    """A listener that begins what has no offset at the log's start, and notes what it hears."""
-
-    def __init__(self, *, begin: bool = True) -> None:
-        self.begin = begin
-        self.consumer: GroupConsumer | None = None
-        self.events: list[tuple[str, frozenset[TopicPartition]]] = []
-        self.when_revoked: Callable[[], Any] | None = None
-
-    async def on_assigned(self, epoch: int, partitions: frozenset[TopicPartition]) -> None:
-        self.events.append((f"assigned {epoch}", partitions))
-        if self.begin and self.consumer is not None:
-            committed = await self.consumer.committed(partitions)
-            for partition, offset in (await self.consumer.log_start(partitions)).items():
-                if committed[partition] is None:
-                    self.consumer.seek(partition, offset)
-
-    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        self.events.append(("revoked", partitions))
-        if self.when_revoked is not None:
-            await self.when_revoked()
-
-
 def new_group() -> str:
     return f"group-{uuid.uuid4().hex[:8]}"
-
-
-@asynccontextmanager
-async def consuming(
-    servers: str, topic: str, group: str, diary: Diary, **options: Any
-) -> AsyncIterator[GroupConsumer]:
-    """A started member of the group, stopped at the end."""
-    given: dict[str, Any] = {"security": PLAIN, "client_id": "test-consumer"} | options
-    consumer = GroupConsumer(bootstrap_servers=servers, group=group, topics=[topic], listener=diary, **given)
-    diary.consumer = consumer
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop(within_seconds=3.0)
-
-
-async def polled(consumer: GroupConsumer, count: int) -> list[IncomingRecord]:
-    """Poll until `count` records have come."""
-    found: list[IncomingRecord] = []
-
-    async def enough() -> bool:
-        batches = await consumer.poll(timeout_ms=100, max_records=500)
-        found.extend(record for records in batches.values() for record in records)
-        return len(found) >= count
-
-    await eventually(enough)
-    return found
 
 
 async def whole_log(servers: str, topic: str) -> list[tuple[str, int]]:

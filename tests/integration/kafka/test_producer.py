@@ -39,7 +39,6 @@ async def test_an_acknowledgement_names_the_place_where_the_record_stands(
         first, second = [
             await producer.send(record(topic, "same", number), not_after=soon()) for number in (1, 2)
         ]
-        assert producer.ready
         assert producer.pending == 0
         assert producer.oldest_pending_seconds == 0.0
         assert await producer.broker_answers(within_seconds=patient(30))

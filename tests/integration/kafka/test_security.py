@@ -173,16 +173,15 @@ async def test_the_other_clients_say_it_too_and_no_password_gets_into_a_log_or_a
             pass
     said = ""
 
-    def is_said() -> bool:
+    def is_said(word: str) -> bool:
         nonlocal said
         said += str(capsys.readouterr())
-        return "not_connected" in said
+        return word in said
 
-    async with producing(servers, security=security) as producer:
-        await eventually(is_said)
-        assert not producer.ready
-    async with producing(servers, security=secured_kafka.as_user(API)) as producer:
-        await eventually(lambda: producer.ready)
+    async with producing(servers, security=security):
+        await eventually(lambda: is_said("kafka_producer_not_connected"))
+    async with producing(servers, security=secured_kafka.as_user(API)):
+        await eventually(lambda: is_said("kafka_producer_connected"))
     told = f"{caplog.text}{said}{capsys.readouterr()}{by_producer.value!r}{by_reader.value!r}{security!r}"
     assert "Authenticated as api" in told, "the client's own log is heard too"
     for secret in ("guessed-wrongly", secured_kafka.passwords[API]):
