@@ -21,7 +21,7 @@ from kits.web.doors.query import require_strict_query
 from kits.web.middleware.body_limit import MAX_BODY_BYTES
 from kits.web.middleware.entrance import build_entrance
 from kits.web.middleware.problem_handlers import problem_handlers
-from kits.web.probes.app import create_probe_app
+from kits.web.probes import create_probe_app
 from kits.web.tokens.bearer import bearer_auth
 
 INTAKE_STOP_SECONDS = 3.0

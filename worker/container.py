@@ -11,7 +11,7 @@ from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.postgres.schema import DECLARED_SCHEMA
-from kits.web.probes.app import ProbeServer
+from kits.web.probes import ProbeServer
 from worker.command_container import MIGRATE_COMMAND
 from worker.data_platform_container import DataPlatformContainer
 from worker.groups.order_status import ORDER_STATUS_GROUP, OrderStatus

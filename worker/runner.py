@@ -14,7 +14,7 @@ from kits.process.garbage_collection import long_lived_objects_set_aside
 from kits.process.signals import stop_on_signals
 from kits.process.waiting import wait_for
 from kits.resilience.retry import Backoff
-from kits.web.probes.app import ProbeServer
+from kits.web.probes import ProbeServer
 from kits.web.server.listener import AddressError
 from worker.group import GroupHaltedError
 

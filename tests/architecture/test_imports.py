@@ -38,8 +38,8 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     ],
     "kit-layers": [
         ("kits.kafka.records", "kits.postgres.schema"),
-        ("kits.web.probes.routes", "kits.kafka.records"),
-        ("kits.terminal.progress", "kits.web.probes.routes"),
+        ("kits.web.probes", "kits.kafka.records"),
+        ("kits.terminal.progress", "kits.web.probes"),
         ("kits.process.waiting", "kits.web.tokens.verifier"),
         ("kits.resilience.retry", "kits.process.background"),
         ("kits.env_file", "kits.observability.logs"),

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Response
-from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
+from litestar.types import Receive, Scope, Send
 
 from kits.web.problems.details import ProblemAnswer
 
@@ -34,20 +34,14 @@ class BytesAnswer(Response[T]):
         """Itself: there is nothing for the framework to make."""
         return self
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Start and finish the answer."""
         await self.send(send)
 
     async def send(self, send: Send) -> None:
         """Start and finish the answer."""
-        start: HTTPResponseStartEvent = {
-            "type": "http.response.start",
-            "status": self._status,
-            "headers": self._headers,
-        }
-        body: HTTPResponseBodyEvent = {"type": "http.response.body", "body": self._body, "more_body": False}
-        await send(start)
-        await send(body)
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
 def json_answer(shown: T, *, status: int = 200, headers: Mapping[str, str] | None = None) -> BytesAnswer[T]:
@@ -66,7 +60,6 @@ class NotModified(BytesAnswer[T]):
         self._headers = self._headers[: len(headers)]
 
 
-async def send_problem(send: Send, answer: ProblemAnswer) -> None:
-    """Answer one request with a problem."""
-    refusal: BytesAnswer[Any] = BytesAnswer(answer.body, status=answer.status, headers=answer.headers)
-    await refusal.send(send)
+def problem_answer(problem: ProblemAnswer) -> BytesAnswer[Any]:
+    """The answer of one refusal or failure."""
+    return BytesAnswer(problem.body, status=problem.status, headers=problem.headers)

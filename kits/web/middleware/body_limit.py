@@ -1,11 +1,10 @@
 """Bounds the body of a request, before any handler sees it."""
 
-from dataclasses import dataclass
 from typing import cast
 
 from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send
 
-from kits.web.doors.answers import send_problem
+from kits.web.doors.answers import problem_answer
 from kits.web.problems.details import ProblemError, Problems
 
 MAX_BODY_BYTES = 64 * 1024
@@ -28,44 +27,21 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is within the bound."""
-        framing = _framing(scope)
-        if not framing.has_body:
+        sent = dict(scope["headers"])
+        # The HTTP parser has refused everything but digits beyond 64 bits; leading zeros are no bits.
+        length = int(sent.get(b"content-length", b"").lstrip(b"0") or b"0")
+        if not length and b"transfer-encoding" not in sent:
             await self._app(scope, receive, send)
             return
         body = _Body(receive, self._max_bytes)
-        send_all = _send_and_discard(send, body, expects_continue=framing.expects_continue)
-        if framing.length > self._max_bytes:
-            detail = f"The body has {framing.length} bytes; {self._max_bytes} are allowed."
-            answer = self._problems.answer(
-                _TOO_LARGE, detail, path=scope["path"], facts={"limit": self._max_bytes}
-            )
-            await send_problem(send_all, answer)
+        send_all = _send_and_discard(send, body, expects_continue=b"expect" in sent)
+        if length > self._max_bytes:
+            detail = f"The body has {length} bytes; {self._max_bytes} are allowed."
+            facts = {"limit": self._max_bytes}
+            answer = self._problems.answer(_TOO_LARGE, detail, path=scope["path"], facts=facts)
+            await problem_answer(answer).send(send_all)
         else:
             await self._app(scope, cast(Receive, body.receive), send_all)
-
-
-@dataclass(slots=True)
-class _Framing:
-    length: int = 0
-    chunked: bool = False
-    expects_continue: bool = False
-
-    @property
-    def has_body(self) -> bool:
-        return self.chunked or self.length > 0
-
-
-def _framing(scope: Scope) -> _Framing:
-    framing = _Framing()
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            # The HTTP parser has refused everything but digits beyond 64 bits; leading zeros are no bits.
-            framing.length = int(value.lstrip(b"0") or b"0")
-        elif name == b"transfer-encoding":
-            framing.chunked = True
-        elif name == b"expect":
-            framing.expects_continue = True
-    return framing
 
 
 class _Body:

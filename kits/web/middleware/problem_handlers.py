@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
+from kits.web.doors.answers import BytesAnswer, problem_answer
 from kits.web.middleware.methods import allowed_methods
-from kits.web.problems.details import FieldError, ProblemAnswer, ProblemError, Problems
+from kits.web.problems.details import FieldError, ProblemError, Problems
 from kits.web.problems.failures import FailureLog
 from kits.web.problems.http_problems import code_of_status
 
@@ -38,18 +39,18 @@ class _ProblemDoor:
         self._problems = problems
         self._failures = FailureLog()
 
-    def raised(self, request: AnyRequest, error: ProblemError) -> Response[bytes]:
+    def raised(self, request: AnyRequest, error: ProblemError) -> BytesAnswer[Any]:
         return self._response(
             request, error.code, str(error), errors=error.errors, headers=error.headers, facts=error.facts
         )
 
-    def coded(self, request: AnyRequest, error: Exception) -> Response[bytes]:
+    def coded(self, request: AnyRequest, error: Exception) -> BytesAnswer[Any]:
         code = getattr(error, "code", "")
         if code not in self._problems:
             return self.unexpected(request, error)
         return self._response(request, code, str(error), facts=getattr(error, "facts", None))
 
-    def http(self, request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    def http(self, request: AnyRequest, error: HTTPException) -> BytesAnswer[Any]:
         if error.status_code >= 500:
             return self.unexpected(request, error)
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
@@ -58,24 +59,18 @@ class _ProblemDoor:
         code = code_of_status(error.status_code)
         return self._response(request, code, f"{self._problems.kind(code).title}.", headers=headers)
 
-    def validation(self, request: AnyRequest, error: ValidationException) -> Response[bytes]:
+    def validation(self, request: AnyRequest, error: ValidationException) -> BytesAnswer[Any]:
         found = error.extra if isinstance(error.extra, list) else []
         errors = [_field_error(item) for item in found if isinstance(item, dict)]
         return self._response(request, "invalid_request", "A parameter is not valid.", errors=errors)
 
-    def unexpected(self, request: AnyRequest, error: Exception) -> Response[bytes]:
+    def unexpected(self, request: AnyRequest, error: Exception) -> BytesAnswer[Any]:
         self._failures.add(error, request.scope)
         return self._response(request, "internal_error", _FAILED)
 
-    def _response(self, request: AnyRequest, code: str, detail: str, **members: Any) -> Response[bytes]:
-        return _as_response(self._problems.answer(code, detail, path=request.scope["path"], **members))
+    def _response(self, request: AnyRequest, code: str, detail: str, **members: Any) -> BytesAnswer[Any]:
+        return problem_answer(self._problems.answer(code, detail, path=request.scope["path"], **members))
 
 
 def _field_error(item: dict[str, Any]) -> FieldError:
     return FieldError(detail=str(item.get("message", "")), parameter=str(item.get("key", "")))
-
-
-def _as_response(answer: ProblemAnswer) -> Response[bytes]:
-    headers = dict(answer.headers)
-    media_type = headers.pop("content-type")
-    return Response(answer.body, status_code=answer.status, headers=headers, media_type=media_type)

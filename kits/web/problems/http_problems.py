@@ -21,12 +21,7 @@ HTTP_PROBLEMS: tuple[ProblemKind, ...] = (
         "The body is empty, cut off, not UTF-8, not JSON, nested too deeply, or names a member twice in one "
         "object. Nothing was done.",
     ),
-    _kind(
-        401,
-        "unauthenticated",
-        "A bearer token is required",
-        "Send `Authorization: Bearer <token>`.",
-    ),
+    _kind(401, "unauthenticated", "A bearer token is required", "Send `Authorization: Bearer <token>`."),
     _kind(
         401,
         "invalid_token",
@@ -66,13 +61,7 @@ HTTP_PROBLEMS: tuple[ProblemKind, ...] = (
         "The request breaks a rule",
         "`errors` says which fields or parameters are wrong, and why. Correct them and send it again.",
     ),
-    _kind(
-        429,
-        "rate_limited",
-        "Too many requests",
-        "Wait as long as `Retry-After` says.",
-        1,
-    ),
+    _kind(429, "rate_limited", "Too many requests", "Wait as long as `Retry-After` says.", 1),
     _kind(431, "headers_too_large", "The headers are too large", "All headers together exceed the limit."),
     _kind(
         500,

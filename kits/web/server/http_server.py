@@ -1,10 +1,8 @@
-"""One listener: uvicorn with our protocol, without its signal handlers, access log and lifespan."""
+"""One listener: uvicorn with our protocol and start, without its signal handlers, access log and lifespan."""
 
 import asyncio
 import math
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from litestar import Litestar
 from uvicorn import Config, Server
@@ -55,27 +53,30 @@ class HttpServer(Server):
         self._limits = limits
         self._serving: asyncio.Task[None] | None = None
         self._acceptor: Acceptor | None = None
-        self._listening = asyncio.Event()
 
     async def start(self) -> int:
-        """Serve in a task of its own until `should_exit`, then drain; the port, once it is listened on.
+        """Listen, serve in a task of its own until `should_exit`, then drain; the port.
 
         Raises:
             AddressError: nothing is served.
         """
-        self._serving = asyncio.create_task(self.serve(sockets=[self._listener]), name="http-server")
-        listening = asyncio.create_task(self._listening.wait())
-        try:
-            await asyncio.wait({self._serving, listening}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            self._serving.cancel()
-            raise
-        finally:
-            listening.cancel()
-        if self._serving.done():
-            self._serving.result()
-        port: int = self._listener.getsockname()[1]
-        return port
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        self.servers = []
+        host, port = self._listener.getsockname()[:2]
+        with listening_errors(host, port):
+            self._listener.listen(self.config.backlog)
+        self._listener.settimeout(0.0)
+        self._acceptor = Acceptor(self._listener, self)
+        self._serving = asyncio.create_task(self._serve_and_drain(), name="http-server")
+        self.started = True
+        log.info("http_server_started", host=host, port=port)
+        return int(port)
+
+    async def _serve_and_drain(self) -> None:
+        await self.main_loop()
+        self._accept_no_more()
+        await self.shutdown([self._listener])
 
     async def ended(self) -> None:
         """Wait until what `start` began has drained; to cancel this cancels that."""
@@ -106,24 +107,6 @@ class HttpServer(Server):
         """Give requests in flight no time at the end: they get 503."""
         self.config.timeout_graceful_shutdown = 0
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen on our own socket."""
-        (listener,) = sockets or [self._listener]
-        host, port = listener.getsockname()[:2]
-        with listening_errors(host, port):
-            listener.listen(self.config.backlog)
-        listener.settimeout(0.0)
-        self._acceptor = Acceptor(listener, self)
-        self.servers = []
-        self.started = True
-        log.info("http_server_started", host=host, port=port)
-        self._listening.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept nothing more, and give requests in flight their time."""
-        self._accept_no_more()
-        await super().shutdown(sockets)
-
     @property
     def is_full(self) -> bool:
         """Whether a new connection takes the place of another one."""
@@ -146,8 +129,3 @@ class HttpServer(Server):
                 if isinstance(connection, StrictProtocol):
                     connection.close_if_overdue(now, self._limits)
         return await super().on_tick(counter)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the process's runner."""
-        yield

@@ -1,8 +1,8 @@
 """Serves a process's applications over HTTP/1.1, on one listener or two, and stops them gracefully."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import msgspec
 from litestar import Litestar
@@ -12,7 +12,6 @@ from kits.process.descriptors import allow_descriptors
 from kits.process.stopping import run_until_stopped
 from kits.web.server.connections import ConnectionLimits
 from kits.web.server.http_server import HttpServer
-from kits.web.server.lifespan import lifespan
 from kits.web.server.listener import bound_socket
 
 log = get_logger(__name__)
@@ -78,7 +77,7 @@ async def serve(
             async with AsyncExitStack() as parts:
                 if ops_server:
                     parts.push_async_callback(ops_server.stop)
-                await parts.enter_async_context(lifespan(app))
+                await parts.enter_async_context(_lifespan(app))
                 if ops and ops_server:
                     _report(ops.ready, await ops_server.start())
                 parts.push_async_callback(server.stop)
@@ -99,6 +98,19 @@ async def serve(
         bound = shutdown.drain_seconds + LIFESPAN_END_SECONDS
         await run_until_stopped(run(), stop, ask=ask, within_seconds=bound)
         log.info("http_server_stopped")
+
+
+@asynccontextmanager
+async def _lifespan(app: Litestar) -> AsyncIterator[None]:
+    try:
+        async with app.lifespan():
+            yield
+    except ExceptionGroup as group:
+        # The framework does this inside of a task group, which wraps whatever is raised.
+        error: Exception = group
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from None
 
 
 def _ops_server(ops: Ops, sockets: ExitStack) -> HttpServer:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from kits.web.middleware.response_headers import SECURITY_HEADERS
+from kits.web.middleware.every_answer import SECURITY_HEADERS
 from kits.web.problems.details import Problems
 from kits.web.problems.http_problems import HTTP_PROBLEMS
 
@@ -13,14 +14,6 @@ MAX_HEADERS = 100
 MAX_TRAILER_BYTES = 8 * 1024
 MAX_FRAMING_BYTES = 16 * 1024
 
-_PHRASES = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    414: b"URI Too Long",
-    429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large",
-    503: b"Service Unavailable",
-}
 _PROBLEMS = Problems(HTTP_PROBLEMS)
 
 
@@ -94,5 +87,5 @@ def raw_answer(refusal: Refusal) -> bytes:
         (b"connection", b"close"),
     ]
     lines = [b"%s: %s\r\n" % header for header in headers]
-    start = b"HTTP/1.1 %d %s\r\n" % (answer.status, _PHRASES[answer.status])
+    start = f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n".encode()
     return b"".join([start, *lines, b"\r\n", answer.body])

@@ -137,17 +137,12 @@ class Expected:
         if self.audience not in ([claims.aud] if isinstance(claims.aud, str) else claims.aud):
             raise InvalidTokenError(TokenFault.WRONG_AUDIENCE, "The token is for somebody else (`aud`).")
         if self.max_lifetime_seconds:
-            self._check_lifetime(claims.iat, claims.exp)
+            if claims.iat is msgspec.UNSET:
+                raise InvalidTokenError(TokenFault.BAD_CLAIMS, "The token lacks the claim `iat`.")
+            if claims.exp - claims.iat > self.max_lifetime_seconds:
+                sentence = f"The token is valid for more than {self.max_lifetime_seconds} s (`exp`, `iat`)."
+                raise InvalidTokenError(TokenFault.LIVES_TOO_LONG, sentence)
         return checked_subject(claims.sub), claims.exp + LEEWAY_SECONDS
-
-    def _check_lifetime(self, issued_at: float | msgspec.UnsetType, expires_at: float) -> None:
-        if issued_at is msgspec.UNSET:
-            raise InvalidTokenError(TokenFault.BAD_CLAIMS, "The token lacks the claim `iat`.")
-        if expires_at - issued_at > self.max_lifetime_seconds:
-            raise InvalidTokenError(
-                TokenFault.LIVES_TOO_LONG,
-                f"The token is valid for more than {self.max_lifetime_seconds} s (`exp`, `iat`).",
-            )
 
 
 def checked_subject(subject: str) -> str:

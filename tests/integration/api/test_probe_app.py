@@ -8,7 +8,7 @@ import pytest
 from kits.observability.health import CheckResult, Health, Status
 from kits.observability.metrics import Metrics
 from kits.web.middleware.turns import Turns
-from kits.web.probes.app import create_probe_app
+from kits.web.probes import create_probe_app
 from kits.web.server.serving import serve
 from tests.integration.api.raw import exchange, message
 from tests.waiting import patient

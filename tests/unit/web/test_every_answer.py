@@ -12,14 +12,14 @@ from kits.observability.repeats import Repeats
 from kits.resilience.rate_limit import RateLimiter
 from kits.web.middleware import entrance
 from kits.web.middleware.entrance import build_entrance
+from kits.web.middleware.every_answer import SECURITY_HEADERS
 from kits.web.middleware.problem_handlers import problem_handlers
-from kits.web.middleware.response_headers import SECURITY_HEADERS
 from kits.web.middleware.turns import Turns
 from kits.web.problems.details import Problems
 from kits.web.problems.failures import LINES_PER_SECOND, TRACE_SECONDS, FailureLog
 from kits.web.problems.http_problems import HTTP_PROBLEMS
 
-LAYERS = ["BodyLimit", "Methods", "RequestMetrics", "ResponseHeaders"]
+LAYERS = ["BodyLimit", "Methods", "RequestMetrics", "Cors"]
 
 
 class Broken:
@@ -58,7 +58,8 @@ async def ask(path: str = "/fine", handlers: Any = None) -> list[Any]:
     problems = Problems(HTTP_PROBLEMS)
     handlers = problem_handlers(problems) if handlers is None else handlers
     app = Litestar([fine, broken], exception_handlers=handlers, openapi_config=None, logging_config=None)
-    build_entrance(app, turns=Turns(), problems=problems, metrics=Metrics())
+    origins = frozenset({"https://shop.example"})
+    build_entrance(app, turns=Turns(), problems=problems, metrics=Metrics(), cors_origins=origins)
     return await answers_of(app, path)
 
 
