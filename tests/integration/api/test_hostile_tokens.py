@@ -117,7 +117,8 @@ def made_up(rng: random.Random) -> str:
         for name in rng.sample(sorted(members), rng.randint(0, 2)):
             members[name] = rng.choice(NO_JSON)
     claims[rng.choice(sorted(CLAIMS))] = rng.choice([value for value in NO_TIME if value[0] != '"'])
-    return signed(of(header), of(claims))
+    # Cut where the whole head would be refused before the token is looked at.
+    return signed(of(header), of(claims))[:12_000]
 
 
 def request(token: str) -> bytes:
