@@ -136,7 +136,8 @@ def _shape(schemas: _Document, schema: _Document) -> str:
 
 
 def _rows(schemas: _Document, schema: _Document, prefix: str) -> str:
-    schema = _resolved(schemas, schema)
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rsplit("/", 1)[-1]]
     rows = ""
     for name, value in schema.get("properties", {}).items():
         field = f"{prefix}{name}"
@@ -149,13 +150,6 @@ def _rows(schemas: _Document, schema: _Document, prefix: str) -> str:
         if "$ref" in inner:
             rows += _rows(schemas, inner, f"{field}[]." if "items" in value else f"{field}.")
     return rows
-
-
-def _resolved(schemas: _Document, schema: _Document) -> _Document:
-    if "$ref" not in schema:
-        return schema
-    resolved: _Document = schemas[schema["$ref"].rsplit("/", 1)[-1]]
-    return resolved
 
 
 def _described(schema: _Document) -> str:

@@ -137,14 +137,10 @@ class Problems:
         )
         members = msgspec.to_builtins(problem)
         members.update({name: value for name, value in (facts or {}).items() if name not in members})
-        return ProblemAnswer(kind.status, self._headers(kind, headers), _encode(members))
-
-    @staticmethod
-    def _headers(kind: ProblemKind, headers: Mapping[str, str] | None) -> dict[str, str]:
-        made = {"content-type": PROBLEM_JSON, **(headers or {})}
+        sent = {"content-type": PROBLEM_JSON, **(headers or {})}
         if kind.retry_after_seconds is not None:
-            made.setdefault("retry-after", str(kind.retry_after_seconds))
-        return made
+            sent.setdefault("retry-after", str(kind.retry_after_seconds))
+        return ProblemAnswer(kind.status, sent, _encode(members))
 
 
 def _encode(members: dict[str, Any]) -> bytes:

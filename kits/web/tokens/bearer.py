@@ -58,8 +58,9 @@ class BearerAuth:
             except InvalidTokenError as error:
                 self._refused.add(error)
                 raise _problem(str(error)) from error
-            if self._limiter is not None:
-                _require_turn(self._limiter.admit(identity.subject))
+            if self._limiter is not None and (wait := self._limiter.admit(identity.subject)) > 0:
+                detail = "This customer sends more requests than are allowed."
+                raise ProblemError("rate_limited", detail, headers={"retry-after": str(math.ceil(wait))})
         await self._app(scope, receive, send)
 
     async def _identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity:
@@ -86,15 +87,6 @@ def _token_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
             TokenFault.NO_BEARER, "Authorization must be one header with the scheme Bearer."
         )
     return token.decode("latin-1")
-
-
-def _require_turn(wait_seconds: float) -> None:
-    if wait_seconds > 0:
-        raise ProblemError(
-            "rate_limited",
-            "This customer sends more requests than are allowed.",
-            headers={"retry-after": str(math.ceil(wait_seconds))},
-        )
 
 
 def _problem(reason: str) -> ProblemError:

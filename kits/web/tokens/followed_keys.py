@@ -55,7 +55,7 @@ class FollowedKeys:
         try:
             self._replace(found.require_usable(self.where))
         except TokenKeysError:
-            if not found.empty:
+            if found.usable or found.ignored:
                 self._replace(tuple(key for key in self.keys if identity_of(key) in named))
             raise
 

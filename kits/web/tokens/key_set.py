@@ -51,11 +51,6 @@ class KeySet:
     private: bool = False
     """A key of it could sign."""
 
-    @property
-    def empty(self) -> bool:
-        """It names no key at all."""
-        return not self.usable and not self.ignored
-
     def require_usable(self, where: str) -> tuple[TokenKey, ...]:
         """The keys that verify; `where` names the set in errors.
 
