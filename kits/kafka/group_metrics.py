@@ -9,7 +9,7 @@ _LABELS = ("group", "topic", "partition")
 
 
 class GroupMetrics:
-    """Of one group; declared once per process. What is not known is not there, instead of an old number."""
+    """Of all groups that a process watches. What is not known is not there, instead of an old number."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._records = metrics.gauge(
@@ -21,16 +21,21 @@ class GroupMetrics:
         self._committed = metrics.gauge(
             "kafka_consumer_committed_offset", "The offset that the group reads next.", _LABELS
         )
+        self._shown: dict[str, list[tuple[str, str, str]]] = {}
 
-    def show(self, standing: GroupStanding | None) -> None:
-        """Show this standing and nothing of the one before; None: nothing is known."""
-        for gauge in (self._records, self._seconds, self._committed):
-            gauge.clear()
+    def show(self, group: str, standing: GroupStanding | None) -> None:
+        """Show this standing of the group and nothing of the one before; None: nothing is known of it."""
+        gauges = (self._records, self._seconds, self._committed)
+        for labels in self._shown.pop(group, ()):
+            for gauge in gauges:
+                gauge.remove(*labels)
         if standing is None:
             return
         now = time.time()
+        shown = self._shown.setdefault(group, [])
         for each in standing.partitions:
-            labels = (standing.group, each.partition.topic, str(each.partition.partition))
+            labels = (group, each.partition.topic, str(each.partition.partition))
+            shown.append(labels)
             self._records.labels(*labels).set(each.lag)
             self._seconds.labels(*labels).set(each.lag_seconds(now))
             if each.committed is not None:

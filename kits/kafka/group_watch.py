@@ -87,7 +87,7 @@ class GroupWatch:
                     log.warning("kafka_group_not_measured", group=self._group, code=error.code,
                                 error=str(error), action=action)  # fmt: skip
                 failed = error.code
-            metrics.show(self.latest)
+            metrics.show(self._group, self.latest)
             await asyncio.sleep(every_seconds)
 
     async def measure(self) -> GroupStanding:

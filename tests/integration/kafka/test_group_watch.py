@@ -190,9 +190,23 @@ def test_metrics_show_records_seconds_and_the_committed_offset_of_each_partition
     metrics = Metrics()
     one = PartitionStanding(TopicPartition("t", 2), 5, 0, 9, 9, 4, 0.0, 0.0)
     none = PartitionStanding(TopicPartition("t", 3), None, 0, 0, 0, 0, None, 0.0)
-    GroupMetrics(metrics).show(GroupStanding("g", 1.0, (), (one, none), frozenset()))
+    GroupMetrics(metrics).show("g", GroupStanding("g", 1.0, (), (one, none), frozenset()))
     text = metrics.render().decode()
     assert 'kafka_consumer_lag_records{group="g",partition="2",topic="t"} 4.0' in text
     assert 'kafka_consumer_committed_offset{group="g",partition="2",topic="t"} 5.0' in text
     assert 'kafka_consumer_committed_offset{group="g",partition="3",topic="t"}' not in text
     assert 'kafka_consumer_lag_seconds{group="g",partition="3",topic="t"} 0.0' in text
+
+
+def test_groups_of_one_process_do_not_wipe_out_each_others_numbers() -> None:
+    """What is not known of one of them is not there; the other's stays."""
+    metrics = Metrics()
+    shown = GroupMetrics(metrics)
+    one = PartitionStanding(TopicPartition("t", 2), 5, 0, 9, 9, 4, 0.0, 0.0)
+    for group in ("a", "b"):
+        shown.show(group, GroupStanding(group, 1.0, (), (one,), frozenset()))
+    shown.show("a", None)
+    text = metrics.render().decode()
+    assert 'group="a"' not in text
+    assert 'kafka_consumer_lag_records{group="b",partition="2",topic="t"} 4.0' in text
+    assert 'kafka_consumer_committed_offset{group="b",partition="2",topic="t"} 5.0' in text
