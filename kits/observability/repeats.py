@@ -2,7 +2,6 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 
 MAX_CAUSES = 1000
 
@@ -13,22 +12,15 @@ class Repeats:
     At most `max_causes` are remembered; beyond it the one that was due longest ago is forgotten.
     """
 
-    def __init__(
-        self,
-        *,
-        every_seconds: float,
-        max_causes: int = MAX_CAUSES,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, *, every_seconds: float, max_causes: int = MAX_CAUSES) -> None:
         self._every_seconds = every_seconds
         self._max_causes = max_causes
-        self._clock = clock
         # Cause -> when it was last due, and how often it came since; in the order of the former.
         self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def due(self, cause: str) -> int:
         """It happened: 0 if it is not due yet, else how often since it was due last, this time included."""
-        now = self._clock()
+        now = time.monotonic()
         last, count = self._seen.get(cause, (None, 0))
         if last is not None and now - last < self._every_seconds:
             self._seen[cause] = (last, count + 1)

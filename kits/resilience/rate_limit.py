@@ -3,7 +3,6 @@
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 
 MAX_KEYS = 100_000
 _FORGOTTEN_AT_ONCE = 2
@@ -21,26 +20,18 @@ class RateLimiter:
     in this object alone, so each process counts for itself.
     """
 
-    def __init__(
-        self,
-        per_second: float,
-        *,
-        burst: int,
-        max_keys: int = MAX_KEYS,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, per_second: float, *, burst: int, max_keys: int = MAX_KEYS) -> None:
         if per_second <= 0 or burst < 1 or max_keys < 1:
             raise ValueError("A rate limit needs a positive rate, and room for one event and one key.")
         self._interval = 1.0 / per_second
         self._tolerance = self._interval * (burst - 1)
         self._max_keys = max_keys
-        self._clock = clock
         # Key -> when its bucket is empty; in the order of the last admission.
         self._empty_at: OrderedDict[str, float] = OrderedDict()
 
     def admit(self, key: str) -> float:
         """Count one event of `key`: 0.0 if it may go on now, else the seconds after which one may."""
-        now = self._clock()
+        now = time.monotonic()
         empty_at = max(self._empty_at.get(key, now), now)
         wait = empty_at - self._tolerance - now
         if wait > 0:

@@ -1,7 +1,6 @@
 """Logs what failed while a request was worked on: the traceback once in a while, a line for others."""
 
 import traceback
-from dataclasses import dataclass, field
 
 from litestar.types import Scope
 
@@ -16,7 +15,6 @@ TRACE_SECONDS = 60.0
 LINES_PER_SECOND = 10
 
 
-@dataclass(slots=True)
 class FailureLog:
     """`request_failed` lines: whoever can cause a failure by a request must not fill a disk by it.
 
@@ -25,16 +23,15 @@ class FailureLog:
     with their trace id, all together at most 10 per second.
     """
 
-    traces: Repeats = field(default_factory=lambda: Repeats(every_seconds=TRACE_SECONDS))
-    lines: RateLimiter = field(
-        default_factory=lambda: RateLimiter(LINES_PER_SECOND, burst=LINES_PER_SECOND, max_keys=1)
-    )
+    def __init__(self) -> None:
+        self._traces = Repeats(every_seconds=TRACE_SECONDS)
+        self._lines = RateLimiter(LINES_PER_SECOND, burst=LINES_PER_SECOND, max_keys=1)
 
     def add(self, error: BaseException, scope: Scope) -> None:
         """One request failed with this."""
         cause = _cause_of(error)
-        count = self.traces.due(cause)
-        if not count and self.lines.admit("") > 0:
+        count = self._traces.due(cause)
+        if not count and self._lines.admit("") > 0:
             return
         log.error(
             "request_failed",

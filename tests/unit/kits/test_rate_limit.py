@@ -1,12 +1,15 @@
 """The rate limit under virtual time: exact bounds, fair waits, bounded memory."""
 
 import math
+from collections.abc import Iterator
 from itertools import accumulate
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kits.resilience import rate_limit as module
 from kits.resilience.rate_limit import RateLimiter, rate_limiter
 
 
@@ -15,13 +18,22 @@ class Clock:
 
     now = 50.0
 
-    def __call__(self) -> float:
+    def monotonic(self) -> float:
         return self.now
 
 
+CLOCK = Clock()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _virtual_time() -> Iterator[None]:
+    with patch.object(module, "time", CLOCK):
+        yield
+
+
 def a_limiter(per_second: float, burst: int, **values: int) -> tuple[RateLimiter, Clock]:
-    clock = Clock()
-    return RateLimiter(per_second, burst=burst, clock=clock, **values), clock
+    CLOCK.now = Clock.now
+    return RateLimiter(per_second, burst=burst, **values), CLOCK
 
 
 def test_a_burst_is_admitted_and_the_next_is_told_how_long_to_wait() -> None:

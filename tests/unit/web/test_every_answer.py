@@ -1,15 +1,16 @@
 """What nothing else answers ends in a problem, and its traceback in the log once in a while."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from litestar import Litestar, get
 from structlog.testing import capture_logs
 
+from kits.observability import repeats
 from kits.observability.metrics import Metrics
-from kits.observability.repeats import Repeats
-from kits.resilience.rate_limit import RateLimiter
+from kits.resilience import rate_limit
 from kits.web.middleware import entrance
 from kits.web.middleware.entrance import build_entrance
 from kits.web.middleware.every_answer import SECURITY_HEADERS
@@ -135,13 +136,14 @@ def raised(error: Exception) -> Exception:
     raise AssertionError("nothing was raised")
 
 
-def test_a_cause_has_its_traceback_once_a_minute_and_few_lines_beside() -> None:
+def test_a_cause_has_its_traceback_once_a_minute_and_few_lines_beside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Ten thousand failing requests leave what a person can read."""
     now = [0.0]
-    failures = FailureLog(
-        traces=Repeats(every_seconds=TRACE_SECONDS, clock=lambda: now[0]),
-        lines=RateLimiter(LINES_PER_SECOND, burst=LINES_PER_SECOND, max_keys=1, clock=lambda: now[0]),
-    )
+    for module in (repeats, rate_limit):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    failures = FailureLog()
     scope: Any = {"type": "http", "method": "GET", "path": "/"}
     with capture_logs() as logs:
         for number in range(10_000):
