@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 
 from contracts.order_events import SCHEMAS
 from kits.observability.metrics import Metrics
 
 _OTHER = "other"
+_OWN_FORM = len("2026-11-21T07:00:00.000Z")
 _WAY_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 3600.0, 86_400.0)
 
 
@@ -41,12 +43,24 @@ class DeliveryMetrics:
         for name, value in headers:
             if name == "ce_time":
                 try:
-                    began = datetime.fromisoformat(value.decode("ascii")).timestamp()
+                    began = _seconds_of(value)
                 except ValueError:
                     return
                 way = self._ways.get(event_type) or self._ways[_OTHER]
                 way.observe(max(0.0, time.time() - began))
                 return
+
+
+def _seconds_of(value: bytes) -> float:
+    """Seconds since 1970. Events come by the thousand of the same minutes, which are read once."""
+    if len(value) == _OWN_FORM and value.endswith(b"Z"):
+        return _minute_of(value[:16]) + float(value[17:23])
+    return datetime.fromisoformat(value.decode("ascii")).timestamp()
+
+
+@lru_cache(maxsize=1024)
+def _minute_of(value: bytes) -> float:
+    return datetime.fromisoformat(value.decode("ascii")).replace(tzinfo=UTC).timestamp()
 
 
 class ConsumerMetrics:

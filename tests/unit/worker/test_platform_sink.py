@@ -307,10 +307,12 @@ def test_the_way_of_each_event_and_the_calls_are_measured() -> None:
     bench = Bench()
     bench.sink._metrics.delivered("order.created", [("ce_time", b"2026-11-21T07:00:00.000Z")])
     bench.sink._metrics.delivered("order.gifted", [("ce_time", b"2026-11-21T07:00:00.000Z")])
-    bench.sink._metrics.delivered("order.paid", [("ce_time", b"yesterday")])
+    for unreadable in (b"yesterday", b"2026-11-21T07:00:xx.000Z", b"2026-19-21T07:00:00.000Z", b"\xff" * 24):
+        bench.sink._metrics.delivered("order.paid", [("ce_time", unreadable)])
+    bench.sink._metrics.delivered("order.expired", [("ce_time", b"2026-11-21T08:00:00+01:00")])
     run_virtually(bench.results("a", "b"))
     told = bench.metrics.render().decode()
-    for kind, count in (("order.created", 1), ("other", 1), ("order.paid", 0)):
+    for kind, count in (("order.created", 1), ("other", 1), ("order.paid", 0), ("order.expired", 1)):
         assert f'event_end_to_end_seconds_count{{event_type="{kind}",group="g"}} {count}.0' in told
     assert 'delivery_call_seconds_bucket{kind="batch",le="0.5"} 1.0' in told
     assert 'delivery_call_seconds_sum{kind="batch"} 0.5' in told

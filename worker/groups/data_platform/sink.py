@@ -24,8 +24,8 @@ _LIMITED = Result(
     "too many events would be dead letters: `python -m worker dlq release --reason …` lets them go on",
 )
 
-Send = tuple[Claim, asyncio.Future[Result]]
-"""What was handed in, and where its result goes."""
+Send = tuple[Claim, InboxItem, asyncio.Future[Result]]
+"""What was handed in, its event, and where its result goes."""
 
 
 class DeadLetterLimit(Protocol):
@@ -94,7 +94,8 @@ class DataPlatformSink:
         if self._limit.is_tripped:
             sent.set_result(_LIMITED)
             return sent
-        self._gathered.append((claim, sent))
+        # The inbox's store makes no other items.
+        self._gathered.append((claim, cast(InboxItem, claim.item), sent))
         self._begin_soon()
         return sent
 
@@ -133,11 +134,11 @@ class DataPlatformSink:
 
     def _take_batch(self) -> list[Send]:
         gathered, limits = self._gathered, self._limits
-        replayed = _item(gathered[0]).replayed
+        replayed = gathered[0][1].replayed
         batch: list[Send] = []
         size = 0
         while gathered and len(batch) < limits.batch_size:
-            item = _item(gathered[0])
+            item = gathered[0][1]
             size += len(item.payload)
             if batch and (size > limits.batch_bytes or item.replayed != replayed):
                 break
@@ -150,7 +151,7 @@ class DataPlatformSink:
         except Exception:
             # Our own mistake with one of them must not be the others'.
             log.exception("batch_failed_by_bug", events=len(batch), action="report a bug")
-            self._alone += (send for send in batch if not send[1].done())
+            self._alone += (send for send in batch if not send[2].done())
         finally:
             self._batches -= 1
             self._begin_soon()
@@ -159,7 +160,7 @@ class DataPlatformSink:
         sends, began, within = self._still_in_time(batch)
         if not sends:
             return
-        answers = await self._client.send_batch([_item(send) for send in sends], begin_within=within)
+        answers = await self._client.send_batch([item for _, item, _ in sends], begin_within=within)
         self._metrics.batch_seconds.observe(self._clock.now() - began)
         self._note_batch(answers[0])
         for send, answer in zip(sends, answers, strict=True):
@@ -170,11 +171,11 @@ class DataPlatformSink:
             sends, began, within = self._still_in_time([send])
             if not sends:
                 return
-            answer = await self._client.send(_item(send), begin_within=within)
+            answer = await self._client.send(send[1], begin_within=within)
             self._metrics.single_seconds.observe(self._clock.now() - began)
             self._judge(send, answer, meaning_of(answer, began=began, proven=self._is_proven))
         except Exception as error:  # noqa: BLE001 - the queue logs it, and counts it as failed
-            send[1].set_exception(error)
+            send[2].set_exception(error)
         finally:
             self._singles -= 1
             self._begin_soon()
@@ -182,13 +183,13 @@ class DataPlatformSink:
     def _still_in_time(self, sends: Sequence[Send]) -> tuple[Sequence[Send], float, float]:
         """What may still leave, the time now, and within how many seconds it must; the rest never leaves."""
         now = self._clock.now()
-        until = min(claim.until for claim, _ in sends)
+        until = min(claim.until for claim, _, _ in sends)
         if until <= now:
             late = [send for send in sends if send[0].passed(now)]
-            for _, sent in late:
+            for _, _, sent in late:
                 sent.cancel()
             sends = [send for send in sends if not send[0].passed(now)]
-            until = min((claim.until for claim, _ in sends), default=now)
+            until = min((claim.until for claim, _, _ in sends), default=now)
         return sends, now, until - now
 
     def _note_batch(self, answer: Answer) -> None:
@@ -206,17 +207,16 @@ class DataPlatformSink:
             self._is_proven = True
 
     def _judge(self, send: Send, answer: Answer, result: Result | None) -> None:
-        claim, sent = send
+        _, item, sent = send
         if result is None:
             self._alone.append(send)
             return
         if result.kind is Kind.FAILED:
-            if answer.is_misconfigured and not claim.item.attempts:
+            if answer.is_misconfigured and not item.attempts:
                 self._halt.failed(result.code)
         else:
             self._halt.clear()
         if result.kind is Kind.DONE:
-            item = _item(send)
             self._metrics.delivered(item.event_type, item.headers)
             if self._logs_each:
                 log.debug(
@@ -224,8 +224,3 @@ class DataPlatformSink:
                     partition=item.partition, offset=item.offset, outcome=answer.said or answer.status,
                 )  # fmt: skip
         sent.set_result(result)
-
-
-def _item(send: Send) -> InboxItem:
-    # The inbox's store makes no other items.
-    return cast(InboxItem, send[0].item)
