@@ -20,13 +20,6 @@ class LockedError(StoreUnavailableError):
     code = "queue_rows_locked"
 
 
-class Clock(Protocol):
-    """Seconds that only grow; where they begin means nothing."""
-
-    def now(self) -> float:
-        """The time now."""
-
-
 class Sink(Protocol):
     """Takes one item of a key at a time; it may gather the items of several keys."""
 

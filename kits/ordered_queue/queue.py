@@ -9,12 +9,12 @@ from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lane import Lanes
 from kits.ordered_queue.metrics import GIVEN_BACK, ResultCounts
-from kits.ordered_queue.ports import Clock, Sink
+from kits.ordered_queue.ports import Sink
 from kits.ordered_queue.relay import Relay
 from kits.ordered_queue.retry import IN_PLACE_SECONDS, RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
 from kits.process.background import PeriodicTask, Supervisor
-from kits.resilience.breaker import Breaker
+from kits.resilience.breaker import Breaker, Clock
 
 log = get_logger(__name__)
 

@@ -7,10 +7,10 @@ from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Claim, Item, Predecessor
 from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.ports import Clock
 from kits.ordered_queue.statements import ENQUEUE
 from kits.postgres.driver import DriverConnection
 from kits.postgres.schema import as_document
+from kits.resilience.breaker import Clock
 
 
 class Arrival(StrEnum):

@@ -13,10 +13,11 @@ from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Settlement
 from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.ports import Backlog, Clock, Gap, LockedError, Looked, StoreUnavailableError
+from kits.ordered_queue.ports import Backlog, Gap, LockedError, Looked, StoreUnavailableError
 from kits.postgres.driver import DriverConnection, driver_fetch, driver_transaction
 from kits.postgres.errors import Fault, LockTimeoutError, fault_of
 from kits.postgres.schema import as_document
+from kits.resilience.breaker import Clock
 
 _ALL_SECONDS = 10.0
 _MAX_REASON = 1000

@@ -8,7 +8,8 @@ from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import FENCED, ResultCounts
-from kits.ordered_queue.ports import Clock, LockedError, Store, StoreUnavailableError
+from kits.ordered_queue.ports import LockedError, Store, StoreUnavailableError
+from kits.resilience.breaker import Clock
 
 log = get_logger(__name__)
 

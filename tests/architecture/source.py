@@ -3,7 +3,8 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -130,3 +131,13 @@ def function_lines(source: Source) -> list[tuple[str, int]]:
             length -= (first.end_lineno or first.lineno) - first.lineno + 1
         lengths.append((f"{source.name}:{function.lineno} {function.name}", length))
     return lengths
+
+
+def twins(all_sources: Iterable[Source]) -> list[str]:
+    """Class names that stand twice, nested ones too, each with its places."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for source in all_sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(source.name)
+    return [f"{name}: {', '.join(found)}" for name, found in sorted(places.items()) if len(found) > 1]

@@ -69,6 +69,12 @@ def test_functions_are_short() -> None:
     assert median(lines for _, lines in lengths) <= 10
 
 
+@pytest.mark.parametrize("process", ["app", "worker"])
+def test_no_class_name_stands_twice_in_a_process(process: str) -> None:
+    """Whoever reads a name in a trace, a log or a document finds one class by it."""
+    assert source.twins(sources(process, "contracts", "kits")) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "planted"),
     [
@@ -95,3 +101,9 @@ def test_the_drawer_and_length_rules_report_what_is_planted() -> None:
     assert source.drawers(Source(Path("app/helpers.py"), ""))
     long = "def f():\n" + "    pass\n" * 70
     assert source.function_lines(Source(Path("app/long.py"), long))[0][1] == 71
+
+
+def test_the_rule_of_class_names_reports_what_is_planted() -> None:
+    """Both places are named."""
+    two = [Source(Path(f"kits/{name}.py"), "class Lane:\n    pass\n") for name in ("one", "two")]
+    assert source.twins(two) == ["Lane: kits/one.py, kits/two.py"]

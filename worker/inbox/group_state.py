@@ -14,11 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Settlement
-from kits.ordered_queue.ports import Clock
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
 from kits.postgres.outages import outage_suppressed
 from kits.postgres.schema import qualified
-from kits.resilience.breaker import Breaker
+from kits.resilience.breaker import Breaker, Clock
 from worker.inbox.table import inbox_event, inbox_group
 
 log = get_logger(__name__)

@@ -9,9 +9,9 @@ from kits.observability.logs import get_logger
 from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Kind, Settlement
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.ports import Clock
 from kits.ordered_queue.sql_store import SqlStore
 from kits.postgres.driver import DriverConnection
+from kits.resilience.breaker import Clock
 from worker.inbox.group_state import GroupState, Shared
 from worker.inbox.headers import decode_headers
 from worker.inbox.item import InboxItem

@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 from kits.observability.logs import get_logger
 from kits.web.server import wire
 from kits.web.server.arrival import RequestArrival
-from kits.web.server.connections import ConnectionLimits, Connections, counted_address
+from kits.web.server.connections import ConnectionLimits, OpenConnections, counted_address
 from kits.web.server.read_control import ReadControl
 
 log = get_logger(__name__)
@@ -28,7 +28,7 @@ class ListenerState(ServerState):
 
     def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__()
-        self.admitted = Connections(limits)
+        self.admitted = OpenConnections(limits)
         self.lingering = 0
         self.closing = False
         """Each answer is its connection's last one."""

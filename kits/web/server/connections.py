@@ -39,7 +39,7 @@ class Connection(Protocol):
         ...
 
 
-class Connections:
+class OpenConnections:
     """The connections of one listener, by what they wait for.
 
     One from which a whole request is awaited (silent, idle or half-sent) owes us something, and may be closed

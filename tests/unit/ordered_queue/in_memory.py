@@ -9,8 +9,8 @@ from kits.ordered_queue.actions import Outcome
 from kits.ordered_queue.item import Item, Predecessor
 from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.ports import Clock
 from kits.ordered_queue.sql_enqueue import Arrival
+from kits.resilience.breaker import Clock
 
 GAP_SECONDS = 30.0
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kits.web.server.connections import ConnectionLimits, Connections, counted_address
+from kits.web.server.connections import ConnectionLimits, OpenConnections, counted_address
 from kits.web.server.wire import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS
 
 
@@ -17,8 +17,8 @@ class Client:
         self.closed = True
 
 
-def held(limits: ConnectionLimits, *clients: Client) -> Connections:
-    connections = Connections(limits)
+def held(limits: ConnectionLimits, *clients: Client) -> OpenConnections:
+    connections = OpenConnections(limits)
     for client in clients:
         assert connections.admit(client, 0.0) is None
     return connections

@@ -34,7 +34,7 @@ class _BatchItem(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="ca
     event: msgspec.Raw
 
 
-class _Batch(msgspec.Struct, frozen=True):
+class _BatchBody(msgspec.Struct, frozen=True):
     events: list[_BatchItem]
 
 
@@ -107,7 +107,7 @@ class DataPlatformClient:
 
         Only a readable 200 says something of each; anything else is the same answer for all.
         """
-        body = msgspec.json.encode(_Batch([_in_batch(item) for item in items]))
+        body = msgspec.json.encode(_BatchBody([_in_batch(item) for item in items]))
         headers = _REPLAY if items[0].replayed else {}
         answer, content = await self._post(self._batch_url, body, headers, begin_within, batch=True)
         if answer.status != 200:
