@@ -106,6 +106,7 @@ def outbox_queue(schema: str) -> QueueTable:
     """The queue whose table lies in this schema: the key is the order, the number its seq."""
     return QueueTable(
         f"{quoted(schema)}.outbox_event",
+        born_at="q.occurred_at",
         # What is abandoned has left the queue: its notice has the number.
         key_scope=f"q.aggregate_type = '{AGGREGATE_TYPE}' AND q.abandoned_at IS NULL",
         extra={

@@ -77,7 +77,8 @@ _WORDS = {
      UNION ALL SELECT id, FALSE, state FROM locked UNION ALL SELECT id, TRUE, NULL FROM changed) each_one
  GROUP BY id""",
     "open": """waiting AS MATERIALIZED (
-    SELECT q.$id AS id, q.$key AS key, q.$number AS number, q.$due_at AS due $first
+    SELECT q.$id AS id, q.$key AS key, q.$number AS number, q.$due_at AS due,
+           coalesce(q.$replayed_at, $born_at) AS born $first
       FROM $queue q WHERE $scope AND $waiting ORDER BY q.$due_at, q.$id LIMIT CAST(:counted AS bigint)
 ), missing AS (
     SELECT new.* FROM (
@@ -102,6 +103,8 @@ class QueueTable:
 
     queue: str
     """The table's qualified name."""
+    born_at: str
+    """When an item came to be: an expression over `q`."""
     scope: str = "TRUE"
     """Which of its rows belong to this queue: a condition on `q`."""
     key_scope: str = "TRUE"

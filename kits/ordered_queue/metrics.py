@@ -26,7 +26,11 @@ class QueueMetrics:
         self.blocked_keys = metrics.gauge(
             "queue_blocked_keys", "Keys that a dead or a missing number holds.", queue
         )
-        self.oldest = metrics.gauge("queue_oldest_age_seconds", "Age of the oldest item not done.", queue)
+        self.oldest = metrics.gauge(
+            "queue_oldest_age_seconds",
+            "Since when the oldest of them has waited: since its birth or replay, whenever it is tried next.",
+            queue,
+        )
         self.measured = metrics.gauge(
             "queue_measured_timestamp_seconds", "When the above were read, since 1970.", queue
         )

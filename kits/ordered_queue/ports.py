@@ -59,7 +59,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is not done: counts end at 10,001, the age of the oldest waiting item in seconds."""
+    """What is not done, as far as it was counted: counts end at 10,001."""
 
     waiting: int
     dead: int
@@ -67,6 +67,7 @@ class Backlog:
     blocked_keys: int
     """Keys that a dead or a missing number holds."""
     oldest_seconds: float
+    """How long the oldest waiting item has waited since its birth, or since it is to go again (a replay)."""
 
 
 class Store(Protocol):

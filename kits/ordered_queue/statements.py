@@ -153,7 +153,7 @@ WITH $open, dead AS MATERIALIZED (
 SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM dead), (SELECT count(*) FROM missing),
        (SELECT count(DISTINCT key) FROM (SELECT key FROM dead WHERE number IS NOT NULL
                                           UNION ALL SELECT key FROM missing) blocked),
-       coalesce((SELECT CAST(extract(epoch FROM statement_timestamp() - min(due)) AS double precision)
+       coalesce((SELECT CAST(extract(epoch FROM statement_timestamp() - min(born)) AS double precision)
                    FROM waiting), 0)
 """
 GAPS = """

@@ -28,6 +28,7 @@ CREATE = """
 CREATE TABLE parcels (
     shop text NOT NULL DEFAULT 'mine', id {id_type} NOT NULL, key text NOT NULL, number bigint,
     was_number bigint, payload bytea, payload_size int NOT NULL,
+    born_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     is_first boolean NOT NULL DEFAULT false, attempts int NOT NULL DEFAULT 0, done_at timestamptz,
     dead_at timestamptz, given_up_at timestamptz, replayed_at timestamptz, redriven_at timestamptz,
     due_at timestamptz NOT NULL DEFAULT clock_timestamp(), token uuid, claim bigint NOT NULL DEFAULT 0,
@@ -246,6 +247,7 @@ async def in_sql(url: str, *, gaps: bool, id_type: str = "uuid") -> AsyncIterato
     """A table in PostgreSQL that it shares with a queue that has the same ids and numbers."""
     table = QueueTable(
         "parcels",
+        "q.born_at",
         scope="q.shop = 'mine'",
         gaps=gaps,
         extra={} if gaps else {"is_first": "boolean"},

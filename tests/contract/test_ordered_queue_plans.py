@@ -41,7 +41,7 @@ async def test_no_statement_reads_more_than_it_asks_for(empty_database_url: str)
     async with driver_connection(engine) as driver:
         await driver._connection.execute("SET plan_cache_mode = force_generic_plan")
         for name, gaps in _ALL:
-            table = QueueTable("parcels", scope="q.shop = 'mine'", gaps=gaps, id_type="text")
+            table = QueueTable("parcels", "q.born_at", scope="q.shop = 'mine'", gaps=gaps, id_type="text")
             asked = table.statement(getattr(statements, name))
             rows = await driver._connection.fetch(f"EXPLAIN {asked.text}", *asked.arguments(_VALUES))
             plan = [row[0] for row in rows]

@@ -18,6 +18,7 @@ from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.driver import DriverStatement, driver_transaction
 from kits.postgres.engine import create_engine
 from tests.contract.queue_tables import AWAY, CREATE, FAILED, LEASE, Parcels, Row, parcel
+from tests.waiting import patient
 
 _GROUP = "CREATE TABLE parcel_group (written int NOT NULL)"
 _COUNT = DriverStatement(text("INSERT INTO parcel_group VALUES (CAST(:written AS int))"))
@@ -41,7 +42,7 @@ class Shop:
     def __init__(self, engine: AsyncEngine, **rules: Any) -> None:
         self.engine = engine
         scope = "q.shop = 'mine'"
-        self.table = QueueTable("parcels", scope=scope, gaps=True, id_type="text", **rules)
+        self.table = QueueTable("parcels", "q.born_at", scope=scope, gaps=True, id_type="text", **rules)
         self.token = str(uuid.uuid4())
         self.store = OwnersStore(engine, self.table, token=self.token, lease=LEASE, clock=BootClock())
 
@@ -149,6 +150,21 @@ async def test_what_belongs_to_no_order_is_never_claimed_and_holds_nothing(engin
         assert (await actions.redrive(connection, ["x"])).refused == {"x": "unnumbered"}
         assert (await shop.store.backlog()).blocked_keys == 0
         assert (await actions.give_up(connection, ["x"])).changed == ["x"]
+
+
+async def test_the_oldest_item_is_as_old_as_its_birth_or_its_replay(engine: AsyncEngine) -> None:
+    """A retry pushes the next attempt ahead, and makes nothing younger."""
+    shop = Shop(engine)
+    claim, done = await shop.add(parcel("a", 1), parcel("b", 1))
+    await shop.run("UPDATE parcels SET born_at = born_at - interval '1 hour'")
+    await shop.store.mark_done([Settlement(done, DONE)])
+    await shop.store.settle([Settlement(claim, FAILED, wait_seconds=600.0)])
+    assert await shop.run("SELECT count(*) FROM parcels WHERE due_at > now() + interval '1 minute'") == [(1,)]
+    assert 3600 <= (await shop.store.backlog()).oldest_seconds < 3600 + patient(600)
+    async with driver_transaction(engine) as connection:
+        await Actions(shop.table).replay(connection, [done.item.id])
+    await shop.run("DELETE FROM parcels WHERE key = 'a'")
+    assert 0 <= (await shop.store.backlog()).oldest_seconds < patient(600)
 
 
 async def test_an_action_takes_a_bounded_number_of_ids(engine: AsyncEngine) -> None:

@@ -47,6 +47,7 @@ def inbox_queue(
     of_group = "'" + group.replace("'", "''") + "'"
     return QueueTable(
         queue=qualified(inbox_event, engine),
+        born_at="q.received_at",
         scope=f"q.consumer_group = {of_group}",
         gaps=True,
         gap_seconds=gap_seconds,

@@ -1,6 +1,7 @@
 """The outbox on a real database: events in order, and a Kafka that answers when the test says so."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
@@ -288,7 +289,8 @@ async def test_what_is_not_published_is_measured(
     """With the time of the measurement, which stands still while the database is away."""
     metrics = Metrics()
     meter = QueueMeter(pipeline.store, QueueMetrics(metrics), "outbox", pipeline.breaker)
-    await record(engine, pipeline, a_message(ORDER, 1), a_message(ORDER, 2), a_message())
+    waiting = a_message(ORDER, 2, occurred_at=datetime(2020, 1, 1, tzinfo=UTC))
+    await record(engine, pipeline, a_message(ORDER, 1), waiting, a_message())
     pipeline.producer.answers = False
     await pipeline.relay_once()
     pipeline.producer.refuse(RecordRefusedError("strange"))
@@ -303,6 +305,7 @@ async def test_what_is_not_published_is_measured(
         'circuit_breaker_state{name="outbox"} 2.0',
     ):
         assert line in measured
+    assert (await pipeline.store.backlog()).oldest_seconds > 86_400, "it counts from when the event occurred"
     monkeypatch.setattr(pipeline.store, "_engine", AwayEngine())
     await meter.measure()
     assert lines(metrics) == measured

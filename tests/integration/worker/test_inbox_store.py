@@ -226,3 +226,10 @@ async def test_what_ended_long_ago_is_deleted_but_for_what_may_still_be_asked_fo
     await inbox.change("delivered_at = now() - interval '181 days'", "order_id = 'open'")
     await worker.store.delete_settled(limit=100)
     assert await inbox.rows("order_id, seq") == [("new", 1)]
+
+
+async def test_an_event_that_is_tried_again_later_is_as_old_as_its_arrival(inbox: Inbox) -> None:
+    """The age of the oldest is what an alert is made of."""
+    worker, _ = await filled(inbox, 1)
+    await inbox.change("received_at = now() - interval '1 hour', due_at = now() + interval '1 minute'")
+    assert (await worker.store.backlog()).oldest_seconds >= 3600
