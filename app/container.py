@@ -14,6 +14,7 @@ from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
 from app.application.transactional_events import EventBus
 from app.command_container import CLIENT_ID, make_id
+from app.delivery_watch import DeliveryWatch
 from app.metrics import AppMetrics
 from app.outbox.health import OutboxHealth
 from app.outbox.kafka_sink import KafkaSink
@@ -30,7 +31,10 @@ from app.persistence.tables import shop
 from app.persistence.unit_of_work import SqlTransactions
 from app.persistence.write_probe import shop_write_probe
 from app.settings import AppSettings
+from contracts.topics import DATA_PLATFORM_GROUP, ORDER_EVENTS
 from kits.kafka.admin import TopicAdmin
+from kits.kafka.group_metrics import GroupMetrics
+from kits.kafka.group_watch import GroupWatch
 from kits.kafka.producer import RecordProducer
 from kits.observability.health import Health
 from kits.observability.metrics import Metrics
@@ -47,6 +51,7 @@ from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.postgres.schema import DECLARED_SCHEMA
+from kits.postgres.session_lock import SessionLock
 from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
 from kits.resilience.breaker import Breaker
@@ -62,8 +67,9 @@ _MAX_HELD = 8_000
 _MAX_HELD_BYTES = 32 * 1_048_576
 _STALLED_SECONDS = 2.0
 _READ_WAIT_SECONDS = 2.0
-# Write-back, relay, meter and the two retentions, of which the last three are rare and may wait.
-_BACKGROUND_CONNECTIONS = 3
+# Write-back, relay, meter and the two retentions, of which the last three are rare and may wait; and the one
+# that the delivery watch keeps.
+_BACKGROUND_CONNECTIONS = 4
 
 
 class Container(containers.DeclarativeContainer):
@@ -96,17 +102,22 @@ class Container(containers.DeclarativeContainer):
     )
 
     # Kafka
-    producer = providers.Singleton(
-        RecordProducer,
-        bootstrap_servers=settings.provided.kafka.bootstrap_servers,
-        security=settings.provided.kafka,
-        client_id=CLIENT_ID,
+    _brokers = {  # noqa: RUF012 - providers, wired once
+        "bootstrap_servers": settings.provided.kafka.bootstrap_servers,
+        "security": settings.provided.kafka,
+        "client_id": CLIENT_ID,
+    }
+    producer = providers.Singleton(RecordProducer, **_brokers)
+    topic_admin = providers.Singleton(TopicAdmin, **_brokers)
+    group_watch = providers.Singleton(
+        GroupWatch, group=DATA_PLATFORM_GROUP, topics=[ORDER_EVENTS], **_brokers
     )
-    topic_admin = providers.Singleton(
-        TopicAdmin,
-        bootstrap_servers=settings.provided.kafka.bootstrap_servers,
-        security=settings.provided.kafka,
-        client_id=CLIENT_ID,
+    delivery_watch = providers.Singleton(
+        DeliveryWatch,
+        providers.Factory(SessionLock, background_engine, "delivery watch", schema=_database.schema),
+        group_watch,
+        providers.Factory(GroupMetrics, metrics),
+        providers.Factory(Supervisor),
     )
 
     # Outbox: an ordered queue from the orders' transactions to Kafka
@@ -196,6 +207,7 @@ class Container(containers.DeclarativeContainer):
         providers.List(
             pools,
             outbox_lifecycle,
+            delivery_watch,
             jwks_url,
             providers.Factory(
                 KeyRetention,

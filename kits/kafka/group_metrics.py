@@ -21,18 +21,23 @@ class GroupMetrics:
         self._committed = metrics.gauge(
             "kafka_consumer_committed_offset", "The offset that the group reads next.", _LABELS
         )
+        self._members = metrics.gauge(
+            "kafka_consumer_group_members", "Members of the group; 0: nobody consumes.", ["group"]
+        )
         self._shown: dict[str, list[tuple[str, str, str]]] = {}
 
     def show(self, group: str, standing: GroupStanding | None) -> None:
         """Show this standing of the group and nothing of the one before; None: nothing is known of it."""
-        gauges = (self._records, self._seconds, self._committed)
+        if group in self._shown:
+            self._members.remove(group)
         for labels in self._shown.pop(group, ()):
-            for gauge in gauges:
+            for gauge in (self._records, self._seconds, self._committed):
                 gauge.remove(*labels)
         if standing is None:
             return
         now = time.time()
         shown = self._shown.setdefault(group, [])
+        self._members.labels(group).set(len(standing.members))
         for each in standing.partitions:
             labels = (group, each.partition.topic, str(each.partition.partition))
             shown.append(labels)

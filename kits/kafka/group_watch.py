@@ -71,24 +71,35 @@ class GroupWatch:
         self._topics = frozenset(topics)
         self._within_seconds = within_seconds
         self._standing: dict[tuple[str, TopicPartition], tuple[int, float]] = {}
+        self._failed = ""
         self.latest: GroupStanding | None = None
 
     async def run(self, metrics: GroupMetrics, *, every_seconds: float = 10.0) -> None:
-        """Keep `latest` and the metrics up to date, until cancelled; both empty while nothing is known."""
-        failed = ""
+        """Look again and again, until cancelled."""
         while True:
-            try:
-                self.latest = await self.measure()
-                failed = ""
-            except KafkaError as error:
-                self.latest = None
-                if error.code != failed:
-                    action = "look at the brokers and at this user's rights; it is measured again"
-                    log.warning("kafka_group_not_measured", group=self._group, code=error.code,
-                                error=str(error), action=action)  # fmt: skip
-                failed = error.code
-            metrics.show(self._group, self.latest)
+            await self.look(metrics)
             await asyncio.sleep(every_seconds)
+
+    async def look(self, metrics: GroupMetrics) -> None:
+        """Measure once for `latest` and the metrics; both are empty if nothing could be learned."""
+        found = None
+        try:
+            found = await self.measure()
+            self._failed = ""
+        except KafkaError as error:
+            if error.code != self._failed:
+                action = "look at the brokers and at this user's rights; it is measured again"
+                log.warning("kafka_group_not_measured", group=self._group, code=error.code,
+                            error=str(error), action=action)  # fmt: skip
+            self._failed = error.code
+        finally:
+            self.latest = found
+            metrics.show(self._group, found)
+
+    def forget(self, metrics: GroupMetrics) -> None:
+        """Somebody else measures: show nothing."""
+        self.latest = None
+        metrics.show(self._group, None)
 
     async def measure(self) -> GroupStanding:
         """Where the group stands now. A topic that is not there has no partitions.
@@ -124,7 +135,8 @@ class GroupWatch:
         first = committed if committed is not None and start <= committed <= end else start
         try:
             unread = await _first_unread(connections, at, first, log_now)
-        except PartitionError:
+        except (PartitionError, client.TopicAuthorizationFailedError):
+            # What it is cannot be read, that it is there is known.
             unread = _Unread(first)
         except (client.KafkaError, OSError) as error:
             log.debug("kafka_partition_not_measured", partition=str(at), error=repr(error))

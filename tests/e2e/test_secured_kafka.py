@@ -19,6 +19,7 @@ async def secured(tmp_path: Path, database_url: str, secured_kafka: SecuredKafka
     topic, group = Kind.TOPIC, Kind.GROUP
     made = (Operation.CREATE, Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS)
     await secured_kafka.allow(API, topic, ORDER_EVENTS, Operation.WRITE, *made)
+    await secured_kafka.allow(API, group, DATA_PLATFORM_GROUP, Operation.DESCRIBE)
     await secured_kafka.allow(WORKER, topic, ORDER_EVENTS, Operation.READ, *made)
     await secured_kafka.allow(WORKER, topic, DATA_PLATFORM_DLQ, Operation.WRITE, *made)
     await secured_kafka.allow(WORKER, group, DATA_PLATFORM_GROUP, Operation.READ)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from devservices.kafka import KafkaServer
 from devservices.ports import choose_free
 from kits.web.tokens.verifier import issue_token
 from tests.e2e.pipeline import Pipeline
-from tests.waiting import patient
+from tests.waiting import eventually, patient
 
 SCARCE = {"p-1": 40, "p-2": 40, "p-3": 40}
 STOCK = SCARCE | {"p-4": 100_000}
@@ -78,6 +79,20 @@ class TwoApis(Pipeline):
             initial_stock=STOCK,
         )
 
+    async def lag_is_shown_by_one(self) -> bool:
+        """Of both processes one shows the group: a member, and nothing that waits."""
+        page = ""
+        async with aiohttp.ClientSession() as session:
+            for port in (self.ports[3], self.second_ports[1]):
+                async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                    page += await answer.text()
+        nothing_waits = r"^kafka_consumer_lag_(?:records|seconds){[^}]*} 0\.0$"
+        return (
+            page.count('kafka_consumer_group_members{group="data-platform"} 1.0') == 1
+            and page.count('kafka_consumer_lag_records{group="data-platform"') == 3
+            and len(re.findall(nothing_waits, page, re.MULTILINE)) == 6
+        )
+
     async def stop(self) -> None:
         """End the second process too."""
         if "api-2" in self.processes:
@@ -122,6 +137,7 @@ async def test_one_key_at_two_processes_at_once_is_one_order(apis: TwoApis) -> N
     await connection.close()
     assert stock == STOCK["p-4"] - len(keys)
     await apis.everything_arrived()
+    await eventually(apis.lag_is_shown_by_one, poll_seconds=0.5)
     await apis.promises_are_kept()
 
 

@@ -177,8 +177,10 @@ async def test_a_watch_says_why_it_knows_nothing_and_shows_no_old_numbers(
     line = f'kafka_consumer_lag_records{{group="g",partition="0",topic="{topic}"}} 0.0'
     await eventually(lambda: line in metrics.render().decode())
     assert good.latest is not None
+    assert 'kafka_consumer_group_members{group="g"} 0.0' in metrics.render().decode()
     running.cancel()
     await asyncio.wait([running])
+    assert 'group="g"' not in metrics.render().decode(), "nobody measures any more"
     running = asyncio.create_task(dead.run(shown, every_seconds=0.01))
     await eventually(lambda: topic not in metrics.render().decode())
     running.cancel()
