@@ -45,7 +45,12 @@ class InboxCommands(InboxContainer):
     """What the commands about the inbox need. Topic and group can be overridden, by tests too."""
 
     order_events = providers.Object(ORDER_EVENTS)
-    stuck_events = providers.Singleton(StuckEvents, InboxContainer.engine, group=InboxContainer.group)
+    stuck_events = providers.Singleton(
+        StuckEvents,
+        InboxContainer.engine,
+        group=InboxContainer.group,
+        gap_seconds=InboxContainer.settings.provided.worker.gap_wait_seconds,
+    )
     actions = providers.Singleton(
         Actions, providers.Singleton(inbox_queue, InboxContainer.group, InboxContainer.engine)
     )

@@ -31,11 +31,13 @@ class SharedDatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InboxPlaceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the inbox lives, if not in the shop's database: group `WORKER_…`."""
+    """Where the inbox lives, if not in the shop's database, and what counts as stuck in it: `WORKER_…`."""
 
     database_url: Secret = Secret("")
     database_schema: SchemaName = "delivery"
     """Where the inbox's tables lie."""
+    gap_wait_seconds: Seconds = 30.0
+    """From when on an event that waits for a missing number counts as a gap."""
 
 
 class ProcessSettings(InboxPlaceSettings, frozen=True, kw_only=True):
@@ -47,8 +49,6 @@ class ProcessSettings(InboxPlaceSettings, frozen=True, kw_only=True):
     """A fixed name for this slot of the group (static membership, KIP-345)."""
     max_in_flight: Count = 10_000
     """Events in memory; when they are full, reading pauses."""
-    gap_wait_seconds: Seconds = 30.0
-    """From when on an event that waits for a missing number counts as a gap."""
     halt_seconds: Seconds = 60.0
     """How long the platform may refuse every call as wrongly addressed before the process ends with 3."""
     drain_seconds: Seconds = 25.0

@@ -197,7 +197,7 @@ _NO_LIMIT = 2**62
 class StuckEvents:
     """The view of one group's inbox; every method is one statement, and changes nothing."""
 
-    def __init__(self, engine: AsyncEngine, *, group: str, gap_seconds: float = 30.0) -> None:
+    def __init__(self, engine: AsyncEngine, *, group: str, gap_seconds: float) -> None:
         self._engine = engine
         self._values = {"consumer_group": group, "gap_seconds": gap_seconds}
 

@@ -19,10 +19,11 @@ _ON_OTHER_TOPICS = """
 import sys
 from dependency_injector import providers
 from worker.cli.program import main
-from worker.command_container import InboxContainer
+from worker.command_container import InboxCommands, InboxContainer
 from worker.container import Container
 topic, dead_letters, group, *words = sys.argv[1:]
 InboxContainer.group.override(providers.Object(group))
+InboxCommands.order_events.override(providers.Object(topic))
 Container.order_events.override(providers.Object(topic))
 Container.dead_letter_topic.override(providers.Object(dead_letters))
 sys.exit(main(words))
@@ -88,16 +89,20 @@ class WorkerProcess:
             await self._reading
             return await self._process.wait()
 
-    async def status(self, path: str) -> int:
-        """The status of one of its probes; 0 when nobody answers."""
+    async def answer(self, path: str) -> tuple[int, str]:
+        """The status and the body of one of its probes; 0 when nobody answers."""
         try:
             async with (
                 aiohttp.ClientSession() as session,
                 session.get(f"http://127.0.0.1:{self._port}{path}") as answer,
             ):
-                return answer.status
+                return answer.status, await answer.text()
         except aiohttp.ClientError:
-            return 0
+            return 0, ""
+
+    async def status(self, path: str) -> int:
+        """The status alone."""
+        return (await self.answer(path))[0]
 
     async def is_ready(self) -> bool:
         """Whether /readyz says so."""

@@ -62,7 +62,7 @@ async def test_what_is_redriven_goes_by_itself_and_then_what_is_behind_it(
     """Twice changes nothing more; a dry run changes nothing; what cannot be read is left."""
     await an_order(rows, "done", "dead", "waiting", "waiting")
     unreadable = await rows.put(None, None, "dead", error_class="unreadable")
-    stuck = StuckEvents(engine, group=GROUP)
+    stuck = StuckEvents(engine, group=GROUP, gap_seconds=30.0)
     dead = await stuck.listed(Filter(states=[State.DEAD]))
     assert [each.left for each in await operations.redrive(dead, note("redrive"), dry_run=True)].count(
         ""
@@ -226,7 +226,7 @@ async def test_operators_get_in_each_others_way_and_every_order_is_kept(
     orders = [f"o-{number}" for number in range(12)]
     for order_id in orders:
         await an_order(rows, "done", "dead", "waiting", "-", "waiting", order_id=order_id)
-    dead = await StuckEvents(engine, group=GROUP).listed(Filter(states=[State.DEAD]))
+    dead = await StuckEvents(engine, group=GROUP, gap_seconds=30.0).listed(Filter(states=[State.DEAD]))
     platform = Platform()
 
     async def skip_until_it_is_through(order_id: str) -> None:

@@ -95,7 +95,7 @@ async def test_what_the_topic_has_lost_is_listed_and_not_asked_for_again(
     await rows.put("kept", 1, **kept)
     payloads = Payloads(engine, reader_of(kafka_servers), group=GROUP)
     assert await payloads.look()
-    stuck = await StuckEvents(engine, group=GROUP).listed(Filter())
+    stuck = await StuckEvents(engine, group=GROUP, gap_seconds=30.0).listed(Filter())
     assert {each.order_id for each in stuck} == {"gone", "other-topic", "no-topic", "another"}
     assert {(each.state, each.error_class) for each in stuck} == {(State.UNFILLED, "payload_lost")}
     assert "outbox republish" in stuck[0].why
@@ -114,5 +114,5 @@ async def test_an_outage_of_kafka_waits_and_is_an_alert(rows: InboxRows, engine:
     assert not await payloads.look()
     found = await payloads.check()
     assert (found.status, "Replayed events wait for their bytes" in found.detail) == (Status.DEGRADED, True)
-    (event,) = await StuckEvents(engine, group=GROUP).listed(Filter())
+    (event,) = await StuckEvents(engine, group=GROUP, gap_seconds=30.0).listed(Filter())
     assert event.error_class is None

@@ -18,7 +18,7 @@ def rows(database_url: str) -> InboxRows:
 @pytest.fixture
 async def stuck(database_url: str) -> AsyncIterator[StuckEvents]:
     engine = create_engine(database_url, application_name="test-stuck")
-    yield StuckEvents(engine, group=GROUP)
+    yield StuckEvents(engine, group=GROUP, gap_seconds=30.0)
     await engine.dispose()
 
 
