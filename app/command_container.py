@@ -14,12 +14,13 @@ from app.persistence.storage_errors import MIGRATE_COMMAND
 from app.persistence.tables import shop
 from app.settings import DatabaseCommandSettings
 from kits.ordered_queue.actions import Actions
-from kits.ordered_queue.lease import BootClock, Lease
+from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.postgres.schema import DECLARED_SCHEMA
+from kits.resilience.clock import BootClock
 
 CLIENT_ID = "order-api"
 # A command claims nothing.

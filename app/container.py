@@ -39,11 +39,9 @@ from kits.kafka.producer import RecordProducer
 from kits.observability.health import Health
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.lane import Lanes
-from kits.ordered_queue.lease import BootClock, Lease
-from kits.ordered_queue.meter import QueueMeter
-from kits.ordered_queue.metrics import QueueMetrics
+from kits.ordered_queue.lease import Lease
+from kits.ordered_queue.metrics import QueueMeter, QueueMetrics
 from kits.ordered_queue.queue import OrderedQueue
-from kits.ordered_queue.relay import Relay, Retention
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.ordered_queue.write_back import WriteBack
@@ -55,6 +53,7 @@ from kits.postgres.session_lock import SessionLock
 from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
 from kits.resilience.breaker import Breaker
+from kits.resilience.clock import BootClock
 from kits.resilience.rate_limit import rate_limiter
 from kits.web.middleware.turns import Turns
 from kits.web.tokens.jwks_url import JwksUrl
@@ -145,8 +144,8 @@ class Container(containers.DeclarativeContainer):
         OrderedQueue,
         lanes=providers.Factory(Lanes, max_items=_MAX_HELD, max_bytes=_MAX_HELD_BYTES),
         sink=providers.Factory(KafkaSink, producer, clock),
+        store=outbox_store,
         write_back=_write_back,
-        relay=providers.Factory(Relay, outbox_store, _write_back, breaker),
         breaker=breaker,
         retry=providers.Factory(RetryPolicy, stalled_seconds=_STALLED_SECONDS),
         clock=clock,
@@ -165,7 +164,6 @@ class Container(containers.DeclarativeContainer):
         ),
         queue=ordered_queue,
         meter=providers.Factory(QueueMeter, outbox_store, queue_metrics, _OUTBOX, breaker),
-        retention=providers.Factory(Retention, outbox_store),
     )
 
     # Use cases

@@ -13,16 +13,15 @@ from kits.kafka.log_reader import LogReader
 from kits.kafka.producer import RecordProducer
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.lane import Lanes
-from kits.ordered_queue.lease import BootClock, Lease
-from kits.ordered_queue.meter import QueueMeter
-from kits.ordered_queue.metrics import QueueMetrics
+from kits.ordered_queue.lease import Lease
+from kits.ordered_queue.metrics import QueueMeter, QueueMetrics
 from kits.ordered_queue.queue import OrderedQueue
-from kits.ordered_queue.relay import Relay, Retention
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.ordered_queue.write_back import WriteBack
 from kits.postgres.engine import EnginePools
 from kits.resilience.breaker import Breaker
+from kits.resilience.clock import BootClock
 from worker.command_container import InboxContainer
 from worker.groups.data_platform.client import DataPlatformClient
 from worker.groups.data_platform.group import DataPlatformGroup, Delivery, Gauges, Rounds
@@ -141,8 +140,8 @@ class DataPlatformContainer(InboxContainer):
             Lanes, max_items=settings.provided.worker.max_in_flight, max_bytes=_HELD_BYTES
         ),
         sink=_sink,
+        store=inbox_store,
         write_back=_write_back,
-        relay=providers.Factory(Relay, inbox_store, _write_back, _breaker),
         breaker=_breaker,
         retry=providers.Factory(RetryPolicy),
         clock=_clock,
@@ -197,7 +196,6 @@ class DataPlatformContainer(InboxContainer):
                 "inbox-watch": _inbox_watch,
                 "delivery-gauges": providers.Factory(Gauges, _delivery_metrics, group_state, _halt),
                 "inbox-meter": providers.Factory(QueueMeter, inbox_store, _queue_metrics, group, _breaker),
-                "inbox-retention": providers.Factory(Retention, inbox_store),
                 "dead-letter-copies": providers.Factory(Rounds, _copies, every_seconds=_ROUND_SECONDS),
                 "replayed-payloads": providers.Factory(Rounds, _payloads, every_seconds=_ROUND_SECONDS),
             }

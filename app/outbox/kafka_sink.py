@@ -11,7 +11,7 @@ from kits.kafka.errors import KafkaConfigurationError, KafkaError, RecordRefused
 from kits.kafka.records import Acknowledgement, Deadline, OutgoingRecord
 from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result
-from kits.resilience.breaker import Clock
+from kits.resilience.clock import Clock
 
 log = get_logger(__name__)
 

@@ -5,9 +5,8 @@ import asyncio
 from app.outbox.topic import OutboxTopic
 from contracts.topics import ORDER_EVENTS
 from kits.kafka.producer import RecordProducer
-from kits.ordered_queue.meter import QueueMeter
+from kits.ordered_queue.metrics import QueueMeter
 from kits.ordered_queue.queue import OrderedQueue
-from kits.ordered_queue.relay import Retention
 from kits.process.background import Supervisor
 
 _LAST_ANSWERS_SECONDS = 1.0
@@ -24,14 +23,12 @@ class OutboxLifecycle:
         topic: OutboxTopic,
         queue: OrderedQueue,
         meter: QueueMeter,
-        retention: Retention,
     ) -> None:
         self._supervisor = supervisor
         self._producer = producer
         self._queue = queue
         self._topic = topic
         self._meter = meter
-        self._retention = retention
 
     async def start(self) -> None:
         """Start the producer and the background tasks; returns at once, whether Kafka is there or not."""
@@ -40,7 +37,6 @@ class OutboxLifecycle:
         self._queue.start()
         self._supervisor.start("outbox-topic", self._topic.run)
         self._supervisor.start("outbox-meter", self._meter.run)
-        self._supervisor.start("outbox-retention", self._retention.run)
 
     async def stop(self, *, within_seconds: float = 3.0) -> None:
         """Stop claiming, let pending sends end, write their answers back, give the rest free."""

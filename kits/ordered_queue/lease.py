@@ -1,24 +1,9 @@
 """Ordered queue, rule: for how long a claim lasts, by which clock, and when its holder stops and renews."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 SAFETY_SECONDS = 3.0
 """A holder stops sending this long before the store may give the item to another process."""
-_BOOT_TIME = getattr(time, "CLOCK_BOOTTIME", None)
-
-
-class BootClock:
-    """Goes on while the machine sleeps, where the system has such a clock: leases end meanwhile."""
-
-    def __init__(self) -> None:
-        # The system's own call: it is asked several times per item.
-        self.now: Callable[[], float] = (
-            time.monotonic if _BOOT_TIME is None else partial(time.clock_gettime, _BOOT_TIME)
-        )
-        """Seconds since the machine was started, or since an unknown moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,38 +1,43 @@
 """Ordered queue, metrics: declared once per process, labelled by queue."""
 
+import time
+
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import Kind
+from kits.ordered_queue.ports import Store, StoreUnavailableError
+from kits.process.background import PeriodicTask
+from kits.resilience.breaker import Breaker, BreakerState
 
 GIVEN_BACK = "given_back"
 FENCED = "fenced"
+_INTERVAL_SECONDS = 5.0
+_STATES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+_GAUGES = {
+    "waiting": ("queue_waiting", "Items that are not done, up to 10,001."),
+    "dead": ("queue_dead", "Dead items, up to 10,001; each holds its key."),
+    "gaps": ("queue_gaps", "Items that wait for a number that never came, up to 10,001."),
+    "blocked_keys": ("queue_blocked_keys", "Keys that a dead or a missing number holds."),
+    "oldest_seconds": (
+        "queue_oldest_age_seconds",
+        "Since when the oldest of them has waited: since its birth or replay, whenever it is tried next.",
+    ),
+}
+"""Of what a backlog tells."""
 
 
 class QueueMetrics:
     """What all queues of a process count; `of` gives the numbers of one."""
 
     def __init__(self, metrics: Metrics) -> None:
-        queue = ["queue"]
         self.results = metrics.tally(
             "queue_results_total",
             "Ends of claims: the sink's results, what was given back unsent, and what another process had"
             " claimed when it was to be written (possible repeats).",
             ["queue", "result"],
         )
-        self.waiting = metrics.gauge("queue_waiting", "Items that are not done, up to 10,001.", queue)
-        self.dead = metrics.gauge("queue_dead", "Dead items, up to 10,001; each holds its key.", queue)
-        self.gaps = metrics.gauge(
-            "queue_gaps", "Items that wait for a number that never came, up to 10,001.", queue
-        )
-        self.blocked_keys = metrics.gauge(
-            "queue_blocked_keys", "Keys that a dead or a missing number holds.", queue
-        )
-        self.oldest = metrics.gauge(
-            "queue_oldest_age_seconds",
-            "Since when the oldest of them has waited: since its birth or replay, whenever it is tried next.",
-            queue,
-        )
+        self.backlog = {part: metrics.gauge(*words, ["queue"]) for part, words in _GAUGES.items()}
         self.measured = metrics.gauge(
-            "queue_measured_timestamp_seconds", "When the above were read, since 1970.", queue
+            "queue_measured_timestamp_seconds", "When the above were read, since 1970.", ["queue"]
         )
         self.breaker = metrics.gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open.", ["name"])
 
@@ -52,3 +57,29 @@ class ResultCounts:
     def count(self, result: str, amount: int = 1) -> None:
         """Add `amount` ends."""
         self._cells[result].inc(amount)
+
+
+class QueueMeter:
+    """Measures one queue every five seconds; while its store is away the numbers keep their last value."""
+
+    def __init__(self, store: Store, metrics: QueueMetrics, queue: str, breaker: Breaker) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._queue = queue
+        self._breaker = breaker
+        self._task = PeriodicTask(self.measure, interval_seconds=_INTERVAL_SECONDS)
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        await self._task.run()
+
+    async def measure(self) -> None:
+        """Set the gauges once."""
+        self._metrics.breaker.labels(self._queue).set(_STATES[self._breaker.state])
+        try:
+            backlog = await self._store.backlog()
+        except StoreUnavailableError:
+            return
+        for part, gauge in self._metrics.backlog.items():
+            gauge.labels(self._queue).set(getattr(backlog, part))
+        self._metrics.measured.labels(self._queue).set(time.time())

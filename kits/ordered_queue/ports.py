@@ -1,4 +1,4 @@
-"""Ordered queue, ports: its clock, its sink, and its table as the rules see it."""
+"""Ordered queue, ports: its sink, and its table as the rules see it."""
 
 import asyncio
 from collections.abc import Iterable, Sequence

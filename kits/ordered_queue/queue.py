@@ -9,16 +9,18 @@ from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lane import Lanes
 from kits.ordered_queue.metrics import GIVEN_BACK, ResultCounts
-from kits.ordered_queue.ports import Sink
-from kits.ordered_queue.relay import Relay
+from kits.ordered_queue.ports import Sink, Store, StoreUnavailableError
 from kits.ordered_queue.retry import IN_PLACE_SECONDS, RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
 from kits.process.background import PeriodicTask, Supervisor
-from kits.resilience.breaker import Breaker, Clock
+from kits.resilience.breaker import Breaker
+from kits.resilience.clock import Clock
 
 log = get_logger(__name__)
 
 _LOOK_SECONDS = 0.25
+_RETENTION_SECONDS = 600.0
+_BATCH = 1000
 
 
 @dataclass(kw_only=True, eq=False)
@@ -26,23 +28,26 @@ class OrderedQueue:
     """Hands the items of each key, in the order of their numbers, to a sink, at least once.
 
     One item of a key is on its way at a time; the next one goes when its result is known, written or not: a
-    crash then repeats both, in order. A failure gives the rest of the key's run back to the table.
+    crash then repeats both, in order. A failure gives the rest of the key's run back to the table. Any number
+    of processes look for what waits there, and delete what ended long ago, side by side.
     """
 
     lanes: Lanes
     sink: Sink
+    store: Store
     write_back: WriteBack
-    relay: Relay
     breaker: Breaker
     retry: RetryPolicy
     clock: Clock
     counts: ResultCounts
+    _is_behind: bool = field(default=False, init=False)
     _stopping: bool = field(default=False, init=False)
     _quiet: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _tasks: Supervisor = field(default_factory=Supervisor, init=False)
 
     def __post_init__(self) -> None:
-        self._looks = PeriodicTask(self._look, interval_seconds=_LOOK_SECONDS)
+        self._looks = PeriodicTask(self.look, interval_seconds=_LOOK_SECONDS)
+        self._deletions = PeriodicTask(self._delete, interval_seconds=_RETENTION_SECONDS)
 
     @property
     def held(self) -> int:
@@ -51,8 +56,8 @@ class OrderedQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether more is there than fits into memory: who fills the table may wait."""
-        return self.lanes.room == 0 or self.relay.is_behind
+        """Whether more may go than fits into memory, as of this round of looks: who fills the table waits."""
+        return self.lanes.room == 0 or self._is_behind
 
     def accepts(self) -> bool:
         """Whether new items may be born claimed: the sink answers, and there is room."""
@@ -70,10 +75,26 @@ class OrderedQueue:
                 self._give_back([claim])
         self._send_ready()
 
+    async def look(self) -> bool:
+        """Claim what fits and may go, nothing while the store is away; whether to look again at once."""
+        self._watch_age()
+        limit = self._look_limit()
+        if self._stopping or limit == 0 or not self.write_back.may_take_over:
+            return False
+        try:
+            looked = await self.store.claim(limit=limit, max_bytes=self.lanes.room_bytes)
+        except StoreUnavailableError:
+            self.write_back.note_outage()
+            return False
+        self._is_behind = looked.left or (looked.further and self._is_behind)
+        self.offer(looked.claims)
+        return (looked.left or looked.further) and bool(looked.claims)
+
     def start(self) -> None:
-        """Begin to look for items and to write results."""
+        """Begin to look for items, to write results and to delete."""
         self._tasks.start("queue-write-back", self._write)
         self._tasks.start("queue-relay", self._looks.run)
+        self._tasks.start("queue-retention", self._deletions.run)
 
     async def stop(self, *, within_seconds: float) -> None:
         """Claim nothing more, wait for what is on its way, write its results and give the rest back."""
@@ -95,15 +116,17 @@ class OrderedQueue:
             if await self.write_back.rounds():
                 self._looks.nudge()
 
-    async def _look(self) -> bool:
-        self._watch_age()
-        if self._stopping:
+    async def _delete(self) -> bool:
+        try:
+            return await self.store.delete_settled(limit=_BATCH)
+        except StoreUnavailableError:
             return False
-        looked = await self.relay.look(
-            room=self.lanes.room, room_bytes=self.lanes.room_bytes, on_their_way=self.lanes.on_their_way
-        )
-        self.offer(looked.claims)
-        return (looked.left or looked.further) and bool(looked.claims)
+
+    def _look_limit(self) -> int:
+        """While the sink is away one item is claimed as a probe, when no other is on its way."""
+        if self.breaker.is_closed:
+            return min(_BATCH, self.lanes.room)
+        return 1 if self.breaker.admits() and not self.lanes.on_their_way else 0
 
     def _watch_age(self) -> None:
         if self.sink.oldest_seconds >= self.retry.stalled_seconds and self.breaker.stalled():

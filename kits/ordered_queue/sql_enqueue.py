@@ -10,7 +10,7 @@ from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.statements import ENQUEUE
 from kits.postgres.driver import DriverConnection
 from kits.postgres.schema import as_document
-from kits.resilience.breaker import Clock
+from kits.resilience.clock import Clock
 
 
 class Arrival(StrEnum):

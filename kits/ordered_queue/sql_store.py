@@ -17,7 +17,7 @@ from kits.ordered_queue.ports import Backlog, Gap, LockedError, Looked, StoreUna
 from kits.postgres.driver import DriverConnection, driver_fetch, driver_transaction
 from kits.postgres.errors import Fault, LockTimeoutError, fault_of
 from kits.postgres.schema import as_document
-from kits.resilience.breaker import Clock
+from kits.resilience.clock import Clock
 
 _ALL_SECONDS = 10.0
 _MAX_REASON = 1000

@@ -9,7 +9,7 @@ from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import FENCED, ResultCounts
 from kits.ordered_queue.ports import LockedError, Store, StoreUnavailableError
-from kits.resilience.breaker import Clock
+from kits.resilience.clock import Clock
 
 log = get_logger(__name__)
 

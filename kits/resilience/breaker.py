@@ -1,20 +1,12 @@
 """Circuit breaker: spares a neighbour that is away, and finds out with one call at a time when it is back."""
 
 from enum import StrEnum
-from typing import Protocol
 
+from kits.resilience.clock import Clock
 from kits.resilience.retry import Backoff
 
 _WAIT = Backoff(base_seconds=0.1, cap_seconds=5.0)
 _RETRY_AFTER_CAP_SECONDS = 60.0
-
-
-class Clock(Protocol):
-    """Seconds that only grow."""
-
-    def now(self) -> float:
-        """The time now."""
-        ...
 
 
 class BreakerState(StrEnum):

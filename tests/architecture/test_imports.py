@@ -50,7 +50,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     ],
     "queue-core": [
         ("kits.ordered_queue.lane", "kits.postgres.schema"),
-        ("kits.ordered_queue.relay", "kits.ordered_queue.sql_store"),
+        ("kits.ordered_queue.queue", "kits.ordered_queue.sql_store"),
     ],
     "no-circles": [("app.domain.money", "app.domain.order")],
     "use-cases": [

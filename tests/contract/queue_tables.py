@@ -10,12 +10,13 @@ from sqlalchemy import text
 from kits.ordered_queue.actions import Actions, Outcome
 from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Claim, Item, Kind, Result
-from kits.ordered_queue.lease import BootClock, Lease
+from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.ports import Store
 from kits.ordered_queue.sql_enqueue import Arrival, Enqueue
 from kits.ordered_queue.sql_store import SqlStore
 from kits.postgres.driver import driver_transaction
 from kits.postgres.engine import create_engine
+from kits.resilience.clock import BootClock
 from tests.unit.ordered_queue.in_memory import InMemoryTable
 from tests.unit.ordered_queue.in_memory_store import InMemoryStore
 

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kits.ordered_queue.actions import Actions
 from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import DONE, Claim, Item, Settlement
-from kits.ordered_queue.lease import BootClock
 from kits.ordered_queue.ports import StoreUnavailableError
 from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.driver import DriverStatement, driver_transaction
 from kits.postgres.engine import create_engine
+from kits.resilience.clock import BootClock
 from tests.contract.queue_tables import AWAY, CREATE, FAILED, LEASE, Parcels, Row, parcel
 from tests.waiting import patient
 

@@ -9,11 +9,11 @@ from app.outbox.recorder import row_of
 from app.outbox.table import OutboxStore, item_of, outbox_queue
 from kits.ordered_queue.actions import Actions, Outcome
 from kits.ordered_queue.item import Item, Kind, Result, Settlement
-from kits.ordered_queue.lease import BootClock
 from kits.ordered_queue.ports import Store
 from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.driver import driver_transaction
 from kits.postgres.engine import create_engine
+from kits.resilience.clock import BootClock
 from tests.builders import a_message
 from tests.contract.queue_tables import LEASE, ME, OTHER, Enqueued, Queue, parcel
 from tests.contract.test_ordered_queue_contract import GaplessContract

@@ -17,7 +17,8 @@ from kits.ordered_queue.item import Settlement
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
 from kits.postgres.outages import outage_suppressed
 from kits.postgres.schema import qualified
-from kits.resilience.breaker import Breaker, Clock
+from kits.resilience.breaker import Breaker
+from kits.resilience.clock import Clock
 from worker.inbox.table import inbox_event, inbox_group
 
 log = get_logger(__name__)

@@ -11,7 +11,7 @@ from kits.ordered_queue.item import Kind, Settlement
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.sql_store import SqlStore
 from kits.postgres.driver import DriverConnection
-from kits.resilience.breaker import Clock
+from kits.resilience.clock import Clock
 from worker.inbox.group_state import GroupState, Shared
 from worker.inbox.headers import decode_headers
 from worker.inbox.item import InboxItem

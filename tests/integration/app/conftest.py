@@ -27,9 +27,10 @@ from app.outbox.table import outbox_queue
 from app.persistence.catalogue import SqlCatalogue
 from app.persistence.unit_of_work import SqlTransactions
 from kits.observability.metrics import Metrics
-from kits.ordered_queue.lease import BootClock, Lease
+from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.engine import create_engine
+from kits.resilience.clock import BootClock
 from tests.fakes import FakePublisher
 
 LEASE_SECONDS = 60.0

@@ -9,13 +9,13 @@ from app.outbox.kafka_sink import KafkaSink
 from app.outbox.table import OutboxStore, outbox_queue
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.lane import Lanes
-from kits.ordered_queue.lease import BootClock, Lease
+from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.queue import OrderedQueue
-from kits.ordered_queue.relay import Relay
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
 from kits.resilience.breaker import Breaker
+from kits.resilience.clock import BootClock
 from tests.fakes import FakeProducer
 from tests.integration.app.conftest import LEASE_SECONDS, an_enqueue
 
@@ -39,12 +39,11 @@ class Pipeline:
         self.lanes = Lanes(max_items=1000, max_bytes=1_000_000)
         self.write_back = WriteBack(self.store, lease, clock, counts)
         self.breaker = Breaker(clock)
-        self.relay = Relay(self.store, self.write_back, self.breaker)
         self.queue = OrderedQueue(
             lanes=self.lanes,
             sink=KafkaSink(self.producer, clock),
+            store=self.store,
             write_back=self.write_back,
-            relay=self.relay,
             breaker=self.breaker,
             retry=RetryPolicy(stalled_seconds=2.0),
             clock=clock,
@@ -53,10 +52,7 @@ class Pipeline:
 
     async def relay_once(self) -> None:
         """One look, and what it claimed is on its way."""
-        looked = await self.relay.look(
-            room=self.lanes.room, room_bytes=self.lanes.room_bytes, on_their_way=self.lanes.on_their_way
-        )
-        self.queue.offer(looked.claims)
+        await self.queue.look()
 
     async def settle(self) -> None:
         """What Kafka has answered reaches the queue, and the database."""

@@ -17,8 +17,7 @@ from kits.kafka.errors import (
 )
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import Claim
-from kits.ordered_queue.meter import QueueMeter
-from kits.ordered_queue.metrics import QueueMetrics
+from kits.ordered_queue.metrics import QueueMeter, QueueMetrics
 from kits.postgres.driver import driver_transaction
 from kits.postgres.engine import _SESSION
 from kits.postgres.errors import Fault, fault_of

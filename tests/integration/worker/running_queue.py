@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import DONE, Claim, Kind, Result
 from kits.ordered_queue.lane import Lanes
-from kits.ordered_queue.lease import BootClock, Lease
+from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.queue import OrderedQueue
-from kits.ordered_queue.relay import Relay
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
 from kits.resilience.breaker import Breaker
+from kits.resilience.clock import BootClock
 from worker.inbox.group_state import GroupState
 from worker.inbox.item import InboxItem
 from worker.inbox.queue_table import inbox_queue
@@ -68,8 +68,8 @@ async def running_queue(engine: AsyncEngine, group: str, platform: Platform) -> 
     queue = OrderedQueue(
         lanes=Lanes(max_items=1_000, max_bytes=10_000_000),
         sink=platform,
+        store=store,
         write_back=write_back,
-        relay=Relay(store, write_back, breaker),
         breaker=breaker,
         retry=RetryPolicy(),
         clock=clock,

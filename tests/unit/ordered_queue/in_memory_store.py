@@ -7,7 +7,7 @@ from operator import attrgetter
 from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Settlement
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.ports import Backlog, Gap, Looked
-from kits.resilience.breaker import Clock
+from kits.resilience.clock import Clock
 from tests.unit.ordered_queue.in_memory import InMemoryTable, Row
 
 LOOK = 20

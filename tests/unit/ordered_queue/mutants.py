@@ -12,7 +12,6 @@ from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Result
 from kits.ordered_queue.lane import Lane, Lanes
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.queue import OrderedQueue
-from kits.ordered_queue.relay import Relay
 from kits.ordered_queue.write_back import WriteBack
 from kits.resilience.breaker import Breaker
 from tests.unit.ordered_queue.in_memory import InMemoryTable, Row
@@ -237,7 +236,7 @@ def items_are_born_claimed_while_the_sink_is_away(patch: pytest.MonkeyPatch) -> 
 
 
 def more_than_a_probe_is_claimed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Relay, "_limit", lambda _self, room, _on_their_way: room)
+    patch.setattr(OrderedQueue, "_look_limit", lambda self: self.lanes.room)
 
 
 def items_of_others_are_taken_over_right_after_an_outage(patch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.ports import Looked, StoreUnavailableError
 from kits.ordered_queue.queue import OrderedQueue
-from kits.ordered_queue.relay import Relay
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
 from kits.resilience.breaker import Breaker, BreakerState
@@ -310,8 +309,8 @@ class Process:
         self.queue = OrderedQueue(
             lanes=self.lanes,
             sink=self.sink,
+            store=self.store,
             write_back=write_back,
-            relay=Relay(self.store, write_back, self.breaker),
             breaker=self.breaker,
             retry=RetryPolicy(Backoff(1.0, 3.0), stalled_seconds=1.0),
             clock=clock,

@@ -11,7 +11,6 @@ from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.ports import Looked
 from kits.ordered_queue.queue import OrderedQueue
-from kits.ordered_queue.relay import Relay
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
 from kits.resilience.breaker import Breaker
@@ -58,23 +57,27 @@ class Sink:
         return future
 
 
+def a_queue(store: InMemoryStore, sink: Sink) -> OrderedQueue:
+    """As a container does it."""
+    counts = QueueMetrics(Metrics()).of("test")
+    return OrderedQueue(
+        lanes=Lanes(max_items=10, max_bytes=1000),
+        sink=sink,
+        store=store,
+        write_back=WriteBack(store, LEASE, store.clock, counts),
+        breaker=Breaker(store.clock),
+        retry=RetryPolicy(),
+        clock=store.clock,
+        counts=counts,
+    )
+
+
 async def test_what_is_known_as_done_is_written_and_not_sent_again() -> None:
     """It was sent under a claim that ran out before the table was told, and the table gave it here again."""
     clock, sink = LoopClock(), Sink()
     table = InMemoryTable(clock, gaps=False)
     store = InMemoryStore(table, token="me", lease=LEASE, clock=clock)
-    counts = QueueMetrics(Metrics()).of("test")
-    write_back, breaker = WriteBack(store, LEASE, clock, counts), Breaker(clock)
-    queue = OrderedQueue(
-        lanes=Lanes(max_items=10, max_bytes=1000),
-        sink=sink,
-        write_back=write_back,
-        relay=Relay(store, write_back, breaker),
-        breaker=breaker,
-        retry=RetryPolicy(),
-        clock=clock,
-        counts=counts,
-    )
+    queue = a_queue(store, sink)
     table.insert(FIRST, is_first=True, why=Predecessor.DONE, token="me", lease=LEASE)
     queue.offer([Claim(FIRST, 1, Predecessor.DONE, LEASE.until(clock.now()))])
     await asyncio.sleep(0)
@@ -82,7 +85,7 @@ async def test_what_is_known_as_done_is_written_and_not_sent_again() -> None:
     looked = await store.claim(limit=10, max_bytes=1000)
     assert [claim.nth for claim in looked.claims] == [2]
     queue.offer(looked.claims)
-    await write_back.flush(within_seconds=5.0)
+    await queue.write_back.flush(within_seconds=5.0)
     assert sink.sent == [1]
     assert table.rows[FIRST.id].done_at is not None
     assert queue.held == 0
@@ -114,8 +117,7 @@ async def test_who_fills_the_table_waits_for_what_may_go_and_not_for_held_rows(
 ) -> None:
     """However many rows wait behind a dead one; a round is over when nothing lies behind a look."""
     store = Looks(*(Looked((), left=left, further=further) for left, further in looks))
-    counts = QueueMetrics(Metrics()).of("test")
-    relay = Relay(store, WriteBack(store, LEASE, LoopClock(), counts), Breaker(LoopClock()))
+    queue = a_queue(store, Sink())
     for _ in looks:
-        await relay.look(room=10, room_bytes=1000, on_their_way=0)
-    assert relay.is_behind is is_behind
+        await queue.look()
+    assert queue.is_full is is_behind

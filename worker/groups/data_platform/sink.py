@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result
-from kits.resilience.breaker import Clock
+from kits.resilience.clock import Clock
 from worker.groups.data_platform.answers import Answer, meaning_of
 from worker.groups.data_platform.client import DataPlatformClient
 from worker.groups.data_platform.halt import Halt
