@@ -28,9 +28,9 @@ _WORDS = {
     "few": "sent.id IS NOT DISTINCT FROM sent.id",
     "mine": "$few AND $ours AND q.$id = sent.id AND q.$token = CAST(:token AS uuid) AND q.$claim = sent.nth",
     "lease_end": "clock_timestamp() + make_interval(secs => CAST(:lease_seconds AS double precision))",
-    "attempts_after": "(q.$attempts + CASE WHEN sent.failed AND ($charged) THEN 1 ELSE 0 END)",
-    "dying": "(sent.dead OR sent.failed AND ($dies))",
-    "again": "($dying AND q.$replayed_at IS NOT NULL)",
+    "attempts_after": "(q.$attempts + CASE WHEN sent.kind = 'failed' AND ($charged) THEN 1 ELSE 0 END)",
+    "dying": "(sent.kind = 'refused' OR sent.kind = 'failed' AND ($dies))",
+    "becomes_done": "(sent.kind = 'done' OR $dying AND q.$replayed_at IS NOT NULL)",
     "before": """SELECT 1 FROM $queue q
         WHERE $of_key = new.key AND q.$number = new.number - 1 OFFSET 0""",
     # What may be claimed, and why: `new` has key, number and is_first.
@@ -87,7 +87,6 @@ _WORDS = {
        AND new.due < statement_timestamp() - $gap_age
 )""",
 }
-_FORGETS_AGAIN = ", $payload = CASE WHEN NOT $again THEN q.$payload END"
 _BY_KIND = ("predecessor", "missing", "first", "begins", "inherits")
 
 
@@ -97,8 +96,7 @@ class QueueTable:
 
     It needs unique indexes of `id` and of `key, number`, the scope's columns behind them, and one of the
     scope's columns and `due_at, id` WHERE the row waits. The owner's SQL means the row by `q`, and what is
-    written of it by `sent`: kind, code, reason, wait_seconds, dead, failed, and age_seconds (how long ago its
-    call began); kind is NULL of an item that is given back unsent.
+    written of it by `sent`: kind, code, reason, wait_seconds, and age_seconds (how long ago its call began).
     """
 
     queue: str
@@ -176,30 +174,25 @@ def _words(table: QueueTable) -> dict[str, str]:
     kind = "with_gaps" if table.gaps else "gapless"
     new = {**table.extra, "is_first": "boolean"} if table.gaps else table.extra
     derived = "".join(f", {value}" for value in table.derived.values())
+    gone = (table.payload, *table.forgotten)
     return {
-        **{
-            word: _WORDS[f"{word}_{kind}"]
-            for word in ("predecessor", "missing", "first", "begins", "inherits")
-        },
+        **{word: _WORDS[f"{word}_{kind}"] for word in _BY_KIND},
         "new_columns": "".join(f', "{name}"' for name in (*new, *table.derived)),
         "new_values": "".join(f', "{name}"' for name in new) + derived,
         "told_values": "".join(f', "{name}"' for name in table.extra) + "$inherits" + derived,
         "new_types": "".join(f', "{name}" {kind}' for name, kind in new.items()),
         "written_types": "".join(f', "{name}" {kind}' for name, kind in table.written.items()),
-        "written_values": "".join(f', "{name}" = sent."{name}"' for name in table.written),
-        "settled_values": "".join(
-            f', "{name}" = CASE WHEN sent.kind IS NULL THEN q."{name}" ELSE {sql} END'
-            for name, sql in table.settled.items()
-        ),
-        "forgets": _forgetting(table, "($keeps_payload)"),
-        "forgets_again": _forgetting(table, "NOT $again OR ($keeps_payload)"),
+        "owners_values": _values("sent.kind = 'done'", {name: f'sent."{name}"' for name in table.written})
+        + _values("sent.kind <> 'done'", table.settled),
+        "forgets": ""
+        if table.keeps_payload == "TRUE"
+        else _values("$becomes_done AND ($keeps_payload) IS NOT TRUE", dict.fromkeys(gone, "NULL")),
         "redriven": f", {table.redriven_at} = clock_timestamp()" if table.redriven_at else "",
         "gap_age": f"make_interval(secs => {float(table.gap_seconds)})",
     }
 
 
-def _forgetting(table: QueueTable, kept: str) -> str:
-    if table.keeps_payload == "TRUE":
-        return ""
-    columns = (table.payload, *table.forgotten)
-    return "".join(f', "{name}" = CASE WHEN {kept} THEN q."{name}" END' for name in columns)
+def _values(condition: str, columns: Mapping[str, str]) -> str:
+    return "".join(
+        f', "{name}" = CASE WHEN {condition} THEN {sql} ELSE q."{name}" END' for name, sql in columns.items()
+    )

@@ -85,11 +85,8 @@ class Store(Protocol):
     async def renew(self, claims: Sequence[Claim]) -> set[tuple[str, int]]:
         """Prolong these leases; id and claim number of the items that are still ours."""
 
-    async def mark_done(self, done: Sequence[Settlement]) -> int:
-        """Write what was sent; how many of the items were still ours."""
-
     async def settle(self, settlements: Sequence[Settlement]) -> int:
-        """Write what waits again or is dead; how many of the items were still ours."""
+        """Write what became of these, each done, dead or waiting again; how many were still ours."""
 
     async def locked(self, item_ids: Iterable[str]) -> set[str]:
         """Those of the items that another session holds at this moment; it waits for none."""

@@ -26,8 +26,8 @@ _MAX_REASON = 1000
 class SqlStore(ABC):
     """One queue of one process. The owner says how a row becomes its item.
 
-    An owner with rows of its own to write overrides `mark_done` or `settle`, opens a `_transaction`, and runs
-    the queue's part in it by `_write_done` or `_write_settled`.
+    An owner with rows of its own to write overrides `settle`, opens a `_transaction`, and runs the queue's
+    part in it by `_settle`.
     """
 
     def __init__(
@@ -87,13 +87,9 @@ class SqlStore(ABC):
         rows = await self._run(sql.RENEW, {**self._fence, **_document(map(_named, claims))})
         return {(str(row_id), nth) for row_id, nth in rows}
 
-    async def mark_done(self, done: Sequence[Settlement]) -> int:
-        """See Store."""
-        return await self._write_done(done)
-
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """See Store."""
-        return len(await self._write_settled(settlements))
+        return (await self._settle(settlements))[0]
 
     async def locked(self, item_ids: Iterable[str]) -> set[str]:
         """See Store."""
@@ -117,25 +113,13 @@ class SqlStore(ABC):
         rows = await self._run(sql.GAPS, {"counted": sql.COUNTED, "limit": limit})
         return [Gap(key, first, number - 1, number, age) for key, number, first, age in rows]
 
-    async def _write_done(
-        self, done: Sequence[Settlement], connection: DriverConnection | None = None
-    ) -> int:
-        """How many were still ours; without a connection in a transaction of its own."""
-        columns = tuple(self._table.written)
-        rows = (
-            _named(one.claim) | dict(zip(columns, one.result.written if one.result else (), strict=True))
-            for one in done
-        )
-        ((written,),) = await self._run(sql.DONE, {**self._fence, **_document(rows)}, connection)
-        return int(written)
-
-    async def _write_settled(
+    async def _settle(
         self, settlements: Sequence[Settlement], connection: DriverConnection | None = None
-    ) -> Sequence[tuple[str, bool]]:
-        """What was still ours: id, and whether it is dead; without a connection as `_write_done`."""
+    ) -> tuple[int, list[str]]:
+        """How many were still ours, and which are dead; without a connection in a transaction of its own."""
         rows = _document(map(self._row_of, settlements))
-        found = await self._run(sql.SETTLE, {**self._fence, **rows}, connection)
-        return [(str(row_id), is_dead) for row_id, is_dead in found]
+        ((ours, dead),) = await self._run(sql.SETTLE, {**self._fence, **rows}, connection)
+        return ours, [str(row_id) for row_id in dead or ()]
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[DriverConnection]:
@@ -162,15 +146,17 @@ class SqlStore(ABC):
         return Claim(self.item_of(row), row[self._table.claim], why, until, relayed=True)
 
     def _row_of(self, settlement: Settlement) -> dict[str, Any]:
-        result = settlement.result
-        return _named(settlement.claim) | {
-            "kind": result and result.kind,
-            "code": result and result.code,
-            "reason": result and result.reason[:_MAX_REASON],
+        row, result = _named(settlement.claim), settlement.result
+        if result is None:
+            return row
+        row["kind"] = result.kind
+        if result.kind is Kind.DONE:
+            return row | dict(zip(self._table.written, result.written, strict=True))
+        return row | {
+            "code": result.code,
+            "reason": result.reason[:_MAX_REASON],
             "wait_seconds": settlement.wait_seconds,
-            "age_seconds": self._clock.now() - settlement.began if result else None,
-            "dead": result is not None and result.kind is Kind.REFUSED,
-            "failed": result is not None and result.kind is Kind.FAILED,
+            "age_seconds": self._clock.now() - settlement.began,
         }
 
 

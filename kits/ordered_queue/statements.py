@@ -95,27 +95,22 @@ UPDATE $queue q SET $lease_until = $lease_end
  WHERE $mine AND $is_open RETURNING q.$id, q.$claim
 """
 
-DONE = """
-WITH written AS (
-    UPDATE $queue q
-       SET $done_at = clock_timestamp(), $token = NULL, $lease_until = NULL $forgets $written_values
-      FROM json_to_recordset(CAST(:rows AS json)) AS sent (id $id_type, nth bigint $written_types)
-     WHERE $mine AND $is_open RETURNING 1)
-SELECT count(*) FROM written
-"""
-
-# What was done once and is sent again goes back to done when it is refused: it is no dead letter.
+# What was done once and is sent again goes back to done when it is refused: it is no dead letter. An item
+# that is given back has no kind, so each condition asks for what is known.
 SETTLE = """
-UPDATE $queue q
-   SET $token = NULL, $lease_until = NULL, $attempts = $attempts_after,
-       $due_at = CASE WHEN sent.wait_seconds = 0 THEN q.$due_at
-                      ELSE clock_timestamp() + make_interval(secs => sent.wait_seconds) END,
-       $dead_at = CASE WHEN $dying AND NOT $again THEN clock_timestamp() END,
-       $done_at = CASE WHEN $again THEN clock_timestamp() END $forgets_again $settled_values
-  FROM json_to_recordset(CAST(:rows AS json)) AS sent (
-       id $id_type, nth bigint, kind text, code text, reason text, wait_seconds double precision,
-       age_seconds double precision, dead boolean, failed boolean)
- WHERE $mine AND $is_open RETURNING q.$id, q.$dead_at IS NOT NULL
+WITH settled AS (
+    UPDATE $queue q
+       SET $token = NULL, $lease_until = NULL, $attempts = $attempts_after,
+           $due_at = CASE WHEN sent.wait_seconds > 0 THEN clock_timestamp()
+                          + make_interval(secs => sent.wait_seconds) ELSE q.$due_at END,
+           $dead_at = CASE WHEN $dying AND q.$replayed_at IS NULL THEN clock_timestamp() END,
+           $done_at = CASE WHEN $becomes_done THEN clock_timestamp() END $forgets $owners_values
+      FROM json_to_recordset(CAST(:rows AS json)) AS sent (
+           id $id_type, nth bigint, kind text, code text, reason text, wait_seconds double precision,
+           age_seconds double precision $written_types)
+     WHERE $mine AND $is_open RETURNING q.$id AS id, q.$dead_at IS NOT NULL AS is_dead
+)
+SELECT count(*), array_agg(id) FILTER (WHERE is_dead) FROM settled
 """
 
 LOCKED = """

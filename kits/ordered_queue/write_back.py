@@ -1,7 +1,7 @@
 """Ordered queue, writing: what became of the items, and their leases, from one task in turn."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from itertools import islice
 
 from kits.observability.logs import get_logger
@@ -32,9 +32,9 @@ class WriteBack:
         self._lease = lease
         self._clock = clock
         self._counts = counts
-        self._held: dict[tuple[str, int], Claim] = {}
+        self._held: set[Claim] = set()
+        self._ends: dict[Claim, Settlement] = {}
         self._done: dict[str, Settlement] = {}
-        self._settled: list[Settlement] = []
         self._locked: set[str] = set()
         self._wake = asyncio.Event()
         self._renew_at = 0.0
@@ -53,7 +53,7 @@ class WriteBack:
 
     def hold(self, claim: Claim) -> None:
         """Keep this claim alive until it is written."""
-        self._held[claim.item.id, claim.nth] = claim
+        self._held.add(claim)
 
     def result_of(self, item_id: str) -> Result | None:
         """How this item ended here, if it is done and the store does not know it yet."""
@@ -62,13 +62,12 @@ class WriteBack:
 
     def settle(self, settlement: Settlement) -> None:
         """Write this; done under a newer claim takes the place of one that was not written yet."""
-        item_id = settlement.claim.item.id
-        if settlement.result is None or settlement.result.kind is not Kind.DONE:
-            self._settled.append(settlement)
-        else:
-            if older := self._done.get(item_id):
-                self._held.pop((item_id, older.claim.nth), None)
-            self._done[item_id] = settlement
+        claim = settlement.claim
+        self._ends[claim] = settlement
+        if settlement.result is not None and settlement.result.kind is Kind.DONE:
+            if older := self._done.get(claim.item.id):
+                self._forget(older)
+            self._done[claim.item.id] = settlement
         self._wake.set()
 
     def note_outage(self) -> None:
@@ -90,8 +89,8 @@ class WriteBack:
             await asyncio.sleep(_GATHER_SECONDS)
         self._wake.clear()
         try:
-            written = await self._write_all()
-            await self._renew_when_due()
+            written = await self._around_locks(self._write_all)
+            await self._around_locks(self._renew_when_due)
         except StoreUnavailableError as error:
             self.note_outage()
             log.warning("queue_write_back_waits", reason=str(error), held=self.held, action="see /readyz")
@@ -105,59 +104,51 @@ class WriteBack:
         """Write the last results; what can't be written in time is left to the end of its lease."""
         try:
             async with asyncio.timeout(within_seconds):
-                await self._write_all()
+                await self._around_locks(self._write_all)
         except (TimeoutError, StoreUnavailableError) as error:
             action = "none: their leases run out, and they are sent again"
             log.warning(
                 "queue_results_not_written", reason=type(error).__name__, held=self.held, action=action
             )
 
-    async def _write_all(self) -> int:
-        if self._locked:
-            self._locked = await self._store.locked(self._locked)
-        relayed = 0
+    async def _around_locks(self, work: Callable[[], Awaitable[int]]) -> int:
         while True:
-            done, settled = self._free(self._done.values()), self._free(self._settled)
-            if not done and not settled:
-                return relayed
             try:
-                relayed += await self._write(done, settled)
+                return await work()
             except LockedError:
                 if not await self._set_aside():
                     raise
 
-    async def _write(self, done: Sequence[Settlement], settled: Sequence[Settlement]) -> int:
+    async def _write_all(self) -> int:
+        if self._locked:
+            self._locked = await self._store.locked(self._locked)
         relayed = 0
-        if done:
-            written = await self._store.mark_done(done)
-            for settlement in done:
-                if self._done.get(settlement.claim.item.id) is settlement:
-                    del self._done[settlement.claim.item.id]
-            relayed += self._written(done, written)
-        if settled:
-            written = await self._store.settle(settled)
-            over = set(map(id, settled))
-            self._settled = [each for each in self._settled if id(each) not in over]
-            relayed += self._written(settled, written)
+        while batch := self._batch():
+            ours = await self._store.settle(batch)
+            self._counts.count(FENCED, len(batch) - ours)
+            for settlement in batch:
+                self._forget(settlement)
+                relayed += settlement.claim.relayed
         return relayed
 
-    def _free(self, settlements: Iterable[Settlement]) -> Sequence[Settlement]:
-        free = (each for each in settlements if each.claim.item.id not in self._locked)
+    def _batch(self) -> list[Settlement]:
+        free = (end for claim, end in self._ends.items() if claim.item.id not in self._locked)
         return list(islice(free, _BATCH))
+
+    def _forget(self, settlement: Settlement) -> None:
+        claim = settlement.claim
+        self._ends.pop(claim, None)
+        self._held.discard(claim)
+        if self._done.get(claim.item.id) is settlement:
+            del self._done[claim.item.id]
 
     async def _set_aside(self) -> bool:
         """Find the rows that other sessions hold: from now on the others are written around them."""
-        self._locked = await self._store.locked({item_id for item_id, _ in self._held})
+        self._locked = await self._store.locked({claim.item.id for claim in self._held})
         if self._locked:
             action = "end the session that holds them: see state, xact_start and query in pg_stat_activity"
             log.warning("queue_rows_held_by_others", rows=len(self._locked), action=action)
         return bool(self._locked)
-
-    def _written(self, settlements: Sequence[Settlement], written: int) -> int:
-        for settlement in settlements:
-            self._held.pop((settlement.claim.item.id, settlement.claim.nth), None)
-        self._counts.count(FENCED, len(settlements) - written)
-        return sum(settlement.claim.relayed for settlement in settlements)
 
     def _seconds_to_renewal(self) -> float:
         if self._locked:
@@ -166,26 +157,20 @@ class WriteBack:
             return self._lease.renew_every
         return min(self._lease.renew_every, max(0.0, self._renew_at - self._clock.now()))
 
-    async def _renew_when_due(self) -> None:
+    async def _renew_when_due(self) -> int:
         now = self._clock.now()
         if not self._held or (now < self._renew_at and not self._outage):
-            return
-        claims = [claim for claim in self._held.values() if claim.item.id not in self._locked]
+            return 0
+        claims = [claim for claim in self._held if claim.item.id not in self._locked]
         for first in range(0, len(claims), _BATCH):
-            asked_at = self._clock.now()
-            some = claims[first : first + _BATCH]
-            try:
-                mine = await self._store.renew(some)
-            except LockedError:
-                if not await self._set_aside():
-                    raise
-                self._wake.set()
-                return
+            asked_at, some = self._clock.now(), claims[first : first + _BATCH]
+            mine = await self._store.renew(some)
             for claim in some:
                 # What is no longer ours must not be sent again: its deadline stays where it was.
                 if (claim.item.id, claim.nth) in mine:
                     claim.until = max(claim.until, self._lease.until(asked_at))
         self._renew_at = now + self._lease.renew_every
+        return len(claims)
 
     def _outage_is_over(self) -> None:
         if self._outage:

@@ -52,7 +52,7 @@ class ActionsContract:
         """What was never claimed is, and what is done is done."""
         await queue.add(parcel("a", 1), parcel("b", 1))
         away, done = queue.claims
-        await queue.mine.mark_done([Settlement(done, DONE)])
+        await queue.mine.settle([Settlement(done, DONE)])
         free = parcel("a", 2)
         await queue.add(free, claimed=False)
         outcome = await queue.act("give_up", away.item, done.item, free)
@@ -79,12 +79,12 @@ class ActionsContract:
         """Also when what stood before it was deleted meanwhile; given up, it is done again in silence."""
         await queue.add(parcel("a", 1), parcel("a", 2), parcel("a", 3))
         first, second, third = queue.claims
-        await queue.mine.mark_done([Settlement(claim, DONE) for claim in queue.claims])
+        await queue.mine.settle([Settlement(claim, DONE) for claim in queue.claims])
         assert len((await queue.act("replay", second.item, third.item)).changed) == 2
         assert (await queue.act("replay", second.item)).refused == {second.item.id: "replayed"}
         again = await queue.look()
         assert [seen(claim) for claim in again] == [("a", 2, "done"), ("a", 3, "own")]
-        await queue.mine.mark_done([Settlement(claim, DONE) for claim in again])
+        await queue.mine.settle([Settlement(claim, DONE) for claim in again])
         await queue.month_passes()
         await queue.mine.delete_settled(limit=10)
         assert await queue.numbers("a") == [3]
@@ -98,7 +98,7 @@ class ActionsContract:
     async def test_a_notice_does_not_take_a_number_after_which_something_was_sent(self, queue: Queue) -> None:
         """Nor one that nothing waits behind."""
         await queue.add(parcel("a", 1), parcel("a", 2))
-        await queue.mine.mark_done([Settlement(claim, DONE) for claim in queue.claims])
+        await queue.mine.settle([Settlement(claim, DONE) for claim in queue.claims])
         await queue.month_passes()
         await queue.mine.delete_settled(limit=10)
         early, late = parcel("a", 1), parcel("a", 9)
@@ -115,7 +115,7 @@ class GapsContract(ActionsContract):
         done, dead, _ = queue.claims
         assert await queue.mine.gaps(10) == []
         await queue.month_passes()
-        await queue.mine.mark_done([Settlement(done, DONE)])
+        await queue.mine.settle([Settlement(done, DONE)])
         await queue.mine.settle([Settlement(dead, REFUSED)])
         (gap,) = await queue.mine.gaps(10)
         assert gap == Gap("a", 2, 3, 4, gap.age_seconds)

@@ -39,7 +39,7 @@ class QueueContract:
     async def test_behind_a_done_number_anybody_may_claim(self, queue: Queue) -> None:
         """However long ago."""
         await queue.add(parcel("a", 1))
-        await queue.mine.mark_done([Settlement(queue.claims[0], DONE)])
+        await queue.mine.settle([Settlement(queue.claims[0], DONE)])
         assert await queue.add(parcel("a", 2), by=OTHER) == [("a", 2, "done")]
 
     async def test_what_the_table_knows_is_not_inserted_again(self, queue: Queue) -> None:
@@ -95,10 +95,10 @@ class QueueContract:
         (new,) = await queue.look(queue.others)
         assert (new.nth, new.item.id) == (2, old.item.id)
         assert await queue.mine.renew([old]) == set()
-        assert await queue.mine.mark_done([Settlement(old, DONE)]) == 0
+        assert await queue.mine.settle([Settlement(old, DONE)]) == 0
         assert await queue.mine.settle([Settlement(old)]) == 0
         assert await queue.others.renew([new]) == {(new.item.id, 2)}
-        assert await queue.others.mark_done([Settlement(new, DONE)]) == 1
+        assert await queue.others.settle([Settlement(new, DONE)]) == 1
 
     async def test_an_older_claim_of_the_same_process_changes_nothing(self, queue: Queue) -> None:
         """The claim number tells them apart."""
@@ -138,7 +138,7 @@ class QueueContract:
     async def test_a_replayed_item_that_is_refused_is_done_again(self, queue: Queue) -> None:
         """It was accepted once: it is no dead letter, and holds nothing."""
         await queue.add(parcel("a", 1), parcel("a", 2))
-        await queue.mine.mark_done([Settlement(claim, DONE) for claim in queue.claims])
+        await queue.mine.settle([Settlement(claim, DONE) for claim in queue.claims])
         await queue.act("replay", queue.claims[0].item)
         (again,) = await queue.look()
         await queue.mine.settle([Settlement(again, REFUSED)])
@@ -151,7 +151,7 @@ class QueueContract:
         """Also after a month; nothing younger goes at all."""
         await queue.add(parcel("a", 1), parcel("a", 2), parcel("b", 1), parcel("b", 2))
         first, second, other, waiting = queue.claims
-        await queue.mine.mark_done([Settlement(claim, DONE) for claim in (first, second, other)])
+        await queue.mine.settle([Settlement(claim, DONE) for claim in (first, second, other)])
         await queue.mine.settle([Settlement(waiting)])
         await queue.mine.delete_settled(limit=10)
         assert await queue.numbers("a") == [1, 2]
@@ -168,7 +168,7 @@ class GapsContract(QueueContract):
     async def test_what_stands_behind_a_missing_number_waits_for_it(self, queue: Queue) -> None:
         """It goes by itself when the number comes."""
         assert await queue.add(parcel("a", 1), parcel("a", 3)) == [("a", 1, "done")]
-        await queue.mine.mark_done([Settlement(queue.claims[0], DONE)])
+        await queue.mine.settle([Settlement(queue.claims[0], DONE)])
         assert await queue.look() == []
         assert await queue.add(parcel("a", 2)) == [("a", 2, "done")]
 
@@ -179,7 +179,7 @@ class GaplessContract(QueueContract):
     async def test_a_missing_number_was_deleted(self, queue: Queue) -> None:
         """Nothing waits for it."""
         assert await queue.add(parcel("a", 7)) == [("a", 7, "done")]
-        await queue.mine.mark_done([Settlement(queue.claims[0], DONE)])
+        await queue.mine.settle([Settlement(queue.claims[0], DONE)])
         assert await queue.add(parcel("a", 9)) == [("a", 9, "done")]
 
 

@@ -20,7 +20,7 @@ _VALUES = {
 _ALL = [
     (name, gaps)
     for name in (
-        "ENQUEUE", "CLAIM", "RENEW", "DONE", "SETTLE", "DELETE", "BACKLOG", "GAPS", "REDRIVE", "REPLAY",
+        "ENQUEUE", "CLAIM", "RENEW", "SETTLE", "DELETE", "BACKLOG", "GAPS", "REDRIVE", "REPLAY",
         "GIVE_UP", "NOTICES", "LOCKED",
     )
     for gaps in (True, False)

@@ -29,9 +29,7 @@ class OwnersStore(Parcels):
 
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         async with self._transaction() as connection:
-            self.died = [
-                row_id for row_id, dead in await self._write_settled(settlements, connection) if dead
-            ]
+            _, self.died = await self._settle(settlements, connection)
             await connection.fetch(_COUNT, {"written": len(settlements)})
         return len(settlements)
 
@@ -127,7 +125,7 @@ async def test_a_payload_that_is_gone_must_be_filled_before_its_item_goes_again(
     """It went when the item was done; a replay waits for it, and so does what is behind."""
     shop = Shop(engine, keeps_payload="q.key = 'kept'")
     *claims, kept = await shop.add(parcel("a", 1), parcel("a", 2), parcel("kept", 1))
-    await shop.store.mark_done([Settlement(claim, DONE) for claim in (*claims, kept)])
+    await shop.store.settle([Settlement(claim, DONE) for claim in (*claims, kept)])
     assert await shop.run("SELECT count(*), min(key) FROM parcels WHERE payload IS NULL") == [(2, "a")]
     async with driver_transaction(engine) as connection:
         await Actions(shop.table).replay(connection, [claim.item.id for claim in claims])
@@ -157,7 +155,7 @@ async def test_the_oldest_item_is_as_old_as_its_birth_or_its_replay(engine: Asyn
     shop = Shop(engine)
     claim, done = await shop.add(parcel("a", 1), parcel("b", 1))
     await shop.run("UPDATE parcels SET born_at = born_at - interval '1 hour'")
-    await shop.store.mark_done([Settlement(done, DONE)])
+    await shop.store.settle([Settlement(done, DONE)])
     await shop.store.settle([Settlement(claim, FAILED, wait_seconds=600.0)])
     assert await shop.run("SELECT count(*) FROM parcels WHERE due_at > now() + interval '1 minute'") == [(1,)]
     assert 3600 <= (await shop.store.backlog()).oldest_seconds < 3600 + patient(600)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.outbox.recorder import row_of
 from app.outbox.table import OutboxStore, item_of, outbox_queue
 from kits.ordered_queue.actions import Actions, Outcome
-from kits.ordered_queue.item import Item, Kind, Result, Settlement
+from kits.ordered_queue.item import DONE, Item, Kind, Result, Settlement
 from kits.ordered_queue.ports import Store
 from kits.ordered_queue.sql_enqueue import Enqueue
 from kits.postgres.driver import driver_transaction
@@ -24,8 +24,10 @@ PUBLISHED = Result(Kind.DONE, written=(0, 7))
 class Published(OutboxStore):
     """Whatever is done stands at one place of the log."""
 
-    async def mark_done(self, done: Sequence[Settlement]) -> int:
-        return await super().mark_done([Settlement(one.claim, PUBLISHED) for one in done])
+    async def settle(self, settlements: Sequence[Settlement]) -> int:
+        return await super().settle(
+            [Settlement(one.claim, PUBLISHED) if one.result is DONE else one for one in settlements]
+        )
 
 
 class Events:
@@ -87,7 +89,7 @@ class TestOutboxContract(GaplessContract):
     ) -> None:
         """Not here, where a missing number was deleted: all that is published goes after a month."""
         await queue.add(parcel("a", 1), parcel("b", 1), parcel("b", 2))
-        await queue.mine.mark_done([Settlement(claim, PUBLISHED) for claim in queue.claims[:2]])
+        await queue.mine.settle([Settlement(claim, PUBLISHED) for claim in queue.claims[:2]])
         await queue.mine.delete_settled(limit=10)
         assert await queue.numbers("a") == [1]
         await queue.month_passes()

@@ -12,7 +12,7 @@ from tests.waiting import patient
 API_CRASHES = {
     "between commit and publish": ("before", "app.outbox.kafka_sink:KafkaSink.send"),
     "between send and acknowledgement": ("after", "app.outbox.kafka_sink:KafkaSink.send"),
-    "between acknowledgement and write-back": ("before", "kits.ordered_queue.sql_store:SqlStore.mark_done"),
+    "between acknowledgement and write-back": ("before", "kits.ordered_queue.sql_store:SqlStore.settle"),
 }
 
 
@@ -67,8 +67,8 @@ READING = {
 }
 DELIVERING = {
     "call-in-flight": ("during", "worker.groups.data_platform.client:DataPlatformClient.send_batch"),
-    "answered": ("before", "worker.inbox.store:InboxStore.mark_done"),
-    "written": ("after", "worker.inbox.store:InboxStore.mark_done"),
+    "answered": ("before", "worker.inbox.store:InboxStore.settle"),
+    "written": ("after", "worker.inbox.store:InboxStore.settle"),
 }
 LEASE_AND_MORE_SECONDS = 13.0
 

@@ -113,7 +113,7 @@ class GroupState:
     def succeeded(self, done: Sequence[Settlement]) -> None:
         """Remember these, until the row is written next."""
         self._judged += len(done)
-        self._success_began = max(self._success_began, *(one.began for one in done))
+        self._success_began = max([self._success_began, *(one.began for one in done)])
 
     async def lock(self, connection: DriverConnection) -> Shared:
         """Write what is new here in the caller's transaction, and lock the row until its end.

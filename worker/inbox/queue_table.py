@@ -19,15 +19,16 @@ _DIES = """$attempts_after >= {attempts}
     AND q.first_failed_at <= clock_timestamp() - make_interval(secs => {alone_seconds})"""
 _BEGAN = "clock_timestamp() - make_interval(secs => sent.age_seconds)"
 _SETTLED = {
-    "error_class": f"""CASE WHEN sent.dead THEN '{ErrorClass.REJECTED}'
-        WHEN sent.failed AND $attempts_after > 0 THEN '{ErrorClass.FAILING_ALONE}' ELSE q.error_class END""",
+    "error_class": f"""CASE WHEN sent.kind = 'refused' THEN '{ErrorClass.REJECTED}'
+        WHEN sent.kind = 'failed' AND $attempts_after > 0 THEN '{ErrorClass.FAILING_ALONE}'
+        ELSE q.error_class END""",
     "error_code": "sent.code",
     "error_message": "sent.reason",
     # What it failed at together with others says nothing about it: the time counts from its own failure on.
-    "first_failed_at": f"""CASE WHEN NOT sent.failed OR $attempts_after > 0
+    "first_failed_at": f"""CASE WHEN sent.kind <> 'failed' OR $attempts_after > 0
         THEN coalesce(q.first_failed_at, {_BEGAN}) ELSE {_BEGAN} END""",
     "last_failed_at": "clock_timestamp()",
-    "last_began_at": f"CASE WHEN sent.failed THEN {_BEGAN} ELSE q.last_began_at END",
+    "last_began_at": f"CASE WHEN sent.kind = 'failed' THEN {_BEGAN} ELSE q.last_began_at END",
 }
 
 

@@ -28,7 +28,7 @@ class _TooManyDeadError(Exception):
 
     code = "too_many_dead"
 
-    def __init__(self, event_ids: set[str], trip: dict[str, Any]) -> None:
+    def __init__(self, event_ids: Sequence[str], trip: dict[str, Any]) -> None:
         super().__init__(f"{len(event_ids)} events")
         self.event_ids = frozenset(event_ids)
         self.trip = trip
@@ -69,47 +69,44 @@ class InboxStore(SqlStore):
             replayed=row["replayed_at"] is not None,
         )
 
-    async def mark_done(self, done: Sequence[Settlement]) -> int:
-        """See Store. That others succeeded is written a second later, and before a failure is judged here."""
-        written = await super().mark_done(done)
-        if done:
-            self._state.succeeded(done)
-        return written
-
     async def settle(self, settlements: Sequence[Settlement]) -> int:
-        """See Store. The 11th dead among the last 200 judged is released instead, and the limit stands."""
-        if not any(one.result is not None and one.result.kind in _JUDGED for one in settlements):
-            return await super().settle(settlements)
+        """See Store. The 11th dead among the last 200 judged is released instead, and the limit stands.
+
+        That others succeeded is written a second later, and before a failure is judged here.
+        """
+        done = [one for one in settlements if one.result and one.result.kind is Kind.DONE]
+        if not any(one.result and one.result.kind in _JUDGED for one in settlements):
+            written = await super().settle(settlements)
+            self._state.succeeded(done)
+            return written
         async with self._transaction() as connection:
+            self._state.succeeded(done)
             shared = await self._state.lock(connection)
-            died: set[str] = set()
             try:
                 async with connection.savepoint():
-                    written = await self._write_settled(settlements, connection)
-                    died |= {event_id for event_id, is_dead in written if is_dead}
+                    written, died = await self._settle(settlements, connection)
                     await self._require_few(connection, shared, died)
             except _TooManyDeadError as error:
-                died.clear()
-                written = await self._release(connection, settlements, error)
+                written, died = await self._release(connection, settlements, error)
         self._state.written(shared)
         self._log(settlements, died)
-        return len(written)
+        return written
 
-    async def _require_few(self, connection: DriverConnection, shared: Shared, died: set[str]) -> None:
+    async def _require_few(self, connection: DriverConnection, shared: Shared, died: Sequence[str]) -> None:
         if died and (trip := await self._state.admits(connection, shared, sorted(died))):
             raise _TooManyDeadError(died, trip)
 
     async def _release(
         self, connection: DriverConnection, settlements: Sequence[Settlement], error: _TooManyDeadError
-    ) -> Sequence[tuple[str, bool]]:
+    ) -> tuple[int, list[str]]:
         released = [
             Settlement(one.claim) if one.claim.item.id in error.event_ids else one for one in settlements
         ]
-        written = await self._write_settled(released, connection)
+        written = await self._settle(released, connection)
         await self._state.trip_by(connection, error.trip)
         return written
 
-    def _log(self, settlements: Sequence[Settlement], died: set[str]) -> None:
+    def _log(self, settlements: Sequence[Settlement], died: Sequence[str]) -> None:
         for one in settlements:
             item, result = one.claim.item, one.result
             if item.id in died and result is not None and isinstance(item, InboxItem):

@@ -82,7 +82,7 @@ async def send(engine: AsyncEngine, claims: list[Claim]) -> None:
     """The outbox's own statements; retention, which is rare, apart."""
     store = Pipeline(engine).store
     await store.renew(claims)
-    await store.mark_done([Settlement(each, Result(Kind.DONE, written=(0, 1))) for each in claims[1:]])
+    await store.settle([Settlement(each, Result(Kind.DONE, written=(0, 1))) for each in claims[1:]])
     await store.settle([Settlement(claim) for claim in claims[:1]])
     await store.claim(limit=10, max_bytes=10_000)
     await store.backlog()

@@ -150,10 +150,7 @@ class Worker:
     async def answer(self, *claims: Claim, result: Result, age: float = 0.0) -> None:
         """Write how these calls ended, that began `age` seconds ago."""
         ends = [Settlement(claim, result, began=self.clock.now() - age) for claim in claims]
-        if result.kind is Kind.DONE:
-            await self.store.mark_done(ends)
-        else:
-            await self.store.settle(ends)
+        await self.store.settle(ends)
 
 
 class Inbox:

@@ -57,7 +57,7 @@ class Journey:
         name = frame.f_code.co_filename
         if not name.startswith(_FOLLOWED):
             return
-        if event == "return" and frame.f_code is InboxStore.mark_done.__code__ and isinstance(result, int):
+        if event == "return" and frame.f_code is InboxStore.settle.__code__ and isinstance(result, int):
             self.is_over = True
         if self.is_over:
             return

@@ -80,15 +80,6 @@ class InMemoryStore:
                 mine.add((claim.item.id, claim.nth))
         return mine
 
-    async def mark_done(self, done: Sequence[Settlement]) -> int:
-        """See Store."""
-        rows = [(row, one.claim) for one in done if (row := self._mine(one.claim)) is not None]
-        for row, claim in rows:
-            self.writes(row, claim)
-            self.has_done(row)
-            row.done_at, row.token = self.table.clock.now(), None
-        return len(rows)
-
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """See Store."""
         written = 0
@@ -104,7 +95,9 @@ class InMemoryStore:
             row.attempts += kind is Kind.FAILED
             if settlement.wait_seconds:
                 row.due_at = now + settlement.wait_seconds
-            if kind is Kind.REFUSED and row.replayed:
+            if kind is Kind.DONE:
+                self.has_done(row)
+            if kind is Kind.DONE or (kind is Kind.REFUSED and row.replayed):
                 row.done_at = now
             elif kind is Kind.REFUSED:
                 row.dead_at = now

@@ -105,10 +105,6 @@ class ReachedStore(InMemoryStore):
         self._asked_at = self.clock.now()
         return await self._one(lambda: InMemoryStore.renew(self, claims))
 
-    async def mark_done(self, done: Sequence[Settlement]) -> int:
-        """See Store."""
-        return await self._one(lambda: InMemoryStore.mark_done(self, done))
-
     async def settle(self, settlements: Sequence[Settlement]) -> int:
         """See Store."""
         return await self._one(lambda: InMemoryStore.settle(self, settlements))
