@@ -2,18 +2,20 @@
 
 from kits.observability.metrics import Metrics
 
+_OUTCOMES = ("created", "paid", "fulfilled", "cancelled", "expired", "replayed")
+
 
 class AppMetrics:
     """Declared once per process; HTTP requests are counted by kits.web."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.orders_created = metrics.counter("orders_created_total", "Orders committed by this process.")
-        self.orders_replayed = metrics.counter(
-            "orders_replayed_total", "Repeated requests answered with the order of their Idempotency-Key."
+        self.orders = metrics.counter(
+            "orders_total",
+            "Commands by outcome: created, or the status that was reached; replayed (the answer of their"
+            " Idempotency-Key); or the code of the refusal.",
+            ["outcome"],
         )
-        self.orders_refused = metrics.counter(
-            "orders_refused_total", "Commands that the shop refused, by error code.", ["code"]
-        )
-        self.orders_moved = metrics.counter(
-            "orders_moved_total", "Transitions committed by this process, by the status reached.", ["status"]
-        )
+        for outcome in _OUTCOMES:
+            self.orders.labels(outcome)
+        self.orders_created = self.orders.labels("created")
+        self.orders_replayed = self.orders.labels("replayed")

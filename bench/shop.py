@@ -18,7 +18,8 @@ _START_SECONDS = 40.0
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 30.0
 _ANSWERS = re.compile(
-    r'^http_request_duration_seconds_count\{method="POST",route="/orders",status="(\d+)"\} (\S+)$',
+    r"^http_server_request_duration_seconds_count"
+    r'\{method="POST",route="/orders",status_code="(\d+)"\} (\S+)$',
     re.MULTILINE,
 )
 _CPU = re.compile(r"^process_cpu_seconds_total (\S+)$", re.MULTILINE)

@@ -86,7 +86,7 @@ class OrderFacade:
             if isinstance(outcome, ReplayedOrder):
                 self._metrics.orders_replayed.inc()
             elif not isinstance(outcome, Order | RowHeldError):
-                self._metrics.orders_refused.labels(outcome.code).inc()
+                self._metrics.orders.labels(outcome.code).inc()
 
     async def _check_out(self, commands: Sequence[CreateOrder], uow: UnitOfWork, careful: bool) -> Checkout:
         # The lock order that holds everywhere: keys, orders, products, coupons, each sorted.

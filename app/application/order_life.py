@@ -157,7 +157,7 @@ class OrderLife:
         except StorageError:
             raise
         except (OrderError, ApplicationError) as refusal:
-            self._metrics.orders_refused.labels(refusal.code).inc()
+            self._metrics.orders.labels(refusal.code).inc()
             raise
 
     @contextmanager
@@ -220,7 +220,7 @@ class OrderLife:
 
     def _note(self, orders: Sequence[Order]) -> None:
         for order in orders:
-            self._metrics.orders_moved.labels(order.status.value).inc()
+            self._metrics.orders.labels(order.status.value.lower()).inc()
             log.debug("order_moved", order_id=order.id, status=order.status.value, version=order.version)
 
 

@@ -12,7 +12,7 @@ _NO_ANSWER = 0
 
 
 class RequestMetrics:
-    """ASGI middleware: `http_request_duration_seconds`, from the parsed head to the last byte handed over.
+    """ASGI middleware: `http_server_request_duration_seconds`, from the parsed head to the last byte.
 
     Every label has few values, whatever is sent: the route's template (`unmatched` without one), known
     methods (`other` for the rest), the status (0 if the connection ended without an answer).
@@ -21,9 +21,9 @@ class RequestMetrics:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._histogram = metrics.histogram(
-            "http_request_duration_seconds",
+            "http_server_request_duration_seconds",
             "Requests by method, route template and status; status 0 ended without an answer.",
-            ["method", "route", "status"],
+            ["method", "route", "status_code"],
         )
         # Looking a labelled child up by its labels costs more than observing it.
         self._observers: dict[tuple[str, str, int], Callable[[float], None]] = {}

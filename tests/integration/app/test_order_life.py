@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +13,18 @@ from sqlalchemy import text
 from app.application.commands import ChangeOrder, ReplayedOrder
 from app.application.errors import OrderNotFoundError, PreconditionFailedError, StorageUnavailableError
 from app.application.order_expiry import OrderExpiry
+from app.application.order_facade import OrderFacade
 from app.application.order_life import OrderLife
-from app.domain.errors import CouponExhaustedError, InvalidTransitionError, PaymentTooLateError
+from app.domain.errors import (
+    CouponExhaustedError,
+    InvalidTransitionError,
+    OutOfStockError,
+    PaymentTooLateError,
+)
 from app.domain.order import Order, OrderStatus
+from app.metrics import AppMetrics
 from app.persistence.orders import _LOCK_DUE
+from kits.observability.metrics import Metrics
 from kits.postgres.driver import DriverStatement, driver_transaction
 from kits.process.background import Supervisor
 from tests.builders import a_command, a_coupon, a_product
@@ -64,6 +73,24 @@ async def test_an_order_goes_on_step_by_step_and_each_step_is_an_event(shop: Sho
     ]
     assert await shop.rows("SELECT status, version FROM orders") == [("FULFILLED", 3)]
     assert await shop.rows("SELECT stock FROM products") == [(3,)]
+
+
+async def test_commands_are_counted_by_what_became_of_them(shop: Shop) -> None:
+    """In one metric, whose ordinary outcomes are there from the start."""
+    metrics = Metrics()
+    counted = AppMetrics(metrics)
+    facade = OrderFacade(shop.transactions, counted, time_to_live=timedelta(minutes=15), max_open_orders=0)
+    await shop.stock([a_product(stock=5)])
+    order, refused = await facade.create_orders([a_command(("p-1", 2)), a_command(("p-1", 4))])
+    assert isinstance(order, Order)
+    assert isinstance(refused, OutOfStockError)
+    await OrderLife(shop.transactions, counted).pay(change(order))
+    found = [line for line in metrics.render().decode().splitlines() if line.startswith("orders_")]
+    numbers = {"created": 1, "paid": 1, "fulfilled": 0, "cancelled": 0, "expired": 0, "replayed": 0}
+    assert sorted(found) == sorted(
+        f'orders_total{{outcome="{outcome}"}} {float(number)}'
+        for outcome, number in (numbers | {refused.code: 1}).items()
+    )
 
 
 async def test_cancelling_releases_the_pieces_and_the_coupon_use_and_tells_so(shop: Shop) -> None:
