@@ -35,7 +35,8 @@ VALUES (:of_group, clock_timestamp() - make_interval(secs => CAST(:success_age A
         CASE WHEN CAST(:opened AS boolean) THEN clock_timestamp() END, CAST(:judged AS bigint))
 ON CONFLICT (consumer_group) DO UPDATE
    SET success_began_at = coalesce(excluded.success_began_at, g.success_began_at),
-       opened_at = coalesce(excluded.opened_at, g.opened_at), judged = g.judged + excluded.judged
+       opened_at = coalesce(excluded.opened_at, g.opened_at), judged = g.judged + excluded.judged,
+       trip = CASE WHEN excluded.success_began_at IS NULL OR g.tripped_at IS NOT NULL THEN g.trip END
 RETURNING g.judged, g.deaths, g.tripped_at, CAST(g.trip AS text)
 """
 _DIED = """
@@ -94,8 +95,14 @@ class GroupState:
         """Whether the row has been read since the start of this process."""
         self.is_tripped = False
         """The dead-letter limit stands: nothing is to be sent until an operator releases it."""
+        self.is_on_trial = False
+        """It was released, and nothing has been taken since: one event at a time is to be sent."""
+        self._is_past_trial = False
         self.trip: Mapping[str, Any] = {}
-        """Of the last trip: `tally` (error_class, code, reason, count), `event_ids` (three)."""
+        """Of the last trip, until something is taken after its release.
+
+        `tally` (error_class, code, reason, count), `event_ids` (three).
+        """
 
     async def run(self) -> None:
         """Keep in step until cancelled."""
@@ -115,6 +122,10 @@ class GroupState:
         self._judged += len(done)
         self._success_began = max([self._success_began, *(one.began for one in done)])
 
+    def pass_trial(self) -> None:
+        """An event was taken: the rest may go."""
+        self.is_on_trial, self._is_past_trial = False, True
+
     async def lock(self, connection: DriverConnection) -> Shared:
         """Write what is new here in the caller's transaction, and lock the row until its end.
 
@@ -133,6 +144,9 @@ class GroupState:
         self._success_began = -1.0 if self._success_began == began else self._success_began
         self.is_known, self.is_tripped = True, tripped_at is not None
         self.trip = msgspec.json.decode(trip) if trip else {}
+        # A success ends the trial here at once, and in the row when it is written.
+        self._is_past_trial &= bool(self.trip) and not self.is_tripped
+        self.is_on_trial = bool(self.trip) and not self.is_tripped and not self._is_past_trial
         return Shared(count, deaths, self.is_tripped, openings)
 
     def written(self, shared: Shared) -> None:

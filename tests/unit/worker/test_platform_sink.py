@@ -32,6 +32,10 @@ class LoopClock:
 @dataclass
 class Limit:
     is_tripped: bool = False
+    is_on_trial: bool = False
+
+    def pass_trial(self) -> None:
+        self.is_on_trial = False
 
 
 @dataclass
@@ -212,6 +216,21 @@ def test_while_the_dead_letter_limit_stands_nothing_is_called() -> None:
     results = run_virtually(bench.results("a", "b"))
     assert {(result.kind, result.code) for result in results} == {(Kind.UNAVAILABLE, "dead_letter_limit")}
     assert bench.platform.calls == []
+
+
+def test_after_the_limits_release_one_event_at_a_time_goes_until_one_is_taken() -> None:
+    """The others are answered as if the platform were away; a refusal proves nothing."""
+    answers = {"a": Answer(422), "b": ACCEPTED}
+    bench = Bench(platform=Platform(alone=lambda item: answers[item.key]), limit=Limit(is_on_trial=True))
+
+    async def scenario() -> list[list[str]]:
+        return [await bench.kinds(*names) for names in (("a", "b"), ("b", "c"), ("c", "d"))]
+
+    refused, taken, free = run_virtually(scenario())
+    assert refused == [Kind.REFUSED, Kind.UNAVAILABLE]
+    assert taken == [Kind.DONE, Kind.UNAVAILABLE]
+    assert free == [Kind.DONE, Kind.DONE]
+    assert bench.platform.calls == [("alone", ["a"]), ("alone", ["b"]), ("batch", ["c", "d"])]
 
 
 def test_what_is_replayed_does_not_share_a_batch_with_what_is_new() -> None:

@@ -23,6 +23,11 @@ _LIMITED = Result(
     "dead_letter_limit",
     "too many events would be dead letters: `python -m worker dlq release --reason …` lets them go on",
 )
+_ON_TRIAL = Result(
+    Kind.UNAVAILABLE,
+    "dead_letter_limit",
+    "the dead-letter limit was released: one event at a time goes until one of them is taken",
+)
 
 Send = tuple[Claim, InboxItem, asyncio.Future[Result]]
 """What was handed in, its event, and where its result goes."""
@@ -34,6 +39,15 @@ class DeadLetterLimit(Protocol):
     @property
     def is_tripped(self) -> bool:
         """Nothing may be sent until an operator lets it go on."""
+        ...
+
+    @property
+    def is_on_trial(self) -> bool:
+        """It was let go on, and nothing has been taken since: one event at a time."""
+        ...
+
+    def pass_trial(self) -> None:
+        """An event was taken."""
         ...
 
 
@@ -91,8 +105,9 @@ class DataPlatformSink:
     def send(self, claim: Claim) -> asyncio.Future[Result]:
         """See Sink."""
         sent: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        if self._limit.is_tripped:
-            sent.set_result(_LIMITED)
+        limit = self._limit
+        if limit.is_tripped or (limit.is_on_trial and self._is_busy):
+            sent.set_result(_LIMITED if limit.is_tripped else _ON_TRIAL)
             return sent
         # The inbox's store makes no other items.
         self._gathered.append((claim, cast(InboxItem, claim.item), sent))
@@ -107,6 +122,10 @@ class DataPlatformSink:
         if calls:
             log.warning("calls_cancelled", calls=len(calls), action="none: their events are sent again")
             await asyncio.wait(calls, timeout=1.0)
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._gathered or self._alone or self._batches or self._singles)
 
     def _begin_soon(self) -> None:
         if not self._begins:
@@ -217,6 +236,8 @@ class DataPlatformSink:
         else:
             self._halt.clear()
         if result.kind is Kind.DONE:
+            if self._limit.is_on_trial:
+                self._limit.pass_trial()
             self._metrics.delivered(item.event_type, item.headers)
             if self._logs_each:
                 log.debug(
