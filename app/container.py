@@ -40,7 +40,7 @@ from kits.observability.health import Health
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.lane import Lanes
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.metrics import QueueMeter, QueueMetrics
+from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.queue import OrderedQueue
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.sql_enqueue import Enqueue
@@ -163,7 +163,6 @@ class Container(containers.DeclarativeContainer):
             max_event_bytes=_MAX_EVENT_BYTES,
         ),
         queue=ordered_queue,
-        meter=providers.Factory(QueueMeter, outbox_store, queue_metrics, _OUTBOX, breaker),
     )
 
     # Use cases

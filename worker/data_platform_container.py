@@ -14,7 +14,7 @@ from kits.kafka.producer import RecordProducer
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.lane import Lanes
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.metrics import QueueMeter, QueueMetrics
+from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.queue import OrderedQueue
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.sql_enqueue import Enqueue
@@ -195,7 +195,6 @@ class DataPlatformContainer(InboxContainer):
                 "group-state": group_state,
                 "inbox-watch": _inbox_watch,
                 "delivery-gauges": providers.Factory(Gauges, _delivery_metrics, group_state, _halt),
-                "inbox-meter": providers.Factory(QueueMeter, inbox_store, _queue_metrics, group, _breaker),
                 "dead-letter-copies": providers.Factory(Rounds, _copies, every_seconds=_ROUND_SECONDS),
                 "replayed-payloads": providers.Factory(Rounds, _payloads, every_seconds=_ROUND_SECONDS),
             }

@@ -5,7 +5,6 @@ import asyncio
 from app.outbox.topic import OutboxTopic
 from contracts.topics import ORDER_EVENTS
 from kits.kafka.producer import RecordProducer
-from kits.ordered_queue.metrics import QueueMeter
 from kits.ordered_queue.queue import OrderedQueue
 from kits.process.background import Supervisor
 
@@ -22,13 +21,11 @@ class OutboxLifecycle:
         producer: RecordProducer,
         topic: OutboxTopic,
         queue: OrderedQueue,
-        meter: QueueMeter,
     ) -> None:
         self._supervisor = supervisor
         self._producer = producer
         self._queue = queue
         self._topic = topic
-        self._meter = meter
 
     async def start(self) -> None:
         """Start the producer and the background tasks; returns at once, whether Kafka is there or not."""
@@ -36,7 +33,6 @@ class OutboxLifecycle:
         await self._producer.warm([ORDER_EVENTS])
         self._queue.start()
         self._supervisor.start("outbox-topic", self._topic.run)
-        self._supervisor.start("outbox-meter", self._meter.run)
 
     async def stop(self, *, within_seconds: float = 3.0) -> None:
         """Stop claiming, let pending sends end, write their answers back, give the rest free."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kits.ordered_queue.columns import QueueTable
-from kits.ordered_queue.statements import GIVE_UP, NOTICES, REDRIVE, REPLAY
+from kits.ordered_queue.statements import GIVE_UP, NOTICES, PUT_BACK
 from kits.postgres.driver import DriverConnection
 from kits.postgres.schema import as_document
 
@@ -49,11 +49,11 @@ class Actions:
 
     async def redrive(self, connection: DriverConnection, ids: Sequence[str]) -> Outcome:
         """Dead -> waiting, due now and without attempts."""
-        return await self._change(connection, REDRIVE, ids)
+        return await self._change(connection, PUT_BACK, ids, state="dead")
 
     async def replay(self, connection: DriverConnection, ids: Sequence[str]) -> Outcome:
         """Done -> waiting, due now; what is refused or given up then is done again."""
-        return await self._change(connection, REPLAY, ids)
+        return await self._change(connection, PUT_BACK, ids, state="done")
 
     async def give_up(
         self, connection: DriverConnection, ids: Sequence[str], notices: Sequence[Notice] = ()

@@ -34,30 +34,24 @@ _WORDS = {
     "before": """SELECT 1 FROM $queue q
         WHERE $of_key = new.key AND q.$number = new.number - 1 OFFSET 0""",
     # What may be claimed, and why: `new` has key, number and is_first.
-    "predecessor_with_gaps": """CASE WHEN new.is_first THEN 'done' ELSE (
-        SELECT CASE WHEN $over THEN 'done'
-                    WHEN q.$token = CAST(:token AS uuid) AND q.$dead_at IS NULL THEN 'own' END
-          FROM $queue q WHERE $of_key = new.key AND q.$number = new.number - 1) END""",
-    "predecessor_gapless": """CASE
-        WHEN NOT EXISTS (SELECT 1 FROM $queue q WHERE $before_it OFFSET 0) THEN 'done'
-        WHEN NOT EXISTS (SELECT 1 FROM $queue q WHERE $before_it AND (
-            q.$token IS DISTINCT FROM CAST(:token AS uuid) OR q.$dead_at IS NOT NULL) OFFSET 0)
-        THEN 'own' END""",
     "before_it": """$of_key = new.key AND q.$number < new.number
         AND coalesce(q.$done_at, q.$given_up_at) IS NULL""",
-    "missing_with_gaps": "NOT new.is_first AND NOT new.replayed AND NOT EXISTS ($before)",
-    "missing_gapless": "FALSE",
-    "first_with_gaps": ", q.is_first, q.$replayed_at IS NOT NULL AS replayed",
-    "first_gapless": "",
-    # What was done once stands behind what was done too: if that has no row any more, it was deleted.
-    "begins_with_gaps": ", new.is_first OR new.replayed AND NOT EXISTS ($before) AS is_first",
-    "begins_gapless": "",
     "at_it": "$of_key = sent.key AND q.$number = sent.number",
     "behind_it": "$of_key = sent.key AND q.$number > sent.number",
     "handed_over": "$of_key = sent.key AND q.$was_number = sent.number",
-    "inherits_with_gaps": """, is_first OR EXISTS (
-        SELECT 1 FROM $queue q WHERE $handed_over AND q.is_first OFFSET 0)""",
-    "inherits_gapless": "",
+    # The rows of `numbered` (key, number, size, run): a run is claimed when the number before it allows it.
+    "runs": """placed AS (
+    SELECT *, row_number() OVER run AS place, sum(size) OVER run - size AS ahead
+      FROM numbered WINDOW run AS (PARTITION BY key, run ORDER BY number)
+), judged AS MATERIALIZED (
+    SELECT new.*, CASE WHEN CAST(:claimed AS boolean) AND place = 1 THEN $predecessor END AS known
+      FROM placed new
+), runs AS (
+    SELECT *, CASE WHEN place = 1 THEN known WHEN place > CAST(:longest_run AS bigint)
+                        OR ahead >= CAST(:run_bytes AS bigint) THEN NULL
+                   WHEN first_value(known) OVER run IS NOT NULL THEN 'own' END AS predecessor
+      FROM judged WINDOW run AS (PARTITION BY key, run ORDER BY number)
+)""",
     "state": """CASE WHEN q.$given_up_at IS NOT NULL THEN 'given up' WHEN q.$done_at IS NOT NULL THEN 'done'
         WHEN q.$dead_at IS NOT NULL THEN CASE WHEN q.$number IS NULL THEN 'unnumbered' ELSE 'dead' END
         WHEN q.$replayed_at IS NOT NULL THEN 'replayed' WHEN q.$claim = 0 THEN 'unclaimed'
@@ -87,7 +81,29 @@ _WORDS = {
        AND new.due < statement_timestamp() - $gap_age
 )""",
 }
-_BY_KIND = ("predecessor", "missing", "first", "begins", "inherits")
+_WITH_GAPS = {
+    "predecessor": """CASE WHEN new.is_first THEN 'done' ELSE (
+        SELECT CASE WHEN $over THEN 'done'
+                    WHEN q.$token = CAST(:token AS uuid) AND q.$dead_at IS NULL THEN 'own' END
+          FROM $queue q WHERE $of_key = new.key AND q.$number = new.number - 1) END""",
+    "missing": "NOT new.is_first AND NOT new.replayed AND NOT EXISTS ($before)",
+    "first": ", q.is_first, q.$replayed_at IS NOT NULL AS replayed",
+    # What was done once stands behind what was done too: if that has no row any more, it was deleted.
+    "begins": ", new.is_first OR new.replayed AND NOT EXISTS ($before) AS is_first",
+    "inherits": """, is_first OR EXISTS (
+        SELECT 1 FROM $queue q WHERE $handed_over AND q.is_first OFFSET 0)""",
+}
+_GAPLESS = {
+    "predecessor": """CASE
+        WHEN NOT EXISTS (SELECT 1 FROM $queue q WHERE $before_it OFFSET 0) THEN 'done'
+        WHEN NOT EXISTS (SELECT 1 FROM $queue q WHERE $before_it AND (
+            q.$token IS DISTINCT FROM CAST(:token AS uuid) OR q.$dead_at IS NOT NULL) OFFSET 0)
+        THEN 'own' END""",
+    "missing": "FALSE",
+    "first": "",
+    "begins": "",
+    "inherits": "",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,12 +187,11 @@ def _statement(table: QueueTable, template: str) -> DriverStatement:
 
 
 def _words(table: QueueTable) -> dict[str, str]:
-    kind = "with_gaps" if table.gaps else "gapless"
     new = {**table.extra, "is_first": "boolean"} if table.gaps else table.extra
     derived = "".join(f", {value}" for value in table.derived.values())
     gone = (table.payload, *table.forgotten)
     return {
-        **{word: _WORDS[f"{word}_{kind}"] for word in _BY_KIND},
+        **(_WITH_GAPS if table.gaps else _GAPLESS),
         "new_columns": "".join(f', "{name}"' for name in (*new, *table.derived)),
         "new_values": "".join(f', "{name}"' for name in new) + derived,
         "told_values": "".join(f', "{name}"' for name in table.extra) + "$inherits" + derived,
@@ -187,7 +202,10 @@ def _words(table: QueueTable) -> dict[str, str]:
         "forgets": ""
         if table.keeps_payload == "TRUE"
         else _values("$becomes_done AND ($keeps_payload) IS NOT TRUE", dict.fromkeys(gone, "NULL")),
-        "redriven": f", {table.redriven_at} = clock_timestamp()" if table.redriven_at else "",
+        "put_back": _values("locked.state = 'done'", {table.replayed_at: "clock_timestamp()"})
+        + _values(
+            "locked.state = 'dead'", {table.redriven_at: "clock_timestamp()"} if table.redriven_at else {}
+        ),
         "gap_age": f"make_interval(secs => {float(table.gap_seconds)})",
     }
 

@@ -4,13 +4,11 @@ import time
 
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import Kind
-from kits.ordered_queue.ports import Store, StoreUnavailableError
-from kits.process.background import PeriodicTask
-from kits.resilience.breaker import Breaker, BreakerState
+from kits.ordered_queue.ports import Backlog
+from kits.resilience.breaker import BreakerState
 
 GIVEN_BACK = "given_back"
 FENCED = "fenced"
-_INTERVAL_SECONDS = 5.0
 _STATES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 _GAUGES = {
     "waiting": ("queue_waiting", "Items that are not done, up to 10,001."),
@@ -41,15 +39,17 @@ class QueueMetrics:
         )
         self.breaker = metrics.gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open.", ["name"])
 
-    def of(self, queue: str) -> "ResultCounts":
-        """The counters of one queue, kept where they are counted often."""
-        return ResultCounts(self, queue)
+    def of(self, queue: str) -> "QueueCounts":
+        """What one queue counts."""
+        return QueueCounts(self, queue)
 
 
-class ResultCounts:
-    """How the items of one queue ended; every value exists from the start."""
+class QueueCounts:
+    """How the items of one queue ended, and what is not done; every end exists from the start."""
 
     def __init__(self, metrics: QueueMetrics, queue: str) -> None:
+        self._metrics = metrics
+        self._queue = queue
         self._cells = {
             result: metrics.results.labels(queue, result) for result in (*Kind, GIVEN_BACK, FENCED)
         }
@@ -58,28 +58,12 @@ class ResultCounts:
         """Add `amount` ends."""
         self._cells[result].inc(amount)
 
+    def show_breaker(self, state: BreakerState) -> None:
+        """Set the breaker's gauge."""
+        self._metrics.breaker.labels(self._queue).set(_STATES[state])
 
-class QueueMeter:
-    """Measures one queue every five seconds; while its store is away the numbers keep their last value."""
-
-    def __init__(self, store: Store, metrics: QueueMetrics, queue: str, breaker: Breaker) -> None:
-        self._store = store
-        self._metrics = metrics
-        self._queue = queue
-        self._breaker = breaker
-        self._task = PeriodicTask(self.measure, interval_seconds=_INTERVAL_SECONDS)
-
-    async def run(self) -> None:
-        """Measure until cancelled."""
-        await self._task.run()
-
-    async def measure(self) -> None:
-        """Set the gauges once."""
-        self._metrics.breaker.labels(self._queue).set(_STATES[self._breaker.state])
-        try:
-            backlog = await self._store.backlog()
-        except StoreUnavailableError:
-            return
+    def show(self, backlog: Backlog) -> None:
+        """Set the gauges of what is not done, as of now."""
         for part, gauge in self._metrics.backlog.items():
             gauge.labels(self._queue).set(getattr(backlog, part))
         self._metrics.measured.labels(self._queue).set(time.time())

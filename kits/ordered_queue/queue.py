@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lane import Lanes
-from kits.ordered_queue.metrics import GIVEN_BACK, ResultCounts
+from kits.ordered_queue.metrics import GIVEN_BACK, QueueCounts
 from kits.ordered_queue.ports import Sink, Store, StoreUnavailableError
 from kits.ordered_queue.retry import IN_PLACE_SECONDS, RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
@@ -20,6 +21,7 @@ log = get_logger(__name__)
 
 _LOOK_SECONDS = 0.25
 _RETENTION_SECONDS = 600.0
+_MEASURE_SECONDS = 5.0
 _BATCH = 1000
 
 
@@ -39,7 +41,7 @@ class OrderedQueue:
     breaker: Breaker
     retry: RetryPolicy
     clock: Clock
-    counts: ResultCounts
+    counts: QueueCounts
     _is_behind: bool = field(default=False, init=False)
     _stopping: bool = field(default=False, init=False)
     _quiet: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -47,7 +49,11 @@ class OrderedQueue:
 
     def __post_init__(self) -> None:
         self._looks = PeriodicTask(self.look, interval_seconds=_LOOK_SECONDS)
-        self._deletions = PeriodicTask(self._delete, interval_seconds=_RETENTION_SECONDS)
+        self._rounds = {
+            "queue-relay": self._looks,
+            "queue-retention": PeriodicTask(self._delete, interval_seconds=_RETENTION_SECONDS),
+            "queue-meter": PeriodicTask(self.measure, interval_seconds=_MEASURE_SECONDS),
+        }
 
     @property
     def held(self) -> int:
@@ -90,11 +96,17 @@ class OrderedQueue:
         self.offer(looked.claims)
         return (looked.left or looked.further) and bool(looked.claims)
 
+    async def measure(self) -> None:
+        """Set the gauges; while the store is away those of what is not done keep their last value."""
+        self.counts.show_breaker(self.breaker.state)
+        with suppress(StoreUnavailableError):
+            self.counts.show(await self.store.backlog())
+
     def start(self) -> None:
-        """Begin to look for items, to write results and to delete."""
+        """Begin to look for items, to write results, to delete and to measure."""
         self._tasks.start("queue-write-back", self._write)
-        self._tasks.start("queue-relay", self._looks.run)
-        self._tasks.start("queue-retention", self._deletions.run)
+        for name, task in self._rounds.items():
+            self._tasks.start(name, task.run)
 
     async def stop(self, *, within_seconds: float) -> None:
         """Claim nothing more, wait for what is on its way, write its results and give the rest back."""

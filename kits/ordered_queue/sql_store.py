@@ -69,7 +69,7 @@ class SqlStore(ABC):
             self._after = self._floor = ("-infinity", self._table.first_id)
         after_due, after_id = self._after
         bounds = {"limit": limit, "max_bytes": max_bytes, "look": sql.LOOK}
-        bounds |= {"longest_run": MAX_RUN, "run_bytes": MAX_RUN_BYTES}
+        bounds |= {"longest_run": MAX_RUN, "run_bytes": MAX_RUN_BYTES, "claimed": True}
         rows = await self._run(
             sql.CLAIM, {**self._fence, **bounds, "after_due": after_due, "after_id": after_id}
         )

@@ -14,31 +14,22 @@ WITH sent AS MATERIALIZED (
            EXISTS (SELECT 1 FROM $queue q WHERE $ours AND q.$id = row.id OFFSET 0) AS is_known
       FROM json_to_recordset(CAST(:rows AS json)) AS row (
            id $id_type, key text, number bigint, payload text $new_types)
-), new AS (
-    SELECT *, number - row_number() OVER (PARTITION BY key ORDER BY number) AS run
+), numbered AS (
+    SELECT *, octet_length(bytes) AS size,
+           number - row_number() OVER (PARTITION BY key ORDER BY number) AS run
       FROM (SELECT DISTINCT ON (key, number) * FROM sent WHERE NOT is_known ORDER BY key, number) sent
      WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $at_it OFFSET 0)
-), placed AS (
-    SELECT *, row_number() OVER (PARTITION BY key, run ORDER BY number) AS place FROM new
-), judged AS MATERIALIZED (
-    SELECT new.*, CASE WHEN CAST(:claimed AS boolean) AND place = 1 THEN $predecessor END AS known
-      FROM placed new
-), born AS (
-    SELECT *, CASE WHEN place = 1 THEN known WHEN place > CAST(:longest_run AS bigint) THEN NULL
-                   WHEN sum(octet_length(bytes)) OVER run - octet_length(bytes) >= CAST(:run_bytes AS bigint)
-                   THEN NULL WHEN first_value(known) OVER run IS NOT NULL THEN 'own' END AS predecessor
-      FROM judged WINDOW run AS (PARTITION BY key, run ORDER BY number)
-), inserted AS (
+), $runs, inserted AS (
     INSERT INTO $queue (
            $id, $key, $number, $payload, $payload_size, $token, $claim, $lease_until $new_columns)
-    SELECT id, key, number, bytes, octet_length(bytes),
+    SELECT id, key, number, bytes, size,
            CASE WHEN predecessor IS NOT NULL THEN CAST(:token AS uuid) END,
            CASE WHEN predecessor IS NOT NULL THEN 1 ELSE 0 END,
            CASE WHEN predecessor IS NOT NULL THEN $lease_end END $new_values
-      FROM born ORDER BY key, number
+      FROM runs ORDER BY key, number
     ON CONFLICT DO NOTHING RETURNING $id AS id
 )
-SELECT id, coalesce(predecessor, 'waits') FROM born
+SELECT id, coalesce(predecessor, 'waits') FROM runs
  WHERE CAST(:claimed AS boolean) AND predecessor IS DISTINCT FROM 'done'
 UNION ALL SELECT id, 'taken' FROM sent WHERE NOT is_known AND id NOT IN (SELECT id FROM inserted)
 UNION ALL SELECT id, 'known' FROM sent WHERE is_known
@@ -53,24 +44,16 @@ WITH looked AS MATERIALIZED (
       FROM $queue q WHERE $scope AND $waiting
        AND (q.$due_at, q.$id) > (CAST(CAST(:after_due AS text) AS timestamptz), CAST(:after_id AS $id_type))
      ORDER BY q.$due_at, q.$id LIMIT CAST(:look AS bigint)
-), ready AS (
+), numbered AS (
     SELECT new.id, new.key, new.number, new.size, new.due $begins,
            new.number - row_number() OVER (PARTITION BY new.key ORDER BY new.number) AS run
       FROM looked new WHERE new.is_ready
-), placed AS (
-    SELECT *, row_number() OVER run AS place, sum(size) OVER run - size AS ahead
-      FROM ready WINDOW run AS (PARTITION BY key, run ORDER BY number)
-), judged AS MATERIALIZED (
-    SELECT new.*, CASE WHEN place = 1 THEN $predecessor END AS known FROM placed new
-), allowed AS (
-    SELECT *, first_value(due) OVER run AS run_due, CASE WHEN place = 1 THEN known
-                   WHEN first_value(known) OVER run IS NOT NULL THEN 'own' END AS predecessor
-      FROM judged WHERE place <= CAST(:longest_run AS bigint)
-       AND (place = 1 OR ahead < CAST(:run_bytes AS bigint))
-    WINDOW run AS (PARTITION BY key, run ORDER BY number)
+), $runs, allowed AS (
+    SELECT *, first_value(due) OVER (PARTITION BY key, run ORDER BY number) AS run_due
+      FROM runs WHERE predecessor IS NOT NULL
 ), counted AS (
     SELECT *, row_number() OVER due AS nth, sum(size) OVER due - size AS bytes_before
-      FROM allowed WHERE predecessor IS NOT NULL WINDOW due AS (ORDER BY run_due, key, number)
+      FROM allowed WINDOW due AS (ORDER BY run_due, key, number)
 ), locked AS (
     SELECT q.$id AS id, counted.predecessor FROM counted JOIN $queue q ON q.$id = counted.id
      WHERE counted.nth <= CAST(:limit AS bigint)
@@ -160,17 +143,12 @@ SELECT new.key, new.number,
   FROM missing new ORDER BY new.due, new.id LIMIT CAST(:limit AS bigint)
 """
 
-REDRIVE = """
-WITH $asked, changed AS (
-    UPDATE $queue q SET $dead_at = NULL, $attempts = 0, $token = NULL, $due_at = clock_timestamp() $redriven
-      FROM locked WHERE $ours AND q.$id = locked.id AND locked.state = 'dead' RETURNING q.$id AS id
-) $outcome
-"""
-REPLAY = """
+PUT_BACK = """
 WITH $asked, changed AS (
     UPDATE $queue q SET $done_at = NULL, $dead_at = NULL, $attempts = 0, $token = NULL,
-           $due_at = clock_timestamp(), $replayed_at = clock_timestamp()
-      FROM locked WHERE $ours AND q.$id = locked.id AND locked.state = 'done' RETURNING q.$id AS id
+           $due_at = clock_timestamp() $put_back
+      FROM locked WHERE $ours AND q.$id = locked.id AND locked.state = CAST(:state AS text)
+    RETURNING q.$id AS id
 ) $outcome
 """
 # What is replayed was done once, and is done again. A number goes to its notice, or stays if there is none.

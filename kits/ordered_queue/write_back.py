@@ -7,7 +7,7 @@ from itertools import islice
 from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.metrics import FENCED, ResultCounts
+from kits.ordered_queue.metrics import FENCED, QueueCounts
 from kits.ordered_queue.ports import LockedError, Store, StoreUnavailableError
 from kits.resilience.clock import Clock
 
@@ -27,7 +27,7 @@ class WriteBack:
     row that another session has locked keeps its own result waiting, and no other's.
     """
 
-    def __init__(self, store: Store, lease: Lease, clock: Clock, counts: ResultCounts) -> None:
+    def __init__(self, store: Store, lease: Lease, clock: Clock, counts: QueueCounts) -> None:
         self._store = store
         self._lease = lease
         self._clock = clock

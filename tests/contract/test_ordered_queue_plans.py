@@ -15,12 +15,12 @@ from tests.contract.queue_tables import CREATE
 _VALUES = {
     "token": str(uuid.uuid4()), "lease_seconds": 10.0, "rows": "[]", "notices": "[]", "ids": [],
     "claimed": True, "longest_run": 64, "run_bytes": 1000, "limit": 1000, "max_bytes": 1000, "look": 2000,
-    "after_due": "-infinity", "after_id": "", "days": 30, "key_days": 180, "counted": 10_001,
+    "state": "done", "after_due": "-infinity", "after_id": "", "days": 30, "key_days": 180, "counted": 10_001,
 }  # fmt: skip
 _ALL = [
     (name, gaps)
     for name in (
-        "ENQUEUE", "CLAIM", "RENEW", "SETTLE", "DELETE", "BACKLOG", "GAPS", "REDRIVE", "REPLAY",
+        "ENQUEUE", "CLAIM", "RENEW", "SETTLE", "DELETE", "BACKLOG", "GAPS", "PUT_BACK",
         "GIVE_UP", "NOTICES", "LOCKED",
     )
     for gaps in (True, False)

@@ -17,7 +17,7 @@ from kits.kafka.errors import (
 )
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import Claim
-from kits.ordered_queue.metrics import QueueMeter, QueueMetrics
+from kits.ordered_queue.metrics import QueueMetrics
 from kits.postgres.driver import driver_transaction
 from kits.postgres.engine import _SESSION
 from kits.postgres.errors import Fault, fault_of
@@ -287,7 +287,7 @@ async def test_what_is_not_published_is_measured(
 ) -> None:
     """With the time of the measurement, which stands still while the database is away."""
     metrics = Metrics()
-    meter = QueueMeter(pipeline.store, QueueMetrics(metrics), "outbox", pipeline.breaker)
+    pipeline.queue.counts = QueueMetrics(metrics).of("outbox")
     waiting = a_message(ORDER, 2, occurred_at=datetime(2020, 1, 1, tzinfo=UTC))
     await record(engine, pipeline, a_message(ORDER, 1), waiting, a_message())
     pipeline.producer.answers = False
@@ -295,7 +295,7 @@ async def test_what_is_not_published_is_measured(
     pipeline.producer.refuse(RecordRefusedError("strange"))
     await pipeline.settle()
     pipeline.breaker.stalled()
-    await meter.measure()
+    await pipeline.queue.measure()
     measured = lines(metrics)
     for line in (
         'queue_waiting{queue="outbox"} 1.0',
@@ -306,7 +306,7 @@ async def test_what_is_not_published_is_measured(
         assert line in measured
     assert (await pipeline.store.backlog()).oldest_seconds > 86_400, "it counts from when the event occurred"
     monkeypatch.setattr(pipeline.store, "_engine", AwayEngine())
-    await meter.measure()
+    await pipeline.queue.measure()
     assert lines(metrics) == measured
 
 

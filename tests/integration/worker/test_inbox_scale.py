@@ -36,7 +36,8 @@ async def pages_of_a_look(inbox: Inbox, worker: Worker) -> int:
     after_due, after_id = worker.store._after
     values = {
         "token": str(uuid.uuid4()), "lease_seconds": 10.0, "limit": 1000, "max_bytes": 10**8, "look": LOOK,
-        "longest_run": MAX_RUN, "run_bytes": MAX_RUN_BYTES, "after_due": after_due, "after_id": after_id,
+        "longest_run": MAX_RUN, "run_bytes": MAX_RUN_BYTES, "claimed": True, "after_due": after_due,
+        "after_id": after_id,
     }  # fmt: skip
     statement = inbox_queue(GROUP, inbox.engine).statement(CLAIM)
     async with driver_connection(inbox.engine) as connection:
