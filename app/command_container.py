@@ -15,7 +15,7 @@ from app.persistence.tables import shop
 from app.settings import DatabaseCommandSettings
 from kits.ordered_queue.actions import Actions
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.sql_enqueue import Enqueue
+from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth

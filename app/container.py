@@ -43,7 +43,7 @@ from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.queue import OrderedQueue
 from kits.ordered_queue.retry import RetryPolicy
-from kits.ordered_queue.sql_enqueue import Enqueue
+from kits.ordered_queue.sql_store import Enqueue
 from kits.ordered_queue.write_back import WriteBack
 from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History

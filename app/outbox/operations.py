@@ -14,7 +14,7 @@ from app.outbox.table import EVENT_ID, UNPUBLISHED, outbox_audit, outbox_event
 from contracts.envelope import EventMessage
 from contracts.order_events import AGGREGATE_TYPE, encode, skipped_event
 from kits.ordered_queue.actions import MAX_ROWS, Actions
-from kits.ordered_queue.sql_enqueue import Enqueue
+from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
 from kits.postgres.errors import Fault, fault_of
 from kits.postgres.outages import sentence

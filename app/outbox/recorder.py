@@ -8,7 +8,7 @@ import msgspec
 from app.outbox.table import item_of
 from contracts.envelope import EventMessage
 from kits.ordered_queue.item import Claim
-from kits.ordered_queue.sql_enqueue import Arrival, Enqueue
+from kits.ordered_queue.sql_store import Arrival, Enqueue
 from kits.postgres.driver import DriverConnection
 
 _NO_TRACE: dict[str, str] = {}

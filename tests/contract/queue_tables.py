@@ -12,8 +12,7 @@ from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import Claim, Item, Kind, Result
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.ports import Store
-from kits.ordered_queue.sql_enqueue import Arrival, Enqueue
-from kits.ordered_queue.sql_store import SqlStore
+from kits.ordered_queue.sql_store import Arrival, Enqueue, SqlStore
 from kits.postgres.driver import driver_transaction
 from kits.postgres.engine import create_engine
 from kits.resilience.clock import BootClock

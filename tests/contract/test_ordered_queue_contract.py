@@ -6,7 +6,7 @@ import pytest
 
 from kits.ordered_queue.item import DONE, Claim, Settlement
 from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
-from kits.ordered_queue.sql_enqueue import Arrival
+from kits.ordered_queue.sql_store import Arrival
 from tests.contract.queue_tables import AWAY, FAILED, OTHER, REFUSED, Queue, in_memory, in_sql, parcel, seen
 
 

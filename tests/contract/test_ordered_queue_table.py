@@ -13,7 +13,7 @@ from kits.ordered_queue.actions import Actions
 from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.item import DONE, Claim, Item, Settlement
 from kits.ordered_queue.ports import StoreUnavailableError
-from kits.ordered_queue.sql_enqueue import Enqueue
+from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.driver import DriverStatement, driver_transaction
 from kits.postgres.engine import create_engine
 from kits.resilience.clock import BootClock

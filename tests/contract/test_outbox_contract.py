@@ -10,7 +10,7 @@ from app.outbox.table import OutboxStore, item_of, outbox_queue
 from kits.ordered_queue.actions import Actions, Outcome
 from kits.ordered_queue.item import DONE, Item, Kind, Result, Settlement
 from kits.ordered_queue.ports import Store
-from kits.ordered_queue.sql_enqueue import Enqueue
+from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.driver import driver_transaction
 from kits.postgres.engine import create_engine
 from kits.resilience.clock import BootClock

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.ordered_queue.item import Claim
-from kits.ordered_queue.sql_enqueue import Arrival, Enqueue
+from kits.ordered_queue.sql_store import Arrival, Enqueue
 from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.schema import as_document, qualified
 from worker.inbox.arrival_statements import ANY_DELIVERED, DELIVERED, HEAL, KEEP, WITHOUT_LOWER, YIELD

@@ -12,7 +12,7 @@ from kits.kafka.places import Place
 from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim
-from kits.ordered_queue.sql_enqueue import Enqueue
+from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.driver import driver_transaction
 from kits.postgres.errors import Fault, fault_of
 from kits.postgres.outages import sentence, warn_once

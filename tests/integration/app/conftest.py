@@ -28,7 +28,7 @@ from app.persistence.catalogue import SqlCatalogue
 from app.persistence.unit_of_work import SqlTransactions
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.sql_enqueue import Enqueue
+from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.engine import create_engine
 from kits.resilience.clock import BootClock
 from tests.fakes import FakePublisher

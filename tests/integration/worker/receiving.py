@@ -13,7 +13,7 @@ from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.sql_enqueue import Enqueue
+from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.engine import create_engine
 from kits.resilience.breaker import Breaker
 from tests.unit.worker.events import TOPIC, Sample

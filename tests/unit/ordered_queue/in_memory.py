@@ -9,7 +9,7 @@ from kits.ordered_queue.actions import Outcome
 from kits.ordered_queue.item import Item, Predecessor
 from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.sql_enqueue import Arrival
+from kits.ordered_queue.sql_store import Arrival
 from kits.resilience.clock import Clock
 
 GAP_SECONDS = 30.0
