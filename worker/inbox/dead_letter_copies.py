@@ -71,7 +71,7 @@ class DeadLetterCopies:
     copied is tried again for ever. It is also the health check of that.
     """
 
-    name = "dead-letter-copies"
+    name = "dead_letter_copies"
 
     def __init__(
         self,

@@ -53,7 +53,7 @@ class Payloads:
     also the health check of the reading.
     """
 
-    name = "replayed-payloads"
+    name = "replayed_payloads"
 
     def __init__(self, engine: AsyncEngine, reader: LogReader, *, group: str) -> None:
         self._engine = engine
