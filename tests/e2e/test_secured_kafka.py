@@ -8,20 +8,22 @@ import aiohttp
 import pytest
 
 from contracts.topics import DATA_PLATFORM_DLQ, DATA_PLATFORM_GROUP, ORDER_EVENTS
+from kits.kafka.admin import TopicSpec
+from tests.conftest import execute
 from tests.e2e.pipeline import Pipeline
+from tests.integration.kafka.clients import topic_admin
 from tests.secured_kafka import API, WORKER, Kind, Operation, SecuredKafka
 from tests.waiting import eventually
 
 
 @pytest.fixture
 async def secured(tmp_path: Path, database_url: str, secured_kafka: SecuredKafka) -> AsyncIterator[Pipeline]:
-    """A pipeline whose users have exactly the rights that the README lists."""
+    """A pipeline whose users have the rights that the README lists, the dead-letter topic's apart."""
     topic, group = Kind.TOPIC, Kind.GROUP
     made = (Operation.CREATE, Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS)
     await secured_kafka.allow(API, topic, ORDER_EVENTS, Operation.WRITE, *made)
     await secured_kafka.allow(API, group, DATA_PLATFORM_GROUP, Operation.DESCRIBE)
     await secured_kafka.allow(WORKER, topic, ORDER_EVENTS, Operation.READ, *made)
-    await secured_kafka.allow(WORKER, topic, DATA_PLATFORM_DLQ, Operation.WRITE, *made)
     await secured_kafka.allow(WORKER, group, DATA_PLATFORM_GROUP, Operation.READ)
     pipeline = Pipeline(tmp_path, database_url, secured_kafka.server)
     yield pipeline
@@ -90,8 +92,37 @@ async def test_wrong_passwords_leave_the_shop_open_and_the_worker_waiting_and_ri
     secured.start_worker()
     await secured.orders(3)
     await secured.everything_arrived()
+    await the_copies_follow(secured, secured_kafka)
     await secured.promises_are_kept()
     for name in ("api", "worker"):
         log = (secured.directory / f"{name}.log").read_text()
         for password in ("guessed-wrongly", *secured_kafka.passwords.values()):
             assert password not in log
+
+
+async def the_copies_follow(secured: Pipeline, secured_kafka: SecuredKafka) -> None:
+    """The dead-letter topic is forbidden, and is not there: nothing stops; then it is made, and allowed."""
+    arrived = len(secured.accepted)
+    await secured.faults(reject={"everyNth": 1})
+    await secured.orders(1)
+    await eventually(lambda: said(secured, "worker", "event_died"))
+    await secured.faults()
+    await secured.orders(2)
+
+    async def others_have_arrived() -> bool:
+        return int((await secured.received())["orders"]) == arrived + 2
+
+    await eventually(others_have_arrived)
+    await eventually(lambda: said(secured, "worker", "dead_letters_not_copied"))
+    await topic_admin(secured_kafka.administration).ensure_topics([TopicSpec(DATA_PLATFORM_DLQ, 3)])
+    described = (Operation.CREATE, Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS)
+    await secured_kafka.allow(WORKER, Kind.TOPIC, DATA_PLATFORM_DLQ, Operation.WRITE, *described)
+
+    async def is_copied() -> bool:
+        # What failed is tried again after a while.
+        await execute(secured.database_url, "UPDATE delivery.inbox_event SET dlq_due_at = NULL")
+        return len((await secured.evidence()).dead_letters) == 1
+
+    await eventually(is_copied, poll_seconds=0.5)
+    await secured.run("worker", "dlq", "redrive")
+    await secured.everything_arrived()
