@@ -79,6 +79,8 @@ class SqlIdempotencyRepository:
         The owner of a key that is held is None.
         """
         owners: dict[str, KeyOwner | None] = {}
+        # A migration that has locked the table holds nobody's key: it is waited for as for any other lock.
+        await self.claim([])
         await self._connection.bound_locks(_GLANCE_SECONDS)
         for claim in sorted(claims, key=_name_of):
             try:

@@ -75,10 +75,13 @@ class GroupWatch:
         self.latest: GroupStanding | None = None
 
     async def run(self, metrics: GroupMetrics, *, every_seconds: float = 10.0) -> None:
-        """Look again and again, until cancelled."""
-        while True:
-            await self.look(metrics)
-            await asyncio.sleep(every_seconds)
+        """Look again and again, until cancelled; then nothing is shown any more."""
+        try:
+            while True:
+                await self.look(metrics)
+                await asyncio.sleep(every_seconds)
+        finally:
+            self.forget(metrics)
 
     async def look(self, metrics: GroupMetrics) -> None:
         """Measure once for `latest` and the metrics; both are empty if nothing could be learned."""
