@@ -14,7 +14,7 @@ from kits.kafka.diagnosis import explained
 from kits.kafka.ending import bounded
 from kits.kafka.errors import KafkaConfigurationError
 from kits.kafka.failures import translated
-from kits.kafka.security import KafkaSecurity, client_options
+from kits.kafka.security import KafkaSecurity, asking_options
 from kits.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -73,11 +73,7 @@ class TopicAdmin:
         client_id: str,
         within_seconds: float = 10.0,
     ) -> None:
-        self._options = client_options(security) | {
-            "bootstrap_servers": bootstrap_servers,
-            "client_id": client_id,
-            "request_timeout_ms": int(within_seconds * 1000),
-        }
+        self._options = asking_options(bootstrap_servers, security, client_id, within_seconds)
         self._within_seconds = within_seconds
 
     async def ensure_topics(self, wanted: Sequence[TopicSpec]) -> list[TopicDifference]:

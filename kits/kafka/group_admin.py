@@ -14,7 +14,7 @@ from kits.kafka.client_values import in_client
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import end_client
 from kits.kafka.records import TopicPartition
-from kits.kafka.security import KafkaSecurity, client_options
+from kits.kafka.security import KafkaSecurity, asking_options
 
 _COORDINATOR_SECONDS = 0.2
 _MEMBERS = 5
@@ -38,11 +38,7 @@ class GroupAdmin:
         group: str,
         within_seconds: float = 15.0,
     ) -> None:
-        self._options = client_options(security) | {
-            "bootstrap_servers": bootstrap_servers,
-            "client_id": client_id,
-            "request_timeout_ms": int(within_seconds * 1000),
-        }
+        self._options = asking_options(bootstrap_servers, security, client_id, within_seconds)
         self._group = group
         self._within_seconds = within_seconds
 

@@ -24,7 +24,7 @@ from kits.kafka.group_metrics import GroupMetrics
 from kits.kafka.group_standing import GroupStanding, PartitionStanding
 from kits.kafka.log_reading import read_log
 from kits.kafka.records import TopicPartition
-from kits.kafka.security import KafkaSecurity, client_options
+from kits.kafka.security import KafkaSecurity, asking_options
 from kits.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -62,11 +62,7 @@ class GroupWatch:
         within_seconds: float = 5.0,
     ) -> None:
         """Raises: KafkaConfigurationError for impossible security settings; nothing is contacted yet."""
-        self._options = client_options(security) | {
-            "bootstrap_servers": bootstrap_servers,
-            "client_id": client_id,
-            "request_timeout_ms": int(within_seconds * 1000),
-        }
+        self._options = asking_options(bootstrap_servers, security, client_id, within_seconds)
         self._group = group
         self._topics = frozenset(topics)
         self._within_seconds = within_seconds

@@ -15,7 +15,7 @@ from kits.kafka.diagnosis import explained
 from kits.kafka.ending import bounded
 from kits.kafka.log_reading import read_log
 from kits.kafka.records import IncomingRecord, TopicPartition
-from kits.kafka.security import KafkaSecurity, client_options
+from kits.kafka.security import KafkaSecurity, asking_options
 from kits.kafka.topic_ids import topic_ids
 
 T = TypeVar("T")
@@ -39,11 +39,7 @@ class LogReader:
         client_id: str,
         within_seconds: float = 10.0,
     ) -> None:
-        self._options = client_options(security) | {
-            "bootstrap_servers": bootstrap_servers,
-            "client_id": client_id,
-            "request_timeout_ms": int(within_seconds * 1000),
-        }
+        self._options = asking_options(bootstrap_servers, security, client_id, within_seconds)
         self._within_seconds = within_seconds
         self._admin: AIOKafkaAdminClient | None = None
 

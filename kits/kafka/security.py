@@ -83,6 +83,21 @@ def client_options(security: KafkaSecurity) -> dict[str, Any]:
     return options
 
 
+def asking_options(
+    bootstrap_servers: str, security: KafkaSecurity, client_id: str, within_seconds: float
+) -> dict[str, Any]:
+    """The keyword arguments of a client that looks something up and is closed again.
+
+    Raises:
+        KafkaConfigurationError: as client_options.
+    """
+    return client_options(security) | {
+        "bootstrap_servers": bootstrap_servers,
+        "client_id": client_id,
+        "request_timeout_ms": int(within_seconds * 1000),
+    }
+
+
 def _tls_context(security: KafkaSecurity) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=security.ssl_ca_file or None)
