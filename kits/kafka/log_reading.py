@@ -157,6 +157,7 @@ async def read_log(
     try:
         records += islice(found, max_records)
     except Exception as error:
+        # What stands before the damage goes out first; the next read begins at the damage, and says so.
         if found.next_fetch_offset == offset:
             raise RecordsUnreadableError(at, offset, repr(error)) from error
     if found.next_fetch_offset == offset < stable:

@@ -212,7 +212,7 @@ class PartitionReading:
         except (client.KafkaError, OSError, TimeoutError):
             # An outage, or a leader that moves.
             self._odd[at] = time.monotonic() + _STEP_SECONDS
-        except Exception as error:  # noqa: BLE001 - as in take()
+        except Exception as error:  # noqa: BLE001 - as above: it is stopped, and logged
             piece = RecordsUnreadableError(at, offset, repr(error))
         self._follow()
         if piece is None or assignment is not self._assignment or self._next.get(at) != offset:
