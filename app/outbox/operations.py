@@ -16,8 +16,7 @@ from contracts.order_events import AGGREGATE_TYPE, encode, skipped_event
 from kits.ordered_queue.actions import MAX_ROWS, Actions
 from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
-from kits.postgres.errors import Fault, fault_of
-from kits.postgres.outages import sentence
+from kits.postgres.outages import is_outage, sentence
 from kits.postgres.schema import as_arrays, insert_from_arrays
 
 _row = outbox_event.c
@@ -224,7 +223,7 @@ def _outages() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if fault_of(error) in {Fault.BUG, Fault.DEFINITE}:
+        if not is_outage(error):
             raise
         raise OutboxUnavailableError(
             f"{sentence(error)} Look with `outbox list`, then repeat the command."

@@ -16,7 +16,8 @@ from kits.ordered_queue.lane import MAX_RUN, MAX_RUN_BYTES
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.ports import Backlog, Gap, LockedError, Looked, StoreUnavailableError
 from kits.postgres.driver import DriverConnection, driver_fetch, driver_transaction
-from kits.postgres.errors import Fault, LockTimeoutError, fault_of
+from kits.postgres.errors import LockTimeoutError
+from kits.postgres.outages import is_outage
 from kits.postgres.schema import as_document
 from kits.resilience.clock import Clock
 
@@ -226,7 +227,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if fault_of(error) in {Fault.BUG, Fault.DEFINITE}:
+        if not is_outage(error):
             raise
         meaning = LockedError if isinstance(error, LockTimeoutError) else StoreUnavailableError
         raise meaning(type(error).__name__) from error

@@ -10,7 +10,6 @@ from kits.postgres.errors import Fault, fault_of, server_message, sqlstate
 
 log = get_logger(__name__)
 
-_PASSED_ON = {Fault.BUG, Fault.DEFINITE}
 # One per process, whatever the number of its pools and tasks: they all meet the same database.
 _repeats = Repeats(every_seconds=60.0)
 
@@ -52,6 +51,11 @@ def warn_once(error: BaseException) -> None:
         log.warning("database_unusable", reason=sentence(error), sqlstate=state, action=action)
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether the same can be done later: not so our own mistakes, and data that the database refuses."""
+    return fault_of(error) not in {Fault.BUG, Fault.DEFINITE}
+
+
 @contextmanager
 def outage_suppressed(event: str = "") -> Iterator[None]:
     """Leaves the block quietly when the database can't do the work now: the caller comes again later.
@@ -62,7 +66,7 @@ def outage_suppressed(event: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if fault_of(error) in _PASSED_ON:
+        if not is_outage(error):
             raise
         warn_once(error)
         if event and _repeats.due(event):

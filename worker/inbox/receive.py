@@ -14,8 +14,7 @@ from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim
 from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.driver import driver_transaction
-from kits.postgres.errors import Fault, fault_of
-from kits.postgres.outages import sentence, warn_once
+from kits.postgres.outages import is_outage, sentence, warn_once
 from worker.group import HandlerUnavailableError, Records
 from worker.inbox.arrivals import Arrivals, Stored
 from worker.inbox.item import InboxItem
@@ -221,7 +220,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if fault_of(error) in {Fault.BUG, Fault.DEFINITE}:
+        if not is_outage(error):
             raise
         warn_once(error)
         raise HandlerUnavailableError(sentence(error, migrate_command=_MIGRATE_COMMAND)) from error
