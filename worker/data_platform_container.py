@@ -92,10 +92,10 @@ class DataPlatformContainer(InboxContainer):
 
     # data-platform: the inbox, an ordered queue from the topic to the platform
     _clock = providers.Singleton(BootClock)
-    # Who this process is, anew at each of its starts.
     health_engine = providers.Singleton(InboxContainer.pool, pool_size=1)
     data_platform_pools = providers.Singleton(EnginePools, providers.List(engine, health_engine))
     _holder = {  # noqa: RUF012 - providers, wired once
+        # Who this process is, anew at each of its starts.
         "token": providers.Singleton(_token),
         "lease": providers.Singleton(Lease, _LEASE_SECONDS),
         "clock": _clock,
