@@ -17,7 +17,7 @@ from kits.ordered_queue.actions import MAX_ROWS, Actions
 from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
 from kits.postgres.outages import is_outage, sentence
-from kits.postgres.schema import as_arrays, insert_from_arrays
+from kits.postgres.schema import as_document, insert_from_document
 
 _row = outbox_event.c
 _DEAD = (UNPUBLISHED, _row.dead_at.is_not(None))
@@ -45,7 +45,7 @@ _ABANDON = DriverStatement(
 )
 _FIRST_ID = "00000000-0000-0000-0000-000000000000"
 _AUDIT_COLUMNS = ("id", "actor", "action", "event_id", "order_id", "seq", "reason")
-_NOTE = DriverStatement(insert_from_arrays(outbox_audit, *_AUDIT_COLUMNS))
+_NOTE = DriverStatement(insert_from_document(outbox_audit, *_AUDIT_COLUMNS))
 
 
 class OutboxUnavailableError(Exception):
@@ -185,10 +185,11 @@ class OutboxOperations:
         self, connection: DriverConnection, rows: Sequence[Any], actor: str, action: str, reason: str
     ) -> None:
         noted = [
-            (self._new_id(), actor, action, str(row["event_id"]), row["aggregate_id"], row["seq"], reason)
+            (self._new_id(), actor, action, row["event_id"], row["aggregate_id"], row["seq"], reason)
             for row in rows
         ]
-        await connection.fetch(_NOTE, as_arrays(_AUDIT_COLUMNS, noted))
+        rows_noted = [dict(zip(_AUDIT_COLUMNS, values, strict=True)) for values in noted]
+        await connection.fetch(_NOTE, as_document(rows_noted))
 
     def _notice(self, row: Mapping[str, Any], reason: str) -> EventMessage:
         now = datetime.now(UTC)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+from msgspec.json import encode
 
 from app.outbox.table import item_of
 from contracts.envelope import EventMessage
@@ -11,7 +12,7 @@ from kits.ordered_queue.item import Claim
 from kits.ordered_queue.sql_store import Arrival, Enqueue
 from kits.postgres.driver import DriverConnection
 
-_NO_TRACE: dict[str, str] = {}
+_NO_TRACE = "{}"
 
 
 class OutboxConflictError(Exception):
@@ -32,7 +33,8 @@ class OutboxRow(msgspec.Struct, frozen=True, gc=False):
     event_type: str
     event_version: int
     topic: str
-    headers: dict[str, str]
+    headers: str
+    """JSON."""
     occurred_at: datetime
 
 
@@ -73,6 +75,6 @@ def row_of(message: EventMessage) -> OutboxRow:
         message.event_type,
         message.event_version,
         message.topic,
-        {"traceparent": message.traceparent} if message.traceparent else _NO_TRACE,
+        encode({"traceparent": message.traceparent}).decode() if message.traceparent else _NO_TRACE,
         message.occurred_at,
     )

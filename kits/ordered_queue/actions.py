@@ -1,13 +1,14 @@
 """Ordered queue, operators: state changes by id, in the caller's transaction; the processes do the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Protocol
 
 from kits.ordered_queue.columns import QueueTable
 from kits.ordered_queue.statements import GIVE_UP, NOTICES, PUT_BACK
 from kits.postgres.driver import DriverConnection
-from kits.postgres.schema import as_document
+from kits.postgres.schema import as_arrays
 
 MAX_ROWS = 1000
 
@@ -70,11 +71,13 @@ class Actions:
         Raises:
             ValueError: a notice's id is in use; the transaction must be rolled back.
         """
-        told = [{"key": notice.key, "number": notice.number} for notice in notices]
-        outcome = await self._change(connection, GIVE_UP, ids, notices=as_document(told)["rows"])
+        told = as_arrays(("key", "number"), [(notice.key, notice.number) for notice in notices])
+        outcome = await self._change(connection, GIVE_UP, ids, **told)
         if not notices:
             return outcome
-        for notice_id, is_new, is_open in await self._run(connection, NOTICES, notices):
+        columns = tuple(self._table.new_columns)
+        rows = as_arrays(columns, map(attrgetter(*columns), notices))
+        for notice_id, is_new, is_open in await self._run(connection, NOTICES, notices, rows):
             if is_open:
                 raise ValueError(f"The notice's id {notice_id} is in use: give it a new one, and roll back.")
             if is_new:
@@ -87,8 +90,8 @@ class Actions:
         self, connection: DriverConnection, template: str, ids: Sequence[str], **values: Any
     ) -> Outcome:
         outcome = Outcome()
-        rows = [{"id": each} for each in ids]
-        for row_id, has_changed, state in await self._run(connection, template, rows, **values):
+        asked = as_arrays(("id",), [(each,) for each in ids])
+        for row_id, has_changed, state in await self._run(connection, template, ids, asked | values):
             if has_changed:
                 outcome.changed.append(str(row_id))
             else:
@@ -96,8 +99,12 @@ class Actions:
         return outcome
 
     async def _run(
-        self, connection: DriverConnection, template: str, rows: Sequence[object], **values: Any
+        self,
+        connection: DriverConnection,
+        template: str,
+        rows: Sequence[object],
+        values: Mapping[str, Any],
     ) -> Sequence[Any]:
         if len(rows) > MAX_ROWS:
             raise ValueError(f"{len(rows)} rows at once: give at most {MAX_ROWS}, and go on after a commit.")
-        return await connection.fetch(self._table.statement(template), {**as_document(rows), **values})
+        return await connection.fetch(self._table.statement(template), values)

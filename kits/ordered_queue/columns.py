@@ -8,6 +8,7 @@ from string import Template
 from sqlalchemy import text
 
 from kits.postgres.driver import DriverStatement
+from kits.postgres.schema import arrays_as
 
 _WORDS = {
     # A plan may be made while the table is empty, and stay (ADR 16): so only looks match the partial index of
@@ -39,18 +40,19 @@ _WORDS = {
     "at_it": "$of_key = sent.key AND q.$number = sent.number",
     "behind_it": "$of_key = sent.key AND q.$number > sent.number",
     "handed_over": "$of_key = sent.key AND q.$was_number = sent.number",
+    "in_runs": """new.number - dense_rank() OVER of_key AS run,
+           lag(new.number) OVER of_key IS DISTINCT FROM new.number - 1 AS heads_run""",
     # The rows of `numbered` (key, number, size, run): a run is claimed when the number before it allows it.
-    "runs": """placed AS (
-    SELECT *, row_number() OVER run AS place, sum(size) OVER run - size AS ahead
-      FROM numbered WINDOW run AS (PARTITION BY key, run ORDER BY number)
-), judged AS MATERIALIZED (
-    SELECT new.*, CASE WHEN CAST(:claimed AS boolean) AND place = 1 THEN $predecessor END AS known
-      FROM placed new
+    "runs": """judged AS (
+    SELECT new.*, CASE WHEN CAST(:claimed AS boolean) AND heads_run THEN $predecessor END AS known
+      FROM numbered new OFFSET 0
 ), runs AS (
-    SELECT *, CASE WHEN place = 1 THEN known WHEN place > CAST(:longest_run AS bigint)
+    SELECT *, CASE WHEN heads_run THEN known WHEN place > CAST(:longest_run AS bigint)
                         OR ahead >= CAST(:run_bytes AS bigint) THEN NULL
-                   WHEN first_value(known) OVER run IS NOT NULL THEN 'own' END AS predecessor
-      FROM judged WINDOW run AS (PARTITION BY key, run ORDER BY number)
+                   WHEN head_known IS NOT NULL THEN 'own' END AS predecessor
+      FROM (SELECT *, row_number() OVER run AS place, sum(size) OVER run - size AS ahead,
+                   first_value(known) OVER run AS head_known
+              FROM judged WINDOW run AS (PARTITION BY key, run ORDER BY number)) placed
 )""",
     "state": """CASE WHEN q.$given_up_at IS NOT NULL THEN 'given up' WHEN q.$done_at IS NOT NULL THEN 'done'
         WHEN q.$dead_at IS NOT NULL THEN CASE WHEN q.$number IS NULL THEN 'unnumbered' ELSE 'dead' END
@@ -60,7 +62,7 @@ _WORDS = {
     "dead_before": """SELECT 1 FROM (SELECT q.$key AS key, q.$number AS number) new, LATERAL (
         SELECT 1 FROM $queue q WHERE $before_it AND q.$dead_at IS NOT NULL LIMIT 1) dead OFFSET 0""",
     "asked": """asked AS (
-    SELECT DISTINCT id FROM json_to_recordset(CAST(:rows AS json)) AS sent (id $id_type) WHERE $few
+    SELECT DISTINCT id FROM $sent_ids WHERE $few
 ), locked AS (
     SELECT q.$id AS id, $state AS state FROM asked JOIN $queue q ON q.$id = asked.id
      WHERE $ours ORDER BY q.$id FOR UPDATE OF q
@@ -103,6 +105,15 @@ _GAPLESS = {
     "first": "",
     "begins": "",
     "inherits": "",
+}
+
+_END = {
+    "nth": "bigint",
+    "kind": "text",
+    "code": "text",
+    "reason": "text",
+    "wait_seconds": "double precision",
+    "age_seconds": "double precision",
 }
 
 
@@ -169,6 +180,17 @@ class QueueTable:
     lease_until: str = "lease_until"
 
     @property
+    def new_columns(self) -> Mapping[str, str]:
+        """What a new row brings, with the types."""
+        kit = {"id": self.id_type, "key": "text", "number": "bigint", "payload": "bytea"}
+        return {**kit, **self.extra, **({"is_first": "boolean"} if self.gaps else {})}
+
+    @property
+    def end_columns(self) -> Mapping[str, str]:
+        """What is written of an item that was claimed, with the types."""
+        return {"id": self.id_type, **_END, **self.written}
+
+    @property
     def first_id(self) -> str:
         """What no id lies before."""
         return "00000000-0000-0000-0000-000000000000" if self.id_type == "uuid" else ""
@@ -187,7 +209,7 @@ def _statement(table: QueueTable, template: str) -> DriverStatement:
 
 
 def _words(table: QueueTable) -> dict[str, str]:
-    new = {**table.extra, "is_first": "boolean"} if table.gaps else table.extra
+    new = [*table.extra, *(["is_first"] if table.gaps else [])]
     derived = "".join(f", {value}" for value in table.derived.values())
     gone = (table.payload, *table.forgotten)
     return {
@@ -195,8 +217,11 @@ def _words(table: QueueTable) -> dict[str, str]:
         "new_columns": "".join(f', "{name}"' for name in (*new, *table.derived)),
         "new_values": "".join(f', "{name}"' for name in new) + derived,
         "told_values": "".join(f', "{name}"' for name in table.extra) + "$inherits" + derived,
-        "new_types": "".join(f', "{name}" {kind}' for name, kind in new.items()),
-        "written_types": "".join(f', "{name}" {kind}' for name, kind in table.written.items()),
+        "new_rows": arrays_as("new", table.new_columns),
+        "sent_ids": arrays_as("sent", {"id": table.id_type}),
+        "sent_claims": arrays_as("sent", {"id": table.id_type, "nth": "bigint"}),
+        "sent_places": arrays_as("told", {"key": "text", "number": "bigint"}),
+        "sent_ends": arrays_as("sent", table.end_columns),
         "owners_values": _values("sent.kind = 'done'", {name: f'sent."{name}"' for name in table.written})
         + _values("sent.kind <> 'done'", table.settled),
         "forgets": ""

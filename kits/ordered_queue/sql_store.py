@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,7 +19,7 @@ from kits.ordered_queue.ports import Backlog, Gap, LockedError, Looked, StoreUna
 from kits.postgres.driver import DriverConnection, driver_fetch, driver_transaction
 from kits.postgres.errors import LockTimeoutError
 from kits.postgres.outages import is_outage
-from kits.postgres.schema import as_document
+from kits.postgres.schema import as_arrays
 from kits.resilience.clock import Clock
 
 _ALL_SECONDS = 10.0
@@ -45,6 +46,8 @@ class Enqueue:
     def __init__(self, table: QueueTable, *, token: str, lease: Lease, clock: Clock) -> None:
         """Args: token: who this process is, a new UUID at each of its starts."""
         self._statement = table.statement(sql.ENQUEUE)
+        self._columns = tuple(table.new_columns)
+        self._values_of = attrgetter(*self._columns)
         self._values = {"token": token, "lease_seconds": lease.seconds}
         self._values |= {"longest_run": MAX_RUN, "run_bytes": MAX_RUN_BYTES}
         self._lease = lease
@@ -70,7 +73,8 @@ class Enqueue:
             As DriverConnection.fetch.
         """
         asked_at = self._clock.now()
-        await connection.write(self._statement, {**self._values, **as_document(rows), "claimed": claimed})
+        arrays = as_arrays(self._columns, map(self._values_of, rows))
+        await connection.write(self._statement, {**self._values, **arrays, "claimed": claimed})
         found = {str(row_id): what for row_id, what in await connection.flush()}
         arrivals = {item.id: _ARRIVALS.get(found.get(item.id, ""), Arrival.NEW) for item in items}
         if not claimed:
@@ -146,7 +150,8 @@ class SqlStore(ABC):
 
     async def renew(self, claims: Sequence[Claim]) -> set[tuple[str, int]]:
         """See Store."""
-        rows = await self._run(sql.RENEW, {**self._fence, **_document(map(_named, claims))})
+        named = sorted((claim.item.id, claim.nth) for claim in claims)
+        rows = await self._run(sql.RENEW, {**self._fence, **as_arrays(("id", "nth"), named)})
         return {(str(row_id), nth) for row_id, nth in rows}
 
     async def settle(self, settlements: Sequence[Settlement]) -> int:
@@ -179,8 +184,10 @@ class SqlStore(ABC):
         self, settlements: Sequence[Settlement], connection: DriverConnection | None = None
     ) -> tuple[int, list[str]]:
         """How many were still ours, and which are dead; without a connection in a transaction of its own."""
-        rows = _document(map(self._row_of, settlements))
-        ((ours, dead),) = await self._run(sql.SETTLE, {**self._fence, **rows}, connection)
+        # In the order of the ids, so that two processes never wait for each other in turn.
+        ends = sorted(map(self._end_of, settlements), key=itemgetter(0))
+        arrays = as_arrays(self._table.end_columns, ends)
+        ((ours, dead),) = await self._run(sql.SETTLE, {**self._fence, **arrays}, connection)
         return ours, [str(row_id) for row_id in dead or ()]
 
     @asynccontextmanager
@@ -207,19 +214,17 @@ class SqlStore(ABC):
         why = Predecessor(row["known"])
         return Claim(self.item_of(row), row[self._table.claim], why, until, relayed=True)
 
-    def _row_of(self, settlement: Settlement) -> dict[str, Any]:
-        row, result = _named(settlement.claim), settlement.result
+    def _end_of(self, settlement: Settlement) -> tuple[object, ...]:
+        """The values of the table's `end_columns`."""
+        claim, result = settlement.claim, settlement.result
+        if result is not None and result.kind is Kind.DONE:
+            return (claim.item.id, claim.nth, result.kind, None, None, None, None, *result.written)
+        unwritten = (None,) * len(self._table.written)
         if result is None:
-            return row
-        row["kind"] = result.kind
-        if result.kind is Kind.DONE:
-            return row | dict(zip(self._table.written, result.written, strict=True))
-        return row | {
-            "code": result.code,
-            "reason": result.reason[:_MAX_REASON],
-            "wait_seconds": settlement.wait_seconds,
-            "age_seconds": self._clock.now() - settlement.began,
-        }
+            return (claim.item.id, claim.nth, None, None, None, None, None, *unwritten)
+        age = self._clock.now() - settlement.began
+        told = (result.kind, result.code, result.reason[:_MAX_REASON], settlement.wait_seconds, age)
+        return (claim.item.id, claim.nth, *told, *unwritten)
 
 
 @contextmanager
@@ -231,12 +236,3 @@ def _told() -> Iterator[None]:
             raise
         meaning = LockedError if isinstance(error, LockTimeoutError) else StoreUnavailableError
         raise meaning(type(error).__name__) from error
-
-
-def _named(claim: Claim) -> dict[str, Any]:
-    return {"id": claim.item.id, "nth": claim.nth}
-
-
-def _document(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
-    # In the order of the ids, so that two processes never wait for each other in turn.
-    return as_document(sorted(rows, key=lambda row: str(row["id"])))

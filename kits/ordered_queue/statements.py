@@ -5,24 +5,17 @@ LOOK = 2000
 COUNTED = 10_001
 """Where counting ends."""
 
-# What the table knows already is dropped, the rest is numbered into runs (gaps and islands), and a run is
-# claimed when the number before it allows it. It says why, since its snapshot may be old when it commits:
+# What is sent is numbered into runs (gaps and islands), and a run is claimed when the number before it allows
+# it. It says why, since its snapshot may be old when it commits, and a row that is known may stand in a run:
 # what its answer does not name is new, and claimed behind a done number; the last line about an id counts.
 ENQUEUE = """
-WITH sent AS MATERIALIZED (
-    SELECT row.*, decode(row.payload, 'base64') AS bytes,
-           EXISTS (SELECT 1 FROM $queue q WHERE $ours AND q.$id = row.id OFFSET 0) AS is_known
-      FROM json_to_recordset(CAST(:rows AS json)) AS row (
-           id $id_type, key text, number bigint, payload text $new_types)
-), numbered AS (
-    SELECT *, octet_length(bytes) AS size,
-           number - row_number() OVER (PARTITION BY key ORDER BY number) AS run
-      FROM (SELECT DISTINCT ON (key, number) * FROM sent WHERE NOT is_known ORDER BY key, number) sent
-     WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $at_it OFFSET 0)
+WITH numbered AS (
+    SELECT *, octet_length(payload) AS size, $in_runs
+      FROM $new_rows WINDOW of_key AS (PARTITION BY new.key ORDER BY new.number)
 ), $runs, inserted AS (
     INSERT INTO $queue (
            $id, $key, $number, $payload, $payload_size, $token, $claim, $lease_until $new_columns)
-    SELECT id, key, number, bytes, size,
+    SELECT id, key, number, payload, size,
            CASE WHEN predecessor IS NOT NULL THEN CAST(:token AS uuid) END,
            CASE WHEN predecessor IS NOT NULL THEN 1 ELSE 0 END,
            CASE WHEN predecessor IS NOT NULL THEN $lease_end END $new_values
@@ -31,8 +24,10 @@ WITH sent AS MATERIALIZED (
 )
 SELECT id, coalesce(predecessor, 'waits') FROM runs
  WHERE CAST(:claimed AS boolean) AND predecessor IS DISTINCT FROM 'done'
-UNION ALL SELECT id, 'taken' FROM sent WHERE NOT is_known AND id NOT IN (SELECT id FROM inserted)
-UNION ALL SELECT id, 'known' FROM sent WHERE is_known
+UNION ALL
+SELECT id, CASE WHEN EXISTS (SELECT 1 FROM $queue q WHERE $ours AND q.$id = sent.id OFFSET 0) THEN 'known'
+                ELSE 'taken' END
+  FROM $sent_ids WHERE id NOT IN (SELECT id FROM inserted)
 """
 
 # What does not fit is cut off behind the head of a run: an item without its predecessor is only given back.
@@ -45,9 +40,8 @@ WITH looked AS MATERIALIZED (
        AND (q.$due_at, q.$id) > (CAST(CAST(:after_due AS text) AS timestamptz), CAST(:after_id AS $id_type))
      ORDER BY q.$due_at, q.$id LIMIT CAST(:look AS bigint)
 ), numbered AS (
-    SELECT new.id, new.key, new.number, new.size, new.due $begins,
-           new.number - row_number() OVER (PARTITION BY new.key ORDER BY new.number) AS run
-      FROM looked new WHERE new.is_ready
+    SELECT new.id, new.key, new.number, new.size, new.due $begins, $in_runs
+      FROM looked new WHERE new.is_ready WINDOW of_key AS (PARTITION BY new.key ORDER BY new.number)
 ), $runs, allowed AS (
     SELECT *, first_value(due) OVER (PARTITION BY key, run ORDER BY number) AS run_due
       FROM runs WHERE predecessor IS NOT NULL
@@ -74,8 +68,7 @@ SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM counted) A
 
 RENEW = """
 UPDATE $queue q SET $lease_until = $lease_end
-  FROM json_to_recordset(CAST(:rows AS json)) AS sent (id $id_type, nth bigint)
- WHERE $mine AND $is_open RETURNING q.$id, q.$claim
+  FROM $sent_claims WHERE $mine AND $is_open RETURNING q.$id, q.$claim
 """
 
 # What was done once and is sent again goes back to done when it is refused: it is no dead letter. An item
@@ -88,10 +81,7 @@ WITH settled AS (
                           + make_interval(secs => sent.wait_seconds) ELSE q.$due_at END,
            $dead_at = CASE WHEN $dying AND q.$replayed_at IS NULL THEN clock_timestamp() END,
            $done_at = CASE WHEN $becomes_done THEN clock_timestamp() END $forgets $owners_values
-      FROM json_to_recordset(CAST(:rows AS json)) AS sent (
-           id $id_type, nth bigint, kind text, code text, reason text, wait_seconds double precision,
-           age_seconds double precision $written_types)
-     WHERE $mine AND $is_open RETURNING q.$id AS id, q.$dead_at IS NOT NULL AS is_dead
+      FROM $sent_ends WHERE $mine AND $is_open RETURNING q.$id AS id, q.$dead_at IS NOT NULL AS is_dead
 )
 SELECT count(*), array_agg(id) FILTER (WHERE is_dead) FROM settled
 """
@@ -154,7 +144,7 @@ WITH $asked, changed AS (
 # What is replayed was done once, and is done again. A number goes to its notice, or stays if there is none.
 GIVE_UP = """
 WITH $asked, told AS (
-    SELECT * FROM json_to_recordset(CAST(:notices AS json)) AS row (key text, number bigint)
+    SELECT * FROM $sent_places
 ), changed AS (
     UPDATE $queue q
        SET $token = NULL, $lease_until = NULL,
@@ -170,11 +160,10 @@ WITH $asked, told AS (
 # A notice stands where a number has no row and something waits behind it: there nothing later was sent.
 NOTICES = """
 WITH sent AS (
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS row (
-        id $id_type, key text, number bigint, payload text $new_types)
+    SELECT * FROM $new_rows
 ), inserted AS (
     INSERT INTO $queue ($id, $key, $number, $payload, $payload_size, $claim $new_columns)
-    SELECT id, key, number, decode(payload, 'base64'), octet_length(decode(payload, 'base64')), 0 $told_values
+    SELECT id, key, number, payload, octet_length(payload), 0 $told_values
       FROM sent
      WHERE NOT EXISTS (SELECT 1 FROM $queue q WHERE $at_it OFFSET 0)
        AND NOT EXISTS (SELECT 1 FROM $queue q WHERE $behind_it

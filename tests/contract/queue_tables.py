@@ -144,10 +144,9 @@ class _InMemory:
     async def add(
         self, by: str, items: Sequence[Item], *, claimed: bool, firsts: Sequence[Item] = ()
     ) -> Enqueued:
-        table = self._table
-        new = table.known(items)
+        table, items = self._table, list({item.id: item for item in items}.values())
         begins = {item.id for item in items if item.number == 1 or item in firsts}
-        known = table.runs([(item, item.id in begins) for item in new], by) if claimed else {}
+        known = table.runs([(item, item.id in begins) for item in items], by) if claimed else {}
         arrivals = {
             item.id: table.insert(
                 item, is_first=item.id in begins, why=known.get(item.id), token=by, lease=LEASE
@@ -155,7 +154,8 @@ class _InMemory:
             for item in items
         }
         until = LEASE.until(self._clock.now())
-        claims = [Claim(item, 1, known[item.id], until) for item in new if item.id in known]
+        new = [item for item in items if arrivals[item.id] is Arrival.NEW and item.id in known]
+        claims = [Claim(item, 1, known[item.id], until) for item in new]
         return arrivals, sorted(claims, key=lambda claim: (claim.item.key, claim.item.number))
 
     async def act(self, action: str, ids: Sequence[str], notices: Sequence[Item]) -> Outcome:

@@ -13,10 +13,22 @@ from kits.postgres.engine import create_engine
 from tests.contract.queue_tables import CREATE
 
 _VALUES = {
-    "token": str(uuid.uuid4()), "lease_seconds": 10.0, "rows": "[]", "notices": "[]", "ids": [],
+    "token": str(uuid.uuid4()), "lease_seconds": 10.0, "ids": [],
     "claimed": True, "longest_run": 64, "run_bytes": 1000, "limit": 1000, "max_bytes": 1000, "look": 2000,
     "state": "done", "after_due": "-infinity", "after_id": "", "days": 30, "key_days": 180, "counted": 10_001,
 }  # fmt: skip
+
+
+class _Values(dict[str, object]):
+    """No rows are sent: what matters is the plan."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> object:
+        return []
+
+
 _ALL = [
     (name, gaps)
     for name in (
@@ -43,7 +55,7 @@ async def test_no_statement_reads_more_than_it_asks_for(empty_database_url: str)
         for name, gaps in _ALL:
             table = QueueTable("parcels", "q.born_at", scope="q.shop = 'mine'", gaps=gaps, id_type="text")
             asked = table.statement(getattr(statements, name))
-            rows = await driver._connection.fetch(f"EXPLAIN {asked.text}", *asked.arguments(_VALUES))
+            rows = await driver._connection.fetch(f"EXPLAIN {asked.text}", *asked.arguments(_Values(_VALUES)))
             plan = [row[0] for row in rows]
             reads = _reads(plan)
             assert reads

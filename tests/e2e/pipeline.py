@@ -198,9 +198,24 @@ class Pipeline:
         """Wait until the platform has every accepted order."""
 
         async def all_orders_arrived() -> bool:
-            return int((await self.received())["orders"]) >= len(self.accepted)
+            received = int((await self.received())["orders"])
+            assert received >= len(self.accepted), f"{received} of {len(self.accepted)} orders"
+            return True
 
-        await eventually(all_orders_arrived, within_seconds=ARRIVAL_SECONDS, poll_seconds=0.1)
+        try:
+            await eventually(all_orders_arrived, within_seconds=ARRIVAL_SECONDS, poll_seconds=0.1)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.told()}") from None
+
+    def told(self, lines: int = 12) -> str:
+        """What every process said last that is worth reading, for the message of a failure."""
+        told = []
+        for name, process in self.processes.items():
+            state = "ended" if not process.alive else "stopped" if self.is_stopped(name) else "running"
+            log = process.log_path.read_text(errors="replace").splitlines()
+            kept = [line for line in log if '"level": "debug"' not in line][-lines:]
+            told += [f"== {name}: {state}", *kept, f"   its last line: {log[-1] if log else ''}"]
+        return "\n".join(told)
 
     async def evidence(self) -> Evidence:
         """All that is left."""

@@ -7,7 +7,7 @@ on a plan from the time of an empty table each of them would read all of a group
 
 _SENT = """json_to_recordset(CAST(:rows AS json)) AS sent (
            id text, key text, number bigint, payload text, is_first boolean, event_type text, topic text,
-           topic_id uuid, partition integer, "offset" bigint, headers bytea)"""
+           topic_id uuid, partition integer, "offset" bigint, headers text)"""
 
 # Always true, and taken for a few rows: so each is asked for by the index, and not the other way about.
 _FEW = "sent.id IS NOT DISTINCT FROM sent.id"
@@ -37,8 +37,9 @@ UPDATE {schema}.inbox_event q SET seq = NULL, was_seq = q.seq FROM $sent
 HEAL = """
 UPDATE {schema}.inbox_event q
    SET payload = decode(sent.payload, 'base64'), payload_size = octet_length(decode(sent.payload, 'base64')),
-       record_key = convert_to(sent.key, 'UTF8'), headers = sent.headers, event_type = sent.event_type,
-       topic = sent.topic, topic_id = sent.topic_id, partition = sent.partition, "offset" = sent."offset",
+       record_key = convert_to(sent.key, 'UTF8'), headers = decode(sent.headers, 'base64'),
+       event_type = sent.event_type, topic = sent.topic, topic_id = sent.topic_id,
+       partition = sent.partition, "offset" = sent."offset",
        order_id = sent.key, is_first = q.is_first OR sent.is_first,
        (seq, was_seq, given_up_at, error_class) = (
             SELECT CASE WHEN q.dead_at IS NULL THEN q.seq WHEN taken THEN NULL ELSE sent.number END,

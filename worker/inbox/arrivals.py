@@ -201,7 +201,7 @@ def _given_up(row: Arrived, item: InboxItem) -> dict[str, Any]:
         "partition": row.partition,
         "offset": row.offset,
         "record_key": item.record_key,
-        "headers": msgspec.json.encode(item.headers),
+        "headers": row.headers,
         "is_dead": False,
         "error_class": ErrorClass.NUMBER_CONFLICT,
         "code": "number_conflict",

@@ -159,7 +159,7 @@ def _row(notice: OrderEventSkippedV1, place: OpenRow) -> Arrived:
         topic_id=place.topic_id,
         partition=place.partition,
         offset=place.offset,
-        headers=encode_headers(headers_of(message)).decode(),
+        headers=encode_headers(headers_of(message)),
     )
 
 

@@ -16,7 +16,7 @@ _MESSAGE_BYTES = 1024
 
 
 class Arrived(msgspec.Struct, gc=False):
-    """An event that can be read: the row that is stored of it. `headers` is PostgreSQL's text for bytes."""
+    """An event that can be read: the row that is stored of it."""
 
     id: str
     key: str
@@ -28,7 +28,7 @@ class Arrived(msgspec.Struct, gc=False):
     topic_id: str
     partition: int
     offset: int
-    headers: str
+    headers: bytes
 
 
 class Unreadable(msgspec.Struct, gc=False):
@@ -68,8 +68,7 @@ def read_record(record: IncomingRecord, topic_id: UUID) -> Arrived | Unreadable:
         str(topic_id),
         record.partition,
         record.offset,
-        # Bytes in PostgreSQL's escape format.
-        encode_headers(record.headers).decode().replace("\\", "\\\\"),
+        encode_headers(record.headers),
     )
 
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from kits.ordered_queue.actions import Outcome
@@ -126,11 +126,11 @@ class InMemoryTable:
         """Nobody holds it."""
         return row.token is None or row.lease_until < self.clock.now()
 
-    def runs(self, new: Sequence[tuple[Item, bool]], token: str) -> dict[str, Predecessor]:
+    def runs(self, sent: Sequence[tuple[Item, bool]], token: str) -> dict[str, Predecessor]:
         """Gaps and islands: what may be claimed of these, by id, and why."""
         known: dict[str, Predecessor] = {}
         key, place, allowed, before, ahead = "", 0, None, -1, 0
-        for item, is_first in sorted(new, key=lambda one: (one[0].key, one[0].number)):
+        for item, is_first in sorted(sent, key=lambda one: (one[0].key, one[0].number)):
             if item.key == key and item.number == before + 1:
                 place += 1
                 fits = place <= MAX_RUN and ahead < MAX_RUN_BYTES
@@ -144,14 +144,6 @@ class InMemoryTable:
         return known
 
     # --- an enqueueing statement: its snapshot, and its commit
-
-    def known(self, items: Iterable[Item]) -> list[Item]:
-        """Those that the table does not know, by id and by number, each number once."""
-        new: dict[tuple[str, int], Item] = {}
-        for item in items:
-            if item.id not in self.rows and self.at(item.key, item.number) is None:
-                new.setdefault((item.key, item.number), item)
-        return list(new.values())
 
     def insert(
         self, item: Item, *, is_first: bool, why: Predecessor | None, token: str, lease: Lease

@@ -4,6 +4,7 @@ The rules of the SQL are broken in its twin in memory; the contract suite holds 
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from kits.ordered_queue.item import Claim, Item, Kind, Predecessor, Result
 from kits.ordered_queue.lane import Lane, Lanes
 from kits.ordered_queue.lease import Lease
 from kits.ordered_queue.queue import OrderedQueue
+from kits.ordered_queue.sql_store import Arrival
 from kits.ordered_queue.write_back import WriteBack
 from kits.resilience.breaker import Breaker
 from tests.unit.ordered_queue.in_memory import InMemoryTable, Row
@@ -147,12 +149,13 @@ def a_look_cuts_the_head_off_a_run(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_known_id_is_inserted_anew(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: InMemoryTable, items: Sequence[Item]) -> list[Item]:
-        for item in items:
-            self.remove(item.id)
-        return list({item.id: item for item in items}.values())
+    right = InMemoryTable.insert
 
-    patch.setattr(InMemoryTable, "known", wrong)
+    def wrong(self: InMemoryTable, item: Item, **born: Any) -> Arrival:
+        self.remove(item.id)
+        return right(self, item, **born)
+
+    patch.setattr(InMemoryTable, "insert", wrong)
 
 
 def a_refusal_counts_as_done(patch: pytest.MonkeyPatch) -> None:

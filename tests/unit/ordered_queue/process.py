@@ -128,17 +128,16 @@ class ReachedStore(InMemoryStore):
         if claimed and not self._process.breaker.is_closed:
             self._around.invariants.fail("items are born claimed while the sink is away")
         await self._ask()
-        new = self.table.known(items)
         known: dict[str, Predecessor] = {}
         if claimed:
-            known = self.table.runs([(item, item.id in firsts) for item in new], self.token)
+            known = self.table.runs([(item, item.id in firsts) for item in items], self.token)
         await self._pause()
         if not self._around.database_is_up:
             raise self._unavailable("lost in the transaction")
         if not commit():
             return []
         claims = []
-        for item in sorted(new, key=lambda item: (item.key, item.number)):
+        for item in sorted(items, key=lambda item: (item.key, item.number)):
             why = known.get(item.id)
             arrival = self.table.insert(
                 item, is_first=item.id in firsts, why=why, token=self.token, lease=self.lease
