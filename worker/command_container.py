@@ -17,7 +17,7 @@ from worker.settings import ADMIN_CLIENT_ID, CLIENT_ID, InboxSettings
 
 MIGRATE_COMMAND = "python -m worker migrate"
 # Receiving, write-back, looks, the group's row; copies, payloads, meter and retention are rare and may wait.
-_CONNECTIONS = 6
+_CONNECTIONS = 8
 
 
 class InboxContainer(containers.DeclarativeContainer):

@@ -40,15 +40,12 @@ class DeliveryMetrics:
 
     def delivered(self, event_type: str, headers: Iterable[tuple[str, bytes]]) -> None:
         """An event has arrived; one without a readable `ce_time` is not measured."""
-        for name, value in headers:
-            if name == "ce_time":
-                try:
-                    began = _seconds_of(value)
-                except ValueError:
-                    return
-                way = self._ways.get(event_type) or self._ways[_OTHER]
-                way.observe(max(0.0, time.time() - began))
-                return
+        try:
+            began = _seconds_of(dict(headers).get("ce_time", b""))
+        except ValueError:
+            return
+        way = self._ways.get(event_type) or self._ways[_OTHER]
+        way.observe(max(0.0, time.time() - began))
 
 
 def _seconds_of(value: bytes) -> float:

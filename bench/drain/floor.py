@@ -22,7 +22,7 @@ from worker.inbox.item import InboxItem
 from worker.inbox.records import Arrived, item_of, read_record
 
 _POLL_RECORDS = 2_000
-_TOPIC_ID = UUID(int=0)
+_TOPIC_ID = str(UUID(int=0))
 _CALL_SECONDS = 10.0
 
 

@@ -146,7 +146,7 @@ class GroupReader:
         self._reading.place(partition, offset)
 
     async def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[IncomingRecord]]:
-        """The next records of all partitions that are placed, in order per partition.
+        """The next records of all partitions that are placed, at most so many of each, in their order.
 
         Waits at most `timeout_ms` (and some seconds where a partition has to be looked at). {} when there
         are none, in a rebalance and in an outage. May be cancelled at any time: what was fetched is returned

@@ -90,7 +90,7 @@ class PartitionReading:
         self._topic_ids |= ids
 
     async def take(self, max_records: int) -> Batches:
-        """What is there; nothing is lost when cancelled."""
+        """What is there, so many of each partition; nothing is lost when cancelled."""
         return (
             await self._take_odd(max_records)
             or await self._take_fetched(max_records)
@@ -125,9 +125,6 @@ class PartitionReading:
             elif records:
                 self._next[at] = end
                 found[at] = [incoming(record) for record in records]
-                max_records -= len(records)
-            if max_records <= 0:
-                break
         return found
 
     async def look(self) -> None:

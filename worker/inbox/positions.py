@@ -38,12 +38,11 @@ ON CONFLICT (consumer_group, topic, partition) DO UPDATE
        first_offset = excluded.first_offset, moved_at = clock_timestamp()
 """
 _MOVE = """
-UPDATE {schema}.inbox_partition p SET next_offset = sent.next_offset, moved_at = clock_timestamp()
-  FROM json_to_recordset(CAST(:rows AS json)) AS sent (
-       topic text, partition integer, topic_id uuid, from_offset bigint, next_offset bigint)
- WHERE p.consumer_group = :of_group AND p.topic = sent.topic AND p.partition = sent.partition
-   AND p.next_offset = sent.from_offset AND p.topic_id = sent.topic_id
-RETURNING p.topic, p.partition
+UPDATE {schema}.inbox_partition p
+   SET next_offset = CAST(:next_offset AS bigint), moved_at = clock_timestamp()
+ WHERE p.consumer_group = :of_group AND p.topic = :topic AND p.partition = CAST(:partition AS integer)
+   AND p.next_offset = CAST(:from_offset AS bigint) AND p.topic_id = CAST(:topic_id AS uuid)
+RETURNING TRUE
 """
 
 
@@ -110,10 +109,9 @@ class Positions:
                 await connection.fetch(self._open, {**self._group, **as_document(rows)})
         return opened
 
-    async def move(self, connection: DriverConnection, moves: list[Move]) -> set[TopicPartition]:
-        """Move positions in the caller's transaction; those that stood elsewhere are not returned."""
-        moved = await connection.fetch(self._move, {**self._group, **as_document(moves)})
-        return {TopicPartition(topic, number) for topic, number in moved}
+    async def move(self, connection: DriverConnection, move: Move) -> bool:
+        """Move a position in the caller's transaction; False if it stood elsewhere."""
+        return bool(await connection.fetch(self._move, {**self._group, **msgspec.structs.asdict(move)}))
 
 
 def opening(place: Place, known: Position | None, former_first: int | None) -> Opened:

@@ -1,10 +1,10 @@
 """Inbox, receiving: one transaction per poll stores what was read and moves the positions."""
 
+import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,6 +25,8 @@ from worker.inbox.records import Arrived, Unreadable, item_of, read_record
 log = get_logger(__name__)
 
 _PORTION_BYTES = 2_000_000
+_AT_ONCE = 3
+"""Partitions that are stored side by side: while the database works for one, the next is read."""
 _MIGRATE_COMMAND = "python -m worker migrate"
 
 
@@ -41,7 +43,8 @@ class InboxReceiver:
     """Puts a group's records into its inbox, whatever they are, and hands the claims to the queue.
 
     A record is stored in the transaction that moves its partition's position, and only if nobody else has
-    moved that meanwhile: so nothing is passed over, and what comes again is known by its id.
+    moved that meanwhile: so nothing is passed over, and what comes again is known by its id. Partitions are
+    stored side by side, each in its order.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class InboxReceiver:
         self._arrivals = Arrivals(engine, group, enqueue)
         self._repeats = metrics.repeats.labels(group)
         self._conflicts = metrics.conflicts.labels(group)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._logs_each = log.is_enabled_for(logging.DEBUG)
         self._placed: dict[TopicPartition, Position] = {}
         self.unplaced: dict[TopicPartition, str] = {}
@@ -96,10 +100,16 @@ class InboxReceiver:
         if not records:
             with _told():
                 return self._adopt(await self._positions.known(), self._placed)
+        stored = await asyncio.gather(
+            *(self._store_all(at, batch) for at, batch in records.items() if at in self._placed),
+            return_exceptions=True,
+        )
         refused: set[TopicPartition] = set()
-        for portion in _portions(records):
-            ours = {at: batch for at, batch in portion.items() if at in self._placed and at not in refused}
-            refused |= ours.keys() - await self._store(ours)
+        for one in stored:
+            # Not before all have ended: none may go on beside the next poll.
+            if isinstance(one, BaseException):
+                raise one
+            refused |= one
         answer: dict[TopicPartition, int | None] = dict.fromkeys(records)
         answer |= {at: self._placed[at].next_offset for at in records if at in self._placed}
         if refused:
@@ -107,51 +117,36 @@ class InboxReceiver:
                 answer |= dict.fromkeys(refused) | self._adopt(await self._positions.known(), refused)
         return answer
 
-    async def _store(self, records: Records) -> set[TopicPartition]:
-        """One transaction; the partitions that stood where they were read from: nothing is kept of others."""
-        moves = [self._move(at, batch) for at, batch in records.items()]
+    async def _store_all(self, at: TopicPartition, batch: Sequence[IncomingRecord]) -> set[TopicPartition]:
+        """Portion by portion; the partition, if it does not stand any more where it was read from."""
+        async with self._turns:
+            for portion in _portions(batch):
+                if not await self._store(at, portion):
+                    return {at}
+        return set()
+
+    async def _store(self, at: TopicPartition, batch: Sequence[IncomingRecord]) -> bool:
+        """One transaction; nothing is kept if the partition stands elsewhere."""
+        position = self._placed[at]
+        move = self._move(at, position, batch)
         with _told():
             async with driver_transaction(self._engine) as connection:
-                moved = await self._positions.move(connection, moves)
-                events, unreadable = self._read({at: records[at] for at in records if at in moved})
+                if not await self._positions.move(connection, move):
+                    return False
+                events, unreadable = _read(batch, position)
+                late = [row.id for row, _ in events] if position.first_offset > 0 else ()
                 stored = await self._arrivals.store(
-                    connection, events, unreadable, late=self._late(events), claimed=self._queue.accepts()
+                    connection, events, unreadable, late=late, claimed=self._queue.accepts()
                 )
-        for move in moves:
-            at = TopicPartition(move.topic, move.partition)
-            if at in moved:
-                self._placed[at] = Position(move.topic_id, move.next_offset, self._placed[at].first_offset)
+        self._placed[at] = Position(move.topic_id, move.next_offset, position.first_offset)
         self._queue.offer(sorted(stored.claims, key=lambda claim: (claim.item.key, claim.item.number)))
         self._count(stored, events, unreadable)
-        return moved
+        return True
 
-    def _move(self, at: TopicPartition, batch: Sequence[IncomingRecord]) -> Move:
-        position = self._placed[at]
+    def _move(self, at: TopicPartition, position: Position, batch: Sequence[IncomingRecord]) -> Move:
         assert position.topic_id is not None  # noqa: S101 - what is placed has the id of its place
         end = max(position.next_offset, batch[-1].offset + 1)
         return Move(at.topic, at.partition, position.topic_id, position.next_offset, end)
-
-    def _read(self, records: Records) -> tuple[list[tuple[Arrived, InboxItem]], list[Unreadable]]:
-        events: list[tuple[Arrived, InboxItem]] = []
-        unreadable: list[Unreadable] = []
-        for at, batch in records.items():
-            position = self._placed[at]
-            topic_id = position.topic_id or UUID(int=0)
-            for record in batch:
-                if record.offset < position.next_offset:
-                    continue
-                row = read_record(record, topic_id)
-                if isinstance(row, Arrived):
-                    events.append((row, item_of(row, record)))
-                else:
-                    unreadable.append(row)
-        return events, unreadable
-
-    def _late(self, events: Sequence[tuple[Arrived, InboxItem]]) -> Iterable[str]:
-        late = {at for at, position in self._placed.items() if position.first_offset > 0}
-        return (
-            [row.id for row, _ in events if TopicPartition(row.topic, row.partition) in late] if late else ()
-        )
 
     def _adopt(
         self, known: Mapping[TopicPartition, Position], asked: Iterable[TopicPartition]
@@ -191,19 +186,33 @@ class InboxReceiver:
                 log.info("event_healed", **names)
 
 
-def _portions(records: Records) -> Iterator[Records]:
+def _portions(batch: Sequence[IncomingRecord]) -> Iterator[Sequence[IncomingRecord]]:
     """What one transaction can store well within its bounds: so many bytes, or one record."""
-    portion: dict[TopicPartition, list[IncomingRecord]] = {}
-    size = 0
-    for at, batch in records.items():
-        for record in batch:
-            length = len(record.value or b"")
-            if portion and size + length > _PORTION_BYTES:
-                yield portion
-                portion, size = {}, 0
-            portion.setdefault(at, []).append(record)
-            size += length
-    yield portion
+    first, size = 0, 0
+    for at, record in enumerate(batch):
+        length = len(record.value or b"")
+        if at > first and size + length > _PORTION_BYTES:
+            yield batch[first:at]
+            first, size = at, 0
+        size += length
+    yield batch[first:]
+
+
+def _read(
+    batch: Sequence[IncomingRecord], position: Position
+) -> tuple[list[tuple[Arrived, InboxItem]], list[Unreadable]]:
+    topic_id = str(position.topic_id)
+    events: list[tuple[Arrived, InboxItem]] = []
+    unreadable: list[Unreadable] = []
+    for record in batch:
+        if record.offset < position.next_offset:
+            continue
+        row = read_record(record, topic_id)
+        if isinstance(row, Arrived):
+            events.append((row, item_of(row, record)))
+        else:
+            unreadable.append(row)
+    return events, unreadable
 
 
 def _event(row: Arrived | Unreadable, event_id: str, order_id: str | None, seq: int | None) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Unreadable(msgspec.Struct, gc=False):
     message: str
 
 
-def read_record(record: IncomingRecord, topic_id: UUID) -> Arrived | Unreadable:
+def read_record(record: IncomingRecord, topic_id: str) -> Arrived | Unreadable:
     """What is stored of a record. An unknown type of a known version is an event like any other."""
     try:
         envelope = _envelope_of(record)
@@ -65,7 +65,7 @@ def read_record(record: IncomingRecord, topic_id: UUID) -> Arrived | Unreadable:
         envelope.seq == 1,
         envelope.event_type,
         record.topic,
-        str(topic_id),
+        topic_id,
         record.partition,
         record.offset,
         encode_headers(record.headers),
@@ -97,17 +97,17 @@ def _envelope_of(record: IncomingRecord) -> Envelope:
     return envelope
 
 
-def _unreadable(record: IncomingRecord, topic_id: UUID, error: UnreadableEventError) -> Unreadable:
+def _unreadable(record: IncomingRecord, topic_id: str, error: UnreadableEventError) -> Unreadable:
     headers = dict(record.headers)
     order_id, seq = _id(headers, "ce_subject"), _seq(headers)
     message = str(error).replace("\x00", "").encode("utf-8", "replace")[:_MESSAGE_BYTES]
     return Unreadable(
         # Another topic at the same place is another topic: its id belongs to the name.
-        event_id=_id(headers, "ce_id") or str(uuid5(topic_id, f"{record.partition}/{record.offset}")),
+        event_id=_id(headers, "ce_id") or str(uuid5(UUID(topic_id), f"{record.partition}/{record.offset}")),
         order_id=order_id,
         seq=seq if order_id else None,
         topic=record.topic,
-        topic_id=str(topic_id),
+        topic_id=topic_id,
         partition=record.partition,
         offset=record.offset,
         record_key=record.key,

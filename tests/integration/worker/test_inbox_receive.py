@@ -5,9 +5,11 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.worker.receiving import DONE, Inbox, Log, Worker, inbox_in, names
 from tests.unit.worker.events import TOPIC, Sample, an_order
+from tests.waiting import eventually
 from worker.group import HandlerUnavailableError
 
 
@@ -99,6 +101,24 @@ async def test_an_operator_moves_a_partition_of_a_running_worker(
     assert await worker.read(log) == {0: 2}
     await worker.read(log)
     assert await inbox.rows("seq") == [(3,)]
+
+
+async def test_a_partition_that_cannot_be_stored_does_not_hold_the_others(
+    inbox: Inbox, log: Log, worker: Worker
+) -> None:
+    """They are stored beside it, and stay so; it is stored when it can be."""
+    log.append(*an_order("o-1", 2))
+    log.append(*an_order("o-2", 2), partition=1)
+    async with inbox.engine.connect() as stranger:
+        held = "SELECT 1 FROM delivery.inbox_partition WHERE partition = 0 FOR UPDATE"
+        await stranger.execute(text(held))
+        reading = asyncio.create_task(worker.read(log))
+        await eventually(lambda: names(worker.claims.taken) == [("o-2", 1), ("o-2", 2)])
+        assert not reading.done()
+        await stranger.rollback()
+    assert await reading == {0: 2, 1: 2}
+    assert names(worker.claims.taken) == [("o-2", 1), ("o-2", 2), ("o-1", 1), ("o-1", 2)]
+    assert worker.repeats == 0
 
 
 async def test_nothing_is_passed_while_the_database_cannot_store(

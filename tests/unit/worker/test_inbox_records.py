@@ -12,7 +12,7 @@ from tests.unit.worker.events import Sample
 from worker.inbox.headers import decode_headers, encode_headers
 from worker.inbox.records import Arrived, Unreadable, read_record
 
-TOPIC_ID = uuid.UUID(int=7)
+TOPIC_ID = str(uuid.UUID(int=7))
 
 
 def changed(record: IncomingRecord, **values: Any) -> IncomingRecord:
@@ -26,7 +26,7 @@ def test_an_event_is_stored_as_it_was_in_its_topic() -> None:
     row = read_record(record, TOPIC_ID)
     assert isinstance(row, Arrived)
     assert (row.key, row.number, row.payload, row.is_first) == ("o-1", 2, record.value, False)
-    assert (row.topic, row.topic_id, row.partition, row.offset) == ("events", str(TOPIC_ID), 1, 5)
+    assert (row.topic, row.topic_id, row.partition, row.offset) == ("events", TOPIC_ID, 1, 5)
     first = read_record(Sample("o-1", 1).incoming(), TOPIC_ID)
     assert isinstance(first, Arrived)
     assert first.is_first
@@ -127,7 +127,7 @@ def test_an_unreadable_record_is_known_by_its_headers() -> None:
 def test_without_such_headers_it_is_known_by_its_place(headers: tuple[tuple[str, bytes], ...]) -> None:
     """The same record comes again under the same id; at that place of another topic is another record."""
     record = changed(Sample(value=b"?").incoming(5), headers=headers)
-    rows = [read_record(record, topic_id) for topic_id in (TOPIC_ID, TOPIC_ID, uuid.UUID(int=8))]
+    rows = [read_record(record, topic_id) for topic_id in (TOPIC_ID, TOPIC_ID, str(uuid.UUID(int=8)))]
     ids = [row.event_id for row in rows if isinstance(row, Unreadable)]
     assert ids[0] == ids[1] != ids[2]
     assert all((row.order_id, row.seq) == (None, None) for row in rows if isinstance(row, Unreadable))

@@ -173,10 +173,7 @@ def _in_batch(item: InboxItem) -> _BatchItem:
 
 
 def _trace_of(item: InboxItem) -> str:
-    for name, value in item.headers:
-        if name == TRACEPARENT:
-            return continue_trace(value.decode("latin-1"))
-    return continue_trace(None)
+    return continue_trace(dict(item.headers).get(TRACEPARENT, b"").decode("latin-1"))
 
 
 def _answer_of(result: _EventResult | None) -> Answer:
