@@ -8,10 +8,10 @@ from kits.ordered_queue.actions import Actions
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
-from worker.inbox.ledger_migration import LedgerMigration
-from worker.inbox.operations import InboxOperations
+from worker.inbox.ledger.migration import LedgerMigration
+from worker.inbox.operators.operations import InboxOperations
+from worker.inbox.operators.stuck import StuckEvents
 from worker.inbox.queue_table import inbox_queue
-from worker.inbox.stuck import StuckEvents
 from worker.inbox.table import SCHEMA, inbox
 from worker.settings import ADMIN_CLIENT_ID, CLIENT_ID, InboxSettings
 

@@ -32,8 +32,8 @@ from worker.groups.watched import watched_group
 from worker.inbox.dead_letter_copies import DeadLetterCopies
 from worker.inbox.group_state import GroupState
 from worker.inbox.health import InboxWatch, PartitionsCheck
+from worker.inbox.ledger.former_workers import FormerWorkers
 from worker.inbox.metrics import InboxMetrics
-from worker.inbox.old_members import OldMembers
 from worker.inbox.payloads import Payloads
 from worker.inbox.positions import Positions
 from worker.inbox.queue_table import inbox_queue
@@ -173,7 +173,7 @@ class DataPlatformContainer(InboxContainer):
         group=group,
     )
     _platform_watch = providers.Singleton(watch, group=group)
-    _former = providers.Singleton(OldMembers, _platform_watch, InboxContainer.ledger_migration)
+    _former = providers.Singleton(FormerWorkers, _platform_watch, InboxContainer.ledger_migration)
     _inbox_watch = providers.Singleton(InboxWatch, engine, inbox_store, group_state, group, _inbox_metrics)
     data_platform_group = providers.Singleton(
         DataPlatformGroup,

@@ -12,7 +12,7 @@ from kits.terminal.printing import complain, say, say_json, say_table
 from worker.cli.environment import FAILED, USAGE_ERROR, settings_of
 from worker.cli.inbox_access import add_operator, note_of, positions
 from worker.command_container import PositionCommands
-from worker.inbox.seeking import Reading, readings, seek
+from worker.inbox.operators.seeking import Reading, readings, seek
 from worker.settings import OffsetsSettings
 
 _SEEK = """\

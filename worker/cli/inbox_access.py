@@ -10,9 +10,9 @@ from kits.terminal.operator import system_user
 from kits.terminal.printing import complain
 from worker.cli.environment import USAGE_ERROR, opened
 from worker.command_container import InboxCommands, PositionCommands
-from worker.inbox.audit import Note
 from worker.inbox.error_class import ErrorClass
-from worker.inbox.stuck import STUCK, Filter, State
+from worker.inbox.operators.audit import Note
+from worker.inbox.operators.stuck import STUCK, Filter, State
 from worker.settings import InboxSettings, OffsetsSettings
 
 TYPES = sorted({name.rpartition(".")[0] for name in SCHEMAS})

@@ -9,7 +9,7 @@ from kits.terminal.arguments import Commands
 from kits.terminal.printing import complain, say
 from worker.cli.environment import FAILED, opened, settings_of
 from worker.command_container import InboxContainer
-from worker.inbox.ledger_migration import LedgerInUseError
+from worker.inbox.ledger.migration import LedgerInUseError
 from worker.settings import ADMIN_CLIENT_ID, InboxSettings, OffsetsSettings
 
 _MIGRATE = """\

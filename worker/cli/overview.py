@@ -13,9 +13,9 @@ from worker.cli.environment import settings_of
 from worker.cli.inbox_access import inbox, positions
 from worker.cli.stuck_views import limit_lines
 from worker.command_container import PositionCommands
-from worker.inbox.audit import notes
-from worker.inbox.dead_letter_limit import GroupView, group_view
-from worker.inbox.stuck import Ages, Filter
+from worker.inbox.operators.audit import notes
+from worker.inbox.operators.dead_letter_limit import GroupView, group_view
+from worker.inbox.operators.stuck import Ages, Filter
 from worker.settings import InboxSettings, OffsetsSettings
 
 _COLUMNS = ("AT", "WHO", "ACTION", "ORDER", "EVENT", "REASON", "DETAIL")

@@ -9,7 +9,7 @@ from kits.terminal.printing import complain, say
 from worker.cli.environment import USAGE_ERROR, settings_of
 from worker.cli.inbox_access import TYPES, add_operator, inbox, note_of, unknown_type
 from worker.command_container import InboxCommands
-from worker.inbox.replays import Delivered, replay
+from worker.inbox.operators.replays import Delivered, replay
 from worker.settings import InboxSettings
 
 _REPLAY = """\

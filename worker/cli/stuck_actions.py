@@ -10,9 +10,9 @@ from kits.terminal.printing import complain, say, say_json
 from worker.cli.environment import FAILED, USAGE_ERROR, settings_of
 from worker.cli.inbox_access import add_filters, add_operator, chosen, inbox, note_of, nothing_fits
 from worker.command_container import InboxCommands
-from worker.inbox.dead_letter_limit import release_limit
-from worker.inbox.operations import ActionResult, Target
-from worker.inbox.stuck import STUCK, State
+from worker.inbox.operators.dead_letter_limit import release_limit
+from worker.inbox.operators.operations import ActionResult, Target
+from worker.inbox.operators.stuck import STUCK, State
 from worker.settings import GivingUpSettings, InboxSettings
 
 _REDRIVE = """\

@@ -9,10 +9,10 @@ from kits.terminal.printing import complain, say, say_json, say_table
 from worker.cli.environment import FAILED, settings_of
 from worker.cli.inbox_access import add_filters, add_states, chosen, inbox, nothing_fits
 from worker.command_container import InboxCommands
-from worker.inbox.audit import notes
-from worker.inbox.contents import whole_events
-from worker.inbox.dead_letter_limit import group_view
-from worker.inbox.stuck import StuckEvent
+from worker.inbox.operators.audit import notes
+from worker.inbox.operators.contents import whole_events
+from worker.inbox.operators.dead_letter_limit import group_view
+from worker.inbox.operators.stuck import StuckEvent
 from worker.settings import InboxSettings
 
 _COLUMNS = ("ORDER", "SEQ", "STATE", "CLASS", "CODE", "TYPE", "EVENT", "SINCE", "MISSING", "WHY")

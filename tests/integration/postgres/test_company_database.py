@@ -26,7 +26,7 @@ from tests.fakes import FakePublisher
 from tests.integration.app.conftest import a_shop
 from tests.integration.app.outbox_pipeline import Pipeline
 from worker.command_container import InboxCommands
-from worker.inbox.stuck import Filter
+from worker.inbox.operators.stuck import Filter
 from worker.settings import InboxPlaceSettings, InboxSettings
 
 VERSION = "order_pipeline_app_version"

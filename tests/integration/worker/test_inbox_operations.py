@@ -14,11 +14,11 @@ from kits.postgres.engine import create_engine
 from tests.integration.worker.inbox_rows import GROUP, NOW, InboxRows
 from tests.integration.worker.running_queue import Platform, running_queue
 from tests.waiting import eventually
-from worker.inbox.audit import Note, notes
-from worker.inbox.operations import InboxOperations, Target
+from worker.inbox.operators.audit import Note, notes
+from worker.inbox.operators.operations import InboxOperations, Target
+from worker.inbox.operators.replays import Delivered, replay
+from worker.inbox.operators.stuck import Filter, State, StuckEvents
 from worker.inbox.queue_table import inbox_queue
-from worker.inbox.replays import Delivered, replay
-from worker.inbox.stuck import Filter, State, StuckEvents
 
 
 def note(action: str) -> Note:

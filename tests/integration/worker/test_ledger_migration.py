@@ -18,7 +18,7 @@ from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from tests.commands import Ended, run_command
 from tests.waiting import eventually
-from worker.inbox.ledger_migration import LedgerInUseError, LedgerMigration
+from worker.inbox.ledger.migration import LedgerInUseError, LedgerMigration
 from worker.inbox.table import inbox
 
 EARLIER = ROOT / "tests/integration/earlier"

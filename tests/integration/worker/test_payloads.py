@@ -19,8 +19,8 @@ from tests.integration.worker.inbox_rows import GROUP, NOW, InboxRows
 from tests.unit.worker.events import Sample, an_order
 from tests.waiting import patient
 from worker.inbox.headers import encode_headers
+from worker.inbox.operators.stuck import Filter, State, StuckEvents
 from worker.inbox.payloads import Payloads
-from worker.inbox.stuck import Filter, State, StuckEvents
 
 
 @pytest.fixture

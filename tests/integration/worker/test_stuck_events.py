@@ -7,7 +7,7 @@ import pytest
 
 from kits.postgres.engine import create_engine
 from tests.integration.worker.inbox_rows import GROUP, NOW, InboxRows
-from worker.inbox.stuck import STUCK, Filter, State, StuckEvents
+from worker.inbox.operators.stuck import STUCK, Filter, State, StuckEvents
 
 
 @pytest.fixture

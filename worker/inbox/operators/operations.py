@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kits.ordered_queue.actions import MAX_ROWS, Actions
 from kits.postgres.driver import DriverConnection
 from kits.postgres.schema import as_document
-from worker.inbox.audit import Note, attempted, write_notes
 from worker.inbox.error_class import ErrorClass
-from worker.inbox.notices import (
+from worker.inbox.operators.audit import Note, attempted, write_notes
+from worker.inbox.operators.notices import (
     GivingUp,
     NothingToGiveUpError,
     OpenOrder,
@@ -20,8 +20,8 @@ from worker.inbox.notices import (
     plan_discard,
     plan_skip,
 )
+from worker.inbox.operators.stuck import StuckEvent
 from worker.inbox.sql import statement
-from worker.inbox.stuck import StuckEvent
 
 _OPEN = """
 SELECT q.event_id, q.seq, q.notice_of IS NOT NULL, q.replayed_at IS NOT NULL, q.topic,

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.postgres.driver import driver_fetch, driver_transaction
-from worker.inbox.audit import Note, write_notes
+from worker.inbox.operators.audit import Note, write_notes
 from worker.inbox.sql import statement
 
 _STANDING = """

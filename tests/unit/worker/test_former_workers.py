@@ -9,8 +9,8 @@ from kits.kafka.group_standing import GroupStanding
 from kits.kafka.records import TopicPartition
 from kits.observability.health import Status
 from tests.virtual_time import run_virtually
-from worker.inbox.ledger_migration import LedgerInUseError
-from worker.inbox.old_members import OldMembers
+from worker.inbox.ledger.former_workers import FormerWorkers
+from worker.inbox.ledger.migration import LedgerInUseError
 
 
 class Watch:
@@ -50,7 +50,7 @@ def test_work_begins_when_no_former_worker_is_left() -> None:
     watch, migration = Watch("order-inbox", "order-worker"), Migration()
 
     async def scenario() -> None:
-        members = OldMembers(watch, migration)
+        members = FormerWorkers(watch, migration)
         handing_over = asyncio.create_task(members.hand_over(asyncio.Event()))
         await asyncio.sleep(60)
         found = await members.check()
@@ -76,10 +76,10 @@ def test_without_brokers_only_a_group_that_this_build_has_read_goes_on() -> None
         watch, stop = Watch(), asyncio.Event()
         watch.members = None
         known = Migration(has_read=True)
-        await OldMembers(watch, known).hand_over(stop)
+        await FormerWorkers(watch, known).hand_over(stop)
         assert known.moves == 1
         new = Migration()
-        members = OldMembers(watch, new)
+        members = FormerWorkers(watch, new)
         handing_over = asyncio.create_task(members.hand_over(stop))
         await asyncio.sleep(60)
         assert "no broker answers" in (await members.check()).detail
@@ -95,7 +95,7 @@ def test_a_command_of_the_former_build_is_waited_for() -> None:
 
     async def scenario() -> None:
         migration = Migration(leased=2)
-        members = OldMembers(Watch(), migration)
+        members = FormerWorkers(Watch(), migration)
         handing_over = asyncio.create_task(members.hand_over(asyncio.Event()))
         await asyncio.sleep(1)
         assert "let these commands end" in (await members.check()).detail

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.ordered_queue.actions import MAX_ROWS, Actions
 from kits.postgres.driver import DriverConnection, driver_fetch
-from worker.inbox.audit import Note, attempted, write_notes
+from worker.inbox.operators.audit import Note, attempted, write_notes
 from worker.inbox.sql import statement
 
 _LOOK = 2_000

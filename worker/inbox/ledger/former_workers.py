@@ -11,7 +11,7 @@ from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
 from kits.postgres.outages import outage_suppressed
 from kits.process.waiting import wait_for
-from worker.inbox.ledger_migration import LedgerInUseError
+from worker.inbox.ledger.migration import LedgerInUseError
 
 log = get_logger(__name__)
 
@@ -31,7 +31,7 @@ class Watch(Protocol):
 
 
 class Migration(Protocol):
-    """worker.inbox.ledger_migration.LedgerMigration of the group."""
+    """worker.inbox.ledger.migration.LedgerMigration of the group."""
 
     async def move(self) -> Mapping[str, int]:
         """Raises: LedgerInUseError."""
@@ -42,7 +42,7 @@ class Migration(Protocol):
         ...
 
 
-class OldMembers:
+class FormerWorkers:
     """Holds the group's work back while a worker of the former build is a member: never both at once.
 
     One that was killed counts until its session has run out. While no broker answers, the work waits too, if

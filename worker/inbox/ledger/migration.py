@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kits.kafka.records import TopicPartition
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_connection, driver_transaction
 from kits.postgres.identifiers import quoted
-from worker.inbox import ledger_statements as sql
+from worker.inbox.ledger import statements as sql
 
 _LOOK_SECONDS = 0.5
 
