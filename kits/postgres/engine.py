@@ -18,8 +18,10 @@ SchemaName = Annotated[str, msgspec.Meta(pattern=r"^(?!pg_)[A-Za-z_][A-Za-z0-9_$
 _AS_DECLARED: Mapping[str, str] = MappingProxyType({})
 _ADDRESS = "database_address"
 _SESSION = {
-    # A frozen process must not hold the shop: the server ends what its client forgot.
+    # A frozen process must not hold the shop: the server ends what its client forgot, also one that does not
+    # read the rows of its own statement (no statement_timeout ends a write to a client).
     "idle_in_transaction_session_timeout": "5000",
+    "tcp_user_timeout": "10000",
     "lock_timeout": "3000",
     "statement_timeout": "10000",
     "tcp_keepalives_idle": "5",
