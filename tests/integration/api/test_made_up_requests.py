@@ -21,8 +21,8 @@ from tests.integration.api.raw import exchange, message
 from tests.integration.api_process import ApiProcess, a_token, api_process, run_app
 from tests.waiting import patient
 
-CASES = int(os.environ.get("FUZZ_CASES", "1500"))
-WITHIN_SECONDS = patient(60) * max(1.0, CASES / 1500)
+CASES = int(os.environ.get("FUZZ_CASES", "600"))
+WITHIN_SECONDS = patient(60) * max(1.0, CASES / 600)
 # A refusal by the shop's state is 409 or 422, whatever the schema says: only the shop knows its coupons.
 CONFIGURATION = """
 [generation]
