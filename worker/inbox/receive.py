@@ -1,4 +1,4 @@
-"""Inbox, receiving: one transaction per poll stores what was read and moves the positions."""
+"""Inbox, receiving: a transaction per partition stores what was read of it and moves its position."""
 
 import asyncio
 import logging
