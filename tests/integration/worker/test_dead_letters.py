@@ -50,7 +50,7 @@ async def test_a_refused_event_is_copied_and_holds_its_order_and_no_other(pipeli
     assert headers["dlq_error_class"] == b"rejected"
     # Alone on its way it goes by a single call.
     assert headers["dlq_error_code"] in {b"batch_rejected", b"http_422"}
-    assert headers["dlq_error_message"] == b"rejected as the fault switches say"
+    assert b"rejected as the fault switches say" in headers["dlq_error_message"]
     assert headers["dlq_group"] == pipeline.group.encode()
     assert headers["dlq_topic"] == pipeline.topic.encode()
     assert headers["dlq_attempts"] == b"0"
