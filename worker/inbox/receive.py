@@ -100,16 +100,15 @@ class InboxReceiver:
         if not records:
             with _told():
                 return self._adopt(await self._positions.known(), self._placed)
+        placed = {at: batch for at, batch in records.items() if at in self._placed}
         stored = await asyncio.gather(
-            *(self._store_all(at, batch) for at, batch in records.items() if at in self._placed),
-            return_exceptions=True,
+            *(self._store_all(at, batch) for at, batch in placed.items()), return_exceptions=True
         )
-        refused: set[TopicPartition] = set()
-        for one in stored:
+        for error in stored:
             # Not before all have ended: none may go on beside the next poll.
-            if isinstance(one, BaseException):
-                raise one
-            refused |= one
+            if isinstance(error, BaseException):
+                raise error
+        refused = {at for at, is_stored in zip(placed, stored, strict=True) if not is_stored}
         answer: dict[TopicPartition, int | None] = dict.fromkeys(records)
         answer |= {at: self._placed[at].next_offset for at in records if at in self._placed}
         if refused:
@@ -117,16 +116,18 @@ class InboxReceiver:
                 answer |= dict.fromkeys(refused) | self._adopt(await self._positions.known(), refused)
         return answer
 
-    async def _store_all(self, at: TopicPartition, batch: Sequence[IncomingRecord]) -> set[TopicPartition]:
-        """Portion by portion; the partition, if it does not stand any more where it was read from."""
+    async def _store_all(self, at: TopicPartition, batch: Sequence[IncomingRecord]) -> bool:
+        """Portion by portion, while there is room: what is left stays in the topic. False: see `_store`."""
         async with self._turns:
             for portion in _portions(batch):
+                if not self.has_room:
+                    break
                 if not await self._store(at, portion):
-                    return {at}
-        return set()
+                    return False
+        return True
 
     async def _store(self, at: TopicPartition, batch: Sequence[IncomingRecord]) -> bool:
-        """One transaction; nothing is kept if the partition stands elsewhere."""
+        """One transaction. False: the partition stands elsewhere by now, and nothing was kept."""
         position = self._placed[at]
         move = self._move(at, position, batch)
         with _told():

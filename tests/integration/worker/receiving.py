@@ -71,6 +71,8 @@ class Claims:
     def __init__(self) -> None:
         self.is_full = False
         self.accepting = True
+        self.fills_up = False
+        """Whether anything that is taken fills it."""
         self.taken: list[Claim] = []
 
     def accepts(self) -> bool:
@@ -80,6 +82,7 @@ class Claims:
     def offer(self, claims: Iterable[Claim]) -> None:
         """Keep them."""
         self.taken += claims
+        self.is_full |= self.fills_up
 
 
 class Time:

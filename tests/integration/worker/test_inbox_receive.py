@@ -121,6 +121,23 @@ async def test_a_partition_that_cannot_be_stored_does_not_hold_the_others(
     assert worker.repeats == 0
 
 
+async def test_what_finds_no_room_any_more_stays_in_the_topic(inbox: Inbox, worker: Worker) -> None:
+    """However many partitions a poll brings, no more of them is stored than was begun side by side."""
+    log = Log(partitions=7)
+    await worker.begin(log)
+    for number in range(7):
+        log.append(*an_order(f"o-{number}", 2), partition=number)
+    worker.claims.fills_up = True
+    await worker.read(log)
+    stored = {partition for (partition,) in await inbox.rows("partition")}
+    assert 1 <= len(stored) <= 3
+    assert worker.next == {number: 2 if number in stored else 0 for number in range(7)}
+    worker.claims.is_full = worker.claims.fills_up = False
+    await worker.read(log)
+    assert worker.next == dict.fromkeys(range(7), 2)
+    assert worker.repeats == 0
+
+
 async def test_nothing_is_passed_while_the_database_cannot_store(
     inbox: Inbox, log: Log, worker: Worker
 ) -> None:
