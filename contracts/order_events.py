@@ -6,7 +6,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from contracts.envelope import Envelope, Id, wire_time
+from contracts.envelope import Envelope, EventMessage, Id, wire_time
 
 AGGREGATE_TYPE = "order"
 
@@ -149,6 +149,22 @@ _encoder = msgspec.json.Encoder()
 def encode(event: Envelope) -> bytes:
     """The event's final bytes: JSON, camelCase, UTF-8, fields in the order of the struct."""
     return _encoder.encode(event)
+
+
+def message_of(event: Envelope, *, topic: str, occurred_at: datetime, traceparent: str = "") -> EventMessage:
+    """The event in its final form, for the outbox and for Kafka; `occurred_at` is the event's own."""
+    return EventMessage(
+        event_id=event.event_id,
+        aggregate_type=AGGREGATE_TYPE,
+        aggregate_id=event.order_id,
+        seq=event.seq,
+        event_type=event.event_type,
+        event_version=event.event_version,
+        occurred_at=occurred_at,
+        topic=topic,
+        payload=encode(event),
+        traceparent=traceparent,
+    )
 
 
 def skipped_event(

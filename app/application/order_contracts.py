@@ -15,7 +15,6 @@ from app.domain.events import (
 from app.domain.order import Order
 from contracts.envelope import EventMessage, wire_time
 from contracts.order_events import (
-    AGGREGATE_TYPE,
     ORDER_CANCELLED,
     ORDER_CREATED,
     ORDER_EXPIRED,
@@ -34,7 +33,7 @@ from contracts.order_events import (
     PlacedOrderV1,
     ReleasedItemV1,
     ReleasedV1,
-    encode,
+    message_of,
 )
 from contracts.topics import ORDER_EVENTS
 
@@ -59,17 +58,8 @@ class OrderContracts:
             occurred_at=wire_time(event.occurred_at),
             order=body_of(event.order),
         )
-        return EventMessage(
-            event_id=contract.event_id,
-            aggregate_type=AGGREGATE_TYPE,
-            aggregate_id=contract.order_id,
-            seq=contract.seq,
-            event_type=contract.event_type,
-            event_version=contract.event_version,
-            occurred_at=event.occurred_at,
-            topic=ORDER_EVENTS,
-            payload=encode(contract),
-            traceparent=traceparent,
+        return message_of(
+            contract, topic=ORDER_EVENTS, occurred_at=event.occurred_at, traceparent=traceparent
         )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.outbox.recorder import SqlOutbox
 from app.outbox.table import EVENT_ID, UNPUBLISHED, outbox_audit, outbox_event
 from contracts.envelope import EventMessage
-from contracts.order_events import AGGREGATE_TYPE, encode, skipped_event
+from contracts.order_events import AGGREGATE_TYPE, message_of, skipped_event
 from kits.ordered_queue.actions import MAX_ROWS, Actions
 from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
@@ -44,8 +44,9 @@ _ABANDON = DriverStatement(
     .returning(_row.event_id)
 )
 _FIRST_ID = "00000000-0000-0000-0000-000000000000"
-_AUDIT_COLUMNS = ("id", "actor", "action", "event_id", "order_id", "seq", "reason")
-_NOTE = DriverStatement(insert_from_document(outbox_audit, *_AUDIT_COLUMNS))
+_NOTE = DriverStatement(
+    insert_from_document(outbox_audit, "id", "actor", "action", "event_id", "order_id", "seq", "reason")
+)
 
 
 class OutboxUnavailableError(Exception):
@@ -185,11 +186,18 @@ class OutboxOperations:
         self, connection: DriverConnection, rows: Sequence[Any], actor: str, action: str, reason: str
     ) -> None:
         noted = [
-            (self._new_id(), actor, action, row["event_id"], row["aggregate_id"], row["seq"], reason)
+            {
+                "id": self._new_id(),
+                "actor": actor,
+                "action": action,
+                "event_id": row["event_id"],
+                "order_id": row["aggregate_id"],
+                "seq": row["seq"],
+                "reason": reason,
+            }
             for row in rows
         ]
-        rows_noted = [dict(zip(_AUDIT_COLUMNS, values, strict=True)) for values in noted]
-        await connection.fetch(_NOTE, as_document(rows_noted))
+        await connection.fetch(_NOTE, as_document(noted))
 
     def _notice(self, row: Mapping[str, Any], reason: str) -> EventMessage:
         now = datetime.now(UTC)
@@ -201,18 +209,7 @@ class OutboxOperations:
             reason=reason,
             now=now,
         )
-        return EventMessage(
-            event_id=notice.event_id,
-            aggregate_type=AGGREGATE_TYPE,
-            aggregate_id=notice.order_id,
-            seq=notice.seq,
-            event_type=notice.event_type,
-            event_version=notice.event_version,
-            occurred_at=now,
-            topic=row["topic"],
-            payload=encode(notice),
-            traceparent="",
-        )
+        return message_of(notice, topic=row["topic"], occurred_at=now)
 
 
 def _portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from msgspec.json import encode
 
 from app.outbox.table import item_of
 from contracts.envelope import EventMessage
 from kits.ordered_queue.item import Claim
 from kits.ordered_queue.sql_store import Arrival, Enqueue
 from kits.postgres.driver import DriverConnection
-
-_NO_TRACE = "{}"
 
 
 class OutboxConflictError(Exception):
@@ -75,6 +72,10 @@ def row_of(message: EventMessage) -> OutboxRow:
         message.event_type,
         message.event_version,
         message.topic,
-        encode({"traceparent": message.traceparent}).decode() if message.traceparent else _NO_TRACE,
+        _headers(message.traceparent),
         message.occurred_at,
     )
+
+
+def _headers(traceparent: str) -> str:
+    return msgspec.json.encode({"traceparent": traceparent}).decode() if traceparent else "{}"

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from contracts.envelope import EventMessage, headers_of
+from contracts.envelope import headers_of
 from contracts.order_events import (
-    AGGREGATE_TYPE,
     OrderEventSkippedV1,
-    encode,
+    message_of,
     skip_notice_id,
     skipped_event,
 )
@@ -136,18 +135,8 @@ def notices_of(decision: GivingUp, order_id: str, *, group: str, reason: str) ->
 
 def _row(notice: OrderEventSkippedV1, place: OpenRow) -> Arrived:
     """It stands where the row stands that it takes the place of, or that waits behind it."""
-    message = EventMessage(
-        event_id=notice.event_id,
-        aggregate_type=AGGREGATE_TYPE,
-        aggregate_id=notice.order_id,
-        seq=notice.seq,
-        event_type=notice.event_type,
-        event_version=notice.event_version,
-        occurred_at=datetime.fromisoformat(notice.occurred_at),
-        topic=place.topic,
-        payload=encode(notice),
-        traceparent="",
-    )
+    occurred_at = datetime.fromisoformat(notice.occurred_at)
+    message = message_of(notice, topic=place.topic, occurred_at=occurred_at)
     return Arrived(
         id=notice.event_id,
         key=notice.order_id,
