@@ -40,12 +40,15 @@ class DeliveryMetrics:
 
     def delivered(self, event_type: str, headers: Iterable[tuple[str, bytes]]) -> None:
         """An event has arrived; one without a readable `ce_time` is not measured."""
-        try:
-            began = _seconds_of(dict(headers).get("ce_time", b""))
-        except ValueError:
-            return
-        way = self._ways.get(event_type) or self._ways[_OTHER]
-        way.observe(max(0.0, time.time() - began))
+        for name, value in headers:
+            if name == "ce_time":
+                try:
+                    began = _seconds_of(value)
+                except ValueError:
+                    return
+                way = self._ways.get(event_type) or self._ways[_OTHER]
+                way.observe(max(0.0, time.time() - began))
+                return
 
 
 def _seconds_of(value: bytes) -> float:

@@ -8,7 +8,7 @@ from string import Template
 from sqlalchemy import text
 
 from kits.postgres.driver import DriverStatement
-from kits.postgres.schema import arrays_as
+from kits.postgres.schema import unnest
 
 _WORDS = {
     # A plan may be made while the table is empty, and stay (ADR 16): so only looks match the partial index of
@@ -40,8 +40,8 @@ _WORDS = {
     "at_it": "$of_key = sent.key AND q.$number = sent.number",
     "behind_it": "$of_key = sent.key AND q.$number > sent.number",
     "handed_over": "$of_key = sent.key AND q.$was_number = sent.number",
-    "in_runs": """new.number - dense_rank() OVER of_key AS run,
-           lag(new.number) OVER of_key IS DISTINCT FROM new.number - 1 AS heads_run""",
+    "in_runs": """new.number - dense_rank() OVER by_key AS run,
+           lag(new.number) OVER by_key IS DISTINCT FROM new.number - 1 AS heads_run""",
     # The rows of `numbered` (key, number, size, run): a run is claimed when the number before it allows it.
     "runs": """judged AS (
     SELECT new.*, CASE WHEN CAST(:claimed AS boolean) AND heads_run THEN $predecessor END AS known
@@ -217,11 +217,11 @@ def _words(table: QueueTable) -> dict[str, str]:
         "new_columns": "".join(f', "{name}"' for name in (*new, *table.derived)),
         "new_values": "".join(f', "{name}"' for name in new) + derived,
         "told_values": "".join(f', "{name}"' for name in table.extra) + "$inherits" + derived,
-        "new_rows": arrays_as("new", table.new_columns),
-        "sent_ids": arrays_as("sent", {"id": table.id_type}),
-        "sent_claims": arrays_as("sent", {"id": table.id_type, "nth": "bigint"}),
-        "sent_places": arrays_as("told", {"key": "text", "number": "bigint"}),
-        "sent_ends": arrays_as("sent", table.end_columns),
+        "new_rows": unnest("new", table.new_columns),
+        "sent_ids": unnest("sent", {"id": table.id_type}),
+        "sent_claims": unnest("sent", {"id": table.id_type, "nth": "bigint"}),
+        "sent_places": unnest("told", {"key": "text", "number": "bigint"}),
+        "sent_ends": unnest("sent", table.end_columns),
         "owners_values": _values("sent.kind = 'done'", {name: f'sent."{name}"' for name in table.written})
         + _values("sent.kind <> 'done'", table.settled),
         "forgets": ""

@@ -11,7 +11,7 @@ COUNTED = 10_001
 ENQUEUE = """
 WITH numbered AS (
     SELECT *, octet_length(payload) AS size, $in_runs
-      FROM $new_rows WINDOW of_key AS (PARTITION BY new.key ORDER BY new.number)
+      FROM $new_rows WINDOW by_key AS (PARTITION BY new.key ORDER BY new.number)
 ), $runs, inserted AS (
     INSERT INTO $queue (
            $id, $key, $number, $payload, $payload_size, $token, $claim, $lease_until $new_columns)
@@ -41,7 +41,7 @@ WITH looked AS MATERIALIZED (
      ORDER BY q.$due_at, q.$id LIMIT CAST(:look AS bigint)
 ), numbered AS (
     SELECT new.id, new.key, new.number, new.size, new.due $begins, $in_runs
-      FROM looked new WHERE new.is_ready WINDOW of_key AS (PARTITION BY new.key ORDER BY new.number)
+      FROM looked new WHERE new.is_ready WINDOW by_key AS (PARTITION BY new.key ORDER BY new.number)
 ), $runs, allowed AS (
     SELECT *, first_value(due) OVER (PARTITION BY key, run ORDER BY number) AS run_due
       FROM runs WHERE predecessor IS NOT NULL

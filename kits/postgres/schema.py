@@ -33,6 +33,7 @@ _NAMES = {
     "pk": "pk_%(table_name)s",
 }
 
+# A column may have the name of a parameter that the statement has beside its rows.
 _PREFIX = "all_"
 
 
@@ -106,7 +107,7 @@ def _is_bytes(kind: TypeEngine[Any]) -> bool:
     return isinstance(kind, LargeBinary)
 
 
-def arrays_as(name: str, columns: Mapping[str, str]) -> str:
+def unnest(name: str, columns: Mapping[str, str]) -> str:
     """`unnest(CAST(:all_a AS type[]), …) AS name (a, …)`, for a statement written as text (`as_arrays`).
 
     An array per column costs the server a fifth of a document, and bytes stay bytes: for rows that are wide
@@ -117,6 +118,6 @@ def arrays_as(name: str, columns: Mapping[str, str]) -> str:
 
 
 def as_arrays(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    """Bind rows for `arrays_as`, with their values in the order of the columns."""
+    """Bind rows for `unnest`, with their values in the order of the columns."""
     arrays = list(zip(*rows, strict=True))
     return {_PREFIX + column: arrays[at] if arrays else () for at, column in enumerate(columns)}

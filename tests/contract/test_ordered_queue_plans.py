@@ -10,6 +10,7 @@ from kits.ordered_queue import statements
 from kits.ordered_queue.columns import QueueTable
 from kits.postgres.driver import driver_connection
 from kits.postgres.engine import create_engine
+from kits.postgres.schema import as_arrays
 from tests.contract.queue_tables import CREATE
 
 _VALUES = {
@@ -17,17 +18,6 @@ _VALUES = {
     "claimed": True, "longest_run": 64, "run_bytes": 1000, "limit": 1000, "max_bytes": 1000, "look": 2000,
     "state": "done", "after_due": "-infinity", "after_id": "", "days": 30, "key_days": 180, "counted": 10_001,
 }  # fmt: skip
-
-
-class _Values(dict[str, object]):
-    """No rows are sent: what matters is the plan."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __missing__(self, name: str) -> object:
-        return []
-
 
 _ALL = [
     (name, gaps)
@@ -54,8 +44,11 @@ async def test_no_statement_reads_more_than_it_asks_for(empty_database_url: str)
         await driver._connection.execute("SET plan_cache_mode = force_generic_plan")
         for name, gaps in _ALL:
             table = QueueTable("parcels", "q.born_at", scope="q.shop = 'mine'", gaps=gaps, id_type="text")
+            no_rows = as_arrays([*table.new_columns, *table.end_columns], ())
             asked = table.statement(getattr(statements, name))
-            rows = await driver._connection.fetch(f"EXPLAIN {asked.text}", *asked.arguments(_Values(_VALUES)))
+            rows = await driver._connection.fetch(
+                f"EXPLAIN {asked.text}", *asked.arguments(_VALUES | no_rows)
+            )
             plan = [row[0] for row in rows]
             reads = _reads(plan)
             assert reads

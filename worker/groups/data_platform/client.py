@@ -173,7 +173,10 @@ def _in_batch(item: InboxItem) -> _BatchItem:
 
 
 def _trace_of(item: InboxItem) -> str:
-    return continue_trace(dict(item.headers).get(TRACEPARENT, b"").decode("latin-1"))
+    for name, value in item.headers:
+        if name == TRACEPARENT:
+            return continue_trace(value.decode("latin-1"))
+    return continue_trace(None)
 
 
 def _answer_of(result: _EventResult | None) -> Answer:
