@@ -79,7 +79,7 @@ async def the_damage_is_named(pipeline: Pipeline, worker: WorkerProcess) -> bool
     """By the probe, the log and the lag."""
     status, said = await worker.answer("/readyz")
     assert (status, f"offset 1 of partition 0 of {pipeline.topic}" in said) == (503, True), said
-    (line,) = [each for each in worker.log.splitlines() if "kafka_partition_stopped" in each]
+    line = the_line(worker, "kafka_partition_stopped")
     assert "partition=0" in line or '"partition": 0' in line or '"partition":0' in line, line
     _, metrics = await worker.answer("/metrics")
     place = f'{{group="{pipeline.group}",partition="%d",topic="{pipeline.topic}"}}'
@@ -89,11 +89,18 @@ async def the_damage_is_named(pipeline: Pipeline, worker: WorkerProcess) -> bool
 
 async def the_gap_is_told(pipeline: Pipeline, worker: WorkerProcess) -> bool:
     """By a warning, a gauge, and a row of what is stuck."""
-    (line,) = [each for each in worker.log.splitlines() if "number_missing" in each]
-    assert "numbers 2 to 3" in line
+    assert "numbers 2 to 3" in the_line(worker, "number_missing")
     _, metrics = await worker.answer("/metrics")
     assert f'queue_gaps{{queue="{pipeline.group}"}} 1.0' in metrics.splitlines()
     listed = await commanded(pipeline, "dlq", "list", "--state", "gap", "--json", WORKER_GAP_WAIT_SECONDS="1")
-    (row,) = json.loads(listed.out)
-    assert (row["seq"], row["missingFrom"], row["missingTo"], bool(row["since"])) == (4, 2, 3, True)
+    rows = json.loads(listed.out)
+    gaps = [(row["seq"], row["missingFrom"], row["missingTo"], bool(row["since"])) for row in rows]
+    assert gaps == [(4, 2, 3, True)], listed.out
     return True
+
+
+def the_line(worker: WorkerProcess, event: str) -> str:
+    """The one line of the log with this event; none yet is "not yet" to whoever waits for it."""
+    lines = [each for each in worker.log.splitlines() if event in each]
+    assert len(lines) == 1, f"{event}: {len(lines)} lines"
+    return lines[0]
