@@ -111,6 +111,7 @@ class SqlStore(ABC):
         self._engine = engine
         self._table = table
         self._statement = cache(table.statement)
+        self._end_columns = tuple(table.end_columns)
         self._lease = lease
         self._clock = clock
         self._fence = {"token": token, "lease_seconds": lease.seconds}
@@ -186,7 +187,7 @@ class SqlStore(ABC):
         """How many were still ours, and which are dead; without a connection in a transaction of its own."""
         # In the order of the ids, so that two processes never wait for each other in turn.
         ends = sorted(map(self._end_of, settlements), key=itemgetter(0))
-        arrays = as_arrays(self._table.end_columns, ends)
+        arrays = as_arrays(self._end_columns, ends)
         ((ours, dead),) = await self._run(sql.SETTLE, {**self._fence, **arrays}, connection)
         return ours, [str(row_id) for row_id in dead or ()]
 

@@ -63,7 +63,6 @@ class InboxReceiver:
         self._arrivals = Arrivals(engine, group, enqueue)
         self._repeats = metrics.repeats.labels(group)
         self._conflicts = metrics.conflicts.labels(group)
-        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._logs_each = log.is_enabled_for(logging.DEBUG)
         self._placed: dict[TopicPartition, Position] = {}
         self.unplaced: dict[TopicPartition, str] = {}
@@ -100,15 +99,15 @@ class InboxReceiver:
         if not records:
             with _told():
                 return self._adopt(await self._positions.known(), self._placed)
-        placed = {at: batch for at, batch in records.items() if at in self._placed}
-        stored = await asyncio.gather(
-            *(self._store_all(at, batch) for at, batch in placed.items()), return_exceptions=True
-        )
-        for error in stored:
-            # Not before all have ended: none may go on beside the next poll.
-            if isinstance(error, BaseException):
-                raise error
-        refused = {at for at, is_stored in zip(placed, stored, strict=True) if not is_stored}
+        placed = [at for at in records if at in self._placed]
+        refused: set[TopicPartition] = set()
+        for first in range(0, len(placed), _AT_ONCE):
+            if first and not self.has_room:
+                # What is left stays in the topic.
+                break
+            refused |= await self._store_side_by_side(
+                {at: records[at] for at in placed[first : first + _AT_ONCE]}
+            )
         answer: dict[TopicPartition, int | None] = dict.fromkeys(records)
         answer |= {at: self._placed[at].next_offset for at in records if at in self._placed}
         if refused:
@@ -116,14 +115,21 @@ class InboxReceiver:
                 answer |= dict.fromkeys(refused) | self._adopt(await self._positions.known(), refused)
         return answer
 
+    async def _store_side_by_side(self, records: Records) -> set[TopicPartition]:
+        """The partitions that do not stand any more where they were read from."""
+        stored = await asyncio.gather(
+            *(self._store_all(at, batch) for at, batch in records.items()), return_exceptions=True
+        )
+        for error in stored:
+            # Not before all have ended: none may go on beside the next poll.
+            if isinstance(error, BaseException):
+                raise error
+        return {at for at, is_stored in zip(records, stored, strict=True) if not is_stored}
+
     async def _store_all(self, at: TopicPartition, batch: Sequence[IncomingRecord]) -> bool:
-        """Portion by portion, while there is room: what is left stays in the topic. False: see `_store`."""
-        async with self._turns:
-            for portion in _portions(batch):
-                if not self.has_room:
-                    break
-                if not await self._store(at, portion):
-                    return False
+        for portion in _portions(batch):
+            if not await self._store(at, portion):
+                return False
         return True
 
     async def _store(self, at: TopicPartition, batch: Sequence[IncomingRecord]) -> bool:
