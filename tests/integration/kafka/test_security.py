@@ -160,8 +160,13 @@ async def test_why_no_broker_can_be_used_is_said_in_a_sentence_with_all_that_it_
 
 
 async def test_the_other_clients_say_it_too_and_no_password_gets_into_a_log_or_an_error(
-    secured_kafka: SecuredKafka, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    secured_kafka: SecuredKafka,
+    topic: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    # Who may write to some topic may have a producer's id.
+    await secured_kafka.allow(API, Kind.TOPIC, topic, Operation.WRITE)
     caplog.set_level(logging.DEBUG)
     servers = secured_kafka.server.address_of("SASL_SSL")
     security = secured_kafka.as_user(API, sasl_password="guessed-wrongly")
