@@ -30,8 +30,8 @@ demo: setup-run  ## the same, and end by itself: exit 0 when the orders have arr
 	@$(SERVICES) run --until-arrived
 
 test: check  ## all checks and all tests, on real servers
-	# Three processes on two cores: half of the time is spent waiting for servers, time-outs and restarts.
-	$(ISOLATED) $(PYTHON) -m pytest --ignore=tests/architecture --numprocesses=3 --dist=worksteal
+	# Four processes on two cores: half of the time is spent waiting for servers, time-outs and restarts.
+	$(ISOLATED) $(PYTHON) -m pytest --ignore=tests/architecture --numprocesses=4 --dist=worksteal
 
 check: setup  ## style, types, import rules, budgets
 	.venv/bin/ruff check .
