@@ -1,5 +1,7 @@
 """Circuit breaker: spares a neighbour that is away, and finds out with one call at a time when it is back."""
 
+import math
+from collections import deque
 from enum import StrEnum
 
 from kits.resilience.clock import Clock
@@ -20,8 +22,10 @@ class BreakerState(StrEnum):
 class Breaker:
     """Opens at an outage at once, and after `failures` in a row of at least `keys` different keys.
 
-    A key that fails alone never opens it. One success closes it. A result counts only if its call was begun
-    after the breaker's last change. (Nygard, "Release It!", 2007; the changes tell old calls from new ones.)
+    With a `window` also when half of so many results are failures. Where `keys` is 2, one that fails alone
+    never opens it. One success closes it. A result counts only if its call was begun after the breaker's last
+    change. (Nygard, "Release It!", 2007; the changes tell old calls from new ones.) Of all who ask, one is
+    the probe: nobody may wait between `admits` and `begin_call`.
     """
 
     def __init__(
@@ -30,6 +34,7 @@ class Breaker:
         *,
         failures: int = 10,
         keys: int = 2,
+        window: int = 0,
         wait: Backoff = _WAIT,
     ) -> None:
         self._clock = clock
@@ -38,6 +43,7 @@ class Breaker:
         self._wait = wait
         self._failures = 0
         self._failed_keys: set[str] = set()
+        self._recent: deque[bool] = deque(maxlen=window)
         self._not_before = 0.0
         self._stalled = False
         self.state = BreakerState.CLOSED
@@ -68,19 +74,22 @@ class Breaker:
         self._failures = 0
         self._failed_keys.clear()
         self._stalled = False
+        self._recent.append(False)
         if self.is_closed:
             return False
         self.closings += 1
         self._move(BreakerState.CLOSED)
         return True
 
-    def failed(self, begun_under: int, key: str) -> bool:
+    def failed(self, begun_under: int, key: str = "") -> bool:
         """A call failed, perhaps by the fault of `key`; True if that opened the breaker."""
         if begun_under != self.change:
             return False
         self._failed_keys.add(key)
-        enough = self._failures + 1 >= self._limit and len(self._failed_keys) >= self._keys
-        return self._count(opens=enough or not self.is_closed, at_least_seconds=0.0)
+        self._recent.append(True)
+        in_a_row = self._failures + 1 >= self._limit and len(self._failed_keys) >= self._keys
+        often = 2 * sum(self._recent) >= (self._recent.maxlen or math.inf)
+        return self._count(opens=in_a_row or often or not self.is_closed, at_least_seconds=0.0)
 
     def unavailable(self, begun_under: int, *, retry_after_seconds: float = 0.0) -> bool:
         """The neighbour is away; True if that opened the breaker."""
@@ -114,3 +123,4 @@ class Breaker:
     def _move(self, state: BreakerState) -> None:
         self.state = state
         self.change += 1
+        self._recent.clear()

@@ -1,5 +1,8 @@
 """The circuit breaker: opens for an outage, never for one key alone, and asks with one call at a time."""
 
+import asyncio
+from collections.abc import Iterable
+
 from kits.resilience.breaker import Breaker, BreakerState
 from kits.resilience.retry import Backoff
 
@@ -99,3 +102,81 @@ def test_a_probe_that_tells_nothing_makes_room_for_another() -> None:
     clock.time = 10.0
     breaker.no_result(breaker.begin_call())
     assert breaker.admits()
+
+
+def results_of(breaker: Breaker, results: Iterable[bool]) -> None:
+    """Calls that end one after the other, well (True) or badly, while it is closed."""
+    for good in results:
+        assert breaker.is_closed
+        begun = breaker.begin_call()
+        breaker.succeeded(begun) if good else breaker.failed(begun)
+
+
+def a_sensitive_breaker(clock: SteppedClock) -> Breaker:
+    """Five in a row, or half of twenty; whose failures they are does not matter."""
+    return Breaker(clock, failures=5, keys=1, window=20, wait=Backoff(1.0, 1.0))
+
+
+def test_with_one_key_a_row_of_failures_opens_it() -> None:
+    """One fewer does not, however often."""
+    breaker = a_sensitive_breaker(SteppedClock())
+    results_of(breaker, [False] * 4 + [True] * 16 + [False] * 5)
+    assert not breaker.is_closed
+
+
+def test_half_of_its_window_opens_it_though_no_row_is_long() -> None:
+    """Ten failures of the last twenty results; older results count no more."""
+    breaker = a_sensitive_breaker(SteppedClock())
+    results_of(breaker, [True, True, False] * 20)
+    results_of(breaker, [True] * 20 + [False, True] * 9)
+    assert breaker.is_closed
+    results_of(breaker, [False])
+    assert not breaker.is_closed
+
+
+def test_what_it_counted_before_it_opened_is_forgotten_when_it_closes() -> None:
+    """Or one failure more would open it again."""
+    clock = SteppedClock()
+    breaker = a_sensitive_breaker(clock)
+    results_of(breaker, [False, True] * 9 + [False])
+    clock.time = 10.0
+    assert breaker.succeeded(breaker.begin_call())
+    results_of(breaker, [False] * 4)
+    assert breaker.is_closed
+
+
+async def test_one_of_fifty_callers_is_the_probe_and_a_cancelled_one_makes_room() -> None:
+    """Also when all of them ask in the same moment."""
+    clock = SteppedClock()
+    breaker = an_open_breaker(clock)
+    clock.time = 10.0
+    let_go = asyncio.Event()
+    probes: list[int] = []
+
+    async def call() -> None:
+        if not breaker.admits():
+            return
+        begun = breaker.begin_call()
+        probes.append(begun)
+        try:
+            await let_go.wait()
+        except asyncio.CancelledError:
+            breaker.no_result(begun)
+            raise
+        breaker.succeeded(begun)
+
+    async def fifty() -> asyncio.Task[None]:
+        tasks = [asyncio.create_task(call()) for _ in range(50)]
+        await asyncio.sleep(0)  # each of them has begun
+        await asyncio.sleep(0)  # and 49 have ended
+        (waiting,) = (task for task in tasks if not task.done())
+        return waiting
+
+    probe = await fifty()
+    probe.cancel()
+    await asyncio.wait([probe])
+    assert breaker.admits()
+    probe = await fifty()
+    let_go.set()
+    await probe
+    assert (len(probes), breaker.is_closed) == (2, True)
