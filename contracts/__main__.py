@@ -1,7 +1,6 @@
 """Entrance: `python -m contracts` writes the JSON Schemas after a change of the contracts."""
 
-from contracts.json_schemas import schema_file, schema_text
-from contracts.order_events import SCHEMAS
+from contracts.json_schemas import SCHEMAS, schema_file, schema_text
 
 if __name__ == "__main__":
     for ce_type in SCHEMAS:

@@ -109,7 +109,7 @@ def read_envelope(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> 
         raise UnreadableEventError("empty_value", "The record has no value.")
     try:
         envelope = _decoder.decode(value)
-        repeated = _repeated_member(value)
+        repeated = repeated_member(value)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UnreadableEventError("undecodable_value", f"Not an event: {error}") from error
     if repeated:
@@ -121,7 +121,7 @@ def read_envelope(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> 
     return envelope
 
 
-def _repeated_member(value: bytes) -> str:
+def repeated_member(value: bytes) -> str:
     """The name of a member of the outermost object that stands twice; "" if there is none.
 
     Decoding keeps one member of each name, and encoding again makes nothing longer: where as many bytes come

@@ -13,6 +13,9 @@ DATA_PLATFORM_GROUP = "data-platform"
 DATA_PLATFORM_DLQ = "order-events.data-platform.dlq"
 """Dead letters of that group: same key, bytes and headers, plus `dlq_*` headers."""
 
+ITEM_MEMBERS_GROUP = "item-members"
+"""The consumer group that keeps the shop's copy of the members' names."""
+
 RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 """30 days: the time within which an outage must be mended."""
 

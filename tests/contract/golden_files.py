@@ -17,8 +17,11 @@ from app.application.order_contracts import OrderContracts
 from app.domain.coupon import CouponKind
 from app.domain.events import OrderCreatedEvent, OrderEvent, moved
 from app.domain.order import Order, OrderStatus
+from contracts import member_events
 from contracts.envelope import EventMessage
-from contracts.order_events import SCHEMAS, encode, skip_notice_id, skipped_event
+from contracts.json_schemas import SCHEMAS
+from contracts.member_events import MEMBER_UPDATED_V1, MEMBER_UPDATED_V2, MemberUpdatedV1, MemberUpdatedV2
+from contracts.order_events import encode, skip_notice_id, skipped_event
 from tests.builders import NOW, a_coupon, a_product, an_order
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -37,6 +40,10 @@ LIVES = {
 GOLDEN_FILES = [(life, coupon) for life in LIVES for coupon in (True, False)]
 SKIPPED = "order.event_skipped.v1"
 SKIPPED_FILES = {f"{SKIPPED}.json": EVENT_ID, f"{SKIPPED}.unseen.json": None}
+MEMBER_EVENTS: dict[str, MemberUpdatedV1 | MemberUpdatedV2] = {
+    MEMBER_UPDATED_V1: MemberUpdatedV1(member_id="m-1", name="홍 길동", version=3),
+    MEMBER_UPDATED_V2: MemberUpdatedV2(member_id="m-1", first_name="길동", last_name="홍", version=3),
+}
 
 
 def the_order(*, coupon: bool = True) -> Order:
@@ -83,6 +90,8 @@ def golden_bytes() -> Iterator[tuple[Path, str, bytes]]:
         yield golden_file(event_type, coupon=coupon), f"{event_type}.v1", message.payload
     for name, skipped_event_id in SKIPPED_FILES.items():
         yield GOLDEN / name, SKIPPED, skipped_bytes(skipped_event_id)
+    for ce_type, event in MEMBER_EVENTS.items():
+        yield GOLDEN / f"{ce_type}.json", ce_type, member_events.encode(event)
 
 
 def breaks(old: bytes, new: bytes, struct: type[msgspec.Struct]) -> str:

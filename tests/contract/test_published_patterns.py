@@ -13,8 +13,7 @@ import regress
 from app.api.schemas import OrderRequest
 from app.main import create_app
 from contracts.envelope import Envelope
-from contracts.json_schemas import FOLDER
-from contracts.order_events import SCHEMAS
+from contracts.json_schemas import FOLDER, SCHEMAS
 from kits.patterns import published, whole
 from kits.web.documents.openapi import openapi_document
 from tests.unit.api.in_memory_shop import InMemoryShop, container_of
