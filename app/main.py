@@ -10,7 +10,7 @@ from app.api.dependencies import OrderEntry
 from app.api.docs import shop_docs
 from app.api.orders import order_routes
 from app.api.problems import shop_problems
-from app.api.products import product_routes
+from app.api.products import item_routes, product_routes
 from app.application.errors import ApplicationError
 from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
@@ -62,6 +62,7 @@ def create_app(container: Container) -> Litestar:
                 bearer_auth(container.token_verifier(), container.refused_tokens(), container.rate_limiter())
             ),
             product_routes(),
+            item_routes(),
         ],
         dependencies={
             "order_entry": Provide(order_entry, sync_to_thread=False),

@@ -10,9 +10,10 @@ from litestar.params import PathParameter
 from app.api.dependencies import GivenQueries
 from app.api.paging import DEFAULT_LIMIT, PageCursor, PageLimit, make_cursor, read_cursor
 from app.api.problems import open_door
-from app.api.schemas import PRODUCT, PRODUCT_ID, PRODUCT_PAGE, ProductBody, ProductPage
+from app.api.schemas import PRODUCT, PRODUCT_ID, PRODUCT_PAGE, ProductBody, ProductPage, SellerBody
 from app.application.errors import ProductNotFoundError
-from app.domain.product import Product
+from app.application.order_queries import OrderQueries
+from app.domain.seller import ListedProduct, Seller
 from kits.web.documents.openapi import IF_NONE_MATCH, answer_header, door
 from kits.web.doors.answers import BytesAnswer
 from kits.web.doors.preconditions import PUBLIC, conditional_answer
@@ -20,6 +21,7 @@ from kits.web.doors.preconditions import PUBLIC, conditional_answer
 _PRODUCT_ID = re.compile(PRODUCT_ID)
 ProductId = Annotated[str, PathParameter(schema_extra={"maxLength": 64, "examples": [PRODUCT.id]})]
 _ETAG = answer_header("ETag", "What it says, hashed.")
+_LOOK = door(open_door("product_not_found", "invalid_request"), shows=PRODUCT, headers=[IF_NONE_MATCH])
 _FIRST = Link(
     operation_id="get_products_product_id",
     parameters={"product_id": "$response.body#/items/0/id"},
@@ -30,6 +32,11 @@ _FIRST = Link(
 def product_routes() -> Router:
     """`/products`."""
     return Router("/products", route_handlers=[list_products, get_product], tags=["products"])
+
+
+def item_routes() -> Router:
+    """`/items`: what the members call a product."""
+    return Router("/items", route_handlers=[get_item], tags=["products"])
 
 
 @get(
@@ -51,7 +58,7 @@ async def list_products(
     # One more than the page has is read, to know whether another follows.
     found = await order_queries.products(after=after, limit=limit + 1)
     page = found[:limit]
-    following = make_cursor(page[-1].id) if len(found) > limit else None
+    following = make_cursor(page[-1].product.id) if len(found) > limit else None
     shown = ProductPage(items=[_body(one) for one in page], next=following)
     return conditional_answer(request, shown, headers=PUBLIC)
 
@@ -61,24 +68,51 @@ async def list_products(
     summary="Look at a product",
     response_description="The product.",
     response_headers=[_ETAG],
-    operation_class=door(
-        open_door("product_not_found", "invalid_request"), shows=PRODUCT, headers=[IF_NONE_MATCH]
-    ),
+    operation_class=_LOOK,
 )
 async def get_product(
     request: Request[Any, Any, Any], product_id: ProductId, order_queries: GivenQueries
 ) -> BytesAnswer[ProductBody]:
-    """What it costs, and how many pieces are left now."""
+    """What it costs, who sells it, and how many pieces are left now.
+
+    The seller's name is the best that is known now: an answer never fails for it.
+    """
+    return await _shown(request, product_id, order_queries)
+
+
+@get(
+    "/{product_id:str}",
+    summary="Look at a product as an item",
+    response_description="The product.",
+    response_headers=[_ETAG],
+    operation_class=_LOOK,
+)
+async def get_item(
+    request: Request[Any, Any, Any], product_id: ProductId, order_queries: GivenQueries
+) -> BytesAnswer[ProductBody]:
+    """The same as `/products/{product_id}`."""
+    return await _shown(request, product_id, order_queries)
+
+
+async def _shown(
+    request: Request[Any, Any, Any], product_id: str, order_queries: OrderQueries
+) -> BytesAnswer[ProductBody]:
     if not _PRODUCT_ID.fullmatch(product_id):
         raise ProductNotFoundError("There is no such product.")
     return conditional_answer(request, _body(await order_queries.product(product_id)), headers=PUBLIC)
 
 
-def _body(product: Product) -> ProductBody:
+def _body(listed: ListedProduct) -> ProductBody:
+    product = listed.product
     return ProductBody(
         id=product.id,
         name=product.name,
         price=product.price,
         currency=product.currency,
         stock=product.stock,
+        seller=_seller(listed.seller) if listed.seller else None,
     )
+
+
+def _seller(seller: Seller) -> SellerBody:
+    return SellerBody(id=seller.id, name=seller.name, source=seller.source, as_of=seller.as_of)

@@ -7,12 +7,14 @@ import msgspec
 from msgspec import Meta
 
 from app.domain.coupon import normal_code
+from app.domain.seller import SellerSource
 from kits.patterns import whole
 
 MAX_QUANTITY = 1000
 PRODUCT_ID = r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}"
 
 ProductId = Annotated[str, Meta(pattern=whole(PRODUCT_ID), description="A product's id.", examples=["p-1"])]
+MemberId = Annotated[str, Meta(pattern=whole("[!-~]{1,64}"), description="A member's id.", examples=["m-1"])]
 CouponCode = Annotated[
     str,
     Meta(
@@ -83,14 +85,36 @@ class OrderBody(AcceptedOrder, frozen=True, kw_only=True, rename="camel"):
     items: list[OrderLineBody]
 
 
+class SellerBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The member who sells a product."""
+
+    id: str
+    name: Annotated[str, Meta(description="`Unknown Member` while it is not known.")]
+    source: Annotated[
+        SellerSource,
+        Meta(
+            description="Where the name is from: the shop's own copy, the members' service, an earlier answer"
+            " of it, or nowhere."
+        ),
+    ]
+    as_of: Annotated[
+        datetime | None,
+        Meta(
+            description="When the member got this name (replica), or when their service was asked; null while"
+            " it is not known."
+        ),
+    ]
+
+
 class ProductBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What the shop sells; `stock` is what is left now."""
+    """What the shop sells; `stock` is what is left now, `seller` null for what the shop sells itself."""
 
     id: str
     name: str
     price: Amount
     currency: str
     stock: int
+    seller: SellerBody | None
 
 
 class ProductPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,5 +171,12 @@ ORDER = OrderBody(
     ],
 )
 ORDER_PAGE = OrderPage(items=[ORDER], next="MDE5ZjhlNmEtM2Q1Mi03YzFlLTliNGEtNWYwYzJkN2U4YTkx")
-PRODUCT = ProductBody(id="p-1", name="Espresso beans 1 kg", price=1500, currency="KRW", stock=99_998)
+PRODUCT = ProductBody(
+    id="p-1",
+    name="Espresso beans 1 kg",
+    price=1500,
+    currency="KRW",
+    stock=99_998,
+    seller=SellerBody(id="m-1", name="Hong Gildong", source=SellerSource.REPLICA, as_of=_PLACED),
+)
 PRODUCT_PAGE = ProductPage(items=[PRODUCT], next="cC0x")

@@ -3,7 +3,7 @@
 from app.application.errors import OrderNotFoundError, ProductNotFoundError
 from app.application.ports import OrderReader
 from app.domain.order import Order
-from app.domain.product import Product
+from app.domain.seller import ListedProduct, unknown_seller
 
 
 class OrderQueries:
@@ -27,8 +27,8 @@ class OrderQueries:
         """Up to `limit` of the customer's own orders with an id below `before`, newest first."""
         return await self._reader.orders_of(customer_id, before=before, limit=limit)
 
-    async def product(self, product_id: str) -> Product:
-        """One product.
+    async def product(self, product_id: str) -> ListedProduct:
+        """One product and its seller, under the best name that is known.
 
         Raises:
             ProductNotFoundError: the shop does not sell it.
@@ -36,8 +36,15 @@ class OrderQueries:
         product = await self._reader.product(product_id)
         if product is None:
             raise ProductNotFoundError("There is no such product.")
-        return product
+        return _with_seller(product)
 
-    async def products(self, *, after: str | None, limit: int) -> list[Product]:
-        """Up to `limit` products with an id above `after`, in id order."""
-        return await self._reader.products(after=after, limit=limit)
+    async def products(self, *, after: str | None, limit: int) -> list[ListedProduct]:
+        """Up to `limit` products with an id above `after`, in id order; the shop's own copy names sellers."""
+        return [_with_seller(each) for each in await self._reader.products(after=after, limit=limit)]
+
+
+def _with_seller(listed: ListedProduct) -> ListedProduct:
+    seller_id = listed.product.seller_id
+    if seller_id is None or listed.seller is not None:
+        return listed
+    return ListedProduct(listed.product, unknown_seller(seller_id))

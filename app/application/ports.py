@@ -10,6 +10,7 @@ from app.domain.coupon import Coupon
 from app.domain.events import OrderEvent
 from app.domain.order import Order
 from app.domain.product import Product
+from app.domain.seller import ListedProduct
 from contracts.envelope import EventMessage
 
 
@@ -204,10 +205,10 @@ class OrderReader(Protocol):
         """Up to `limit` of a customer's orders with an id below `before`, newest first."""
         ...
 
-    async def product(self, product_id: str) -> Product | None:
-        """One product."""
+    async def product(self, product_id: str) -> ListedProduct | None:
+        """One product; its seller is None also if the shop's copy of the members lacks them."""
         ...
 
-    async def products(self, *, after: str | None, limit: int) -> list[Product]:
-        """Up to `limit` products with an id above `after`, in id order."""
+    async def products(self, *, after: str | None, limit: int) -> list[ListedProduct]:
+        """Up to `limit` products with an id above `after`, in id order, as above."""
         ...

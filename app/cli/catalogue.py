@@ -24,9 +24,10 @@ Brings products and coupons to what FILE says; what FILE does not name stays. On
   {"type":"product","id":"p-1","name":"Espresso beans 1 kg","price":1500,"currency":"KRW","stock":100}
   {"type":"coupon","code":"WELCOME10","kind":"percent","value":10,"validUntil":"2027-01-01T00:00:00Z"}
 
-Amounts are whole numbers in the currency's minor unit. A coupon may also have: currency (needed for kind
-"fixed" and with minimumSubtotal), minimumSubtotal, validFrom, totalLimit, customerLimit; what is left out is
-taken away. A coupon keeps its count of uses, and its code is kept in capital letters.
+Amounts are whole numbers in the currency's minor unit. A product may also have: sellerId (of the member who
+sells it). A coupon may also have: currency (needed for kind "fixed" and with minimumSubtotal),
+minimumSubtotal, validFrom, totalLimit, customerLimit. What is left out is taken away.
+A coupon keeps its count of uses, and its code is kept in capital letters.
 
 `stock` is the opening stock of a new product (0 without it). A product that exists keeps its stock, whatever
 the file says: orders take from it meanwhile. Change it with `stock add`.

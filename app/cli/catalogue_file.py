@@ -9,7 +9,7 @@ from typing import Annotated, BinaryIO
 import msgspec
 from msgspec import Meta
 
-from app.api.schemas import CouponCode, ProductId
+from app.api.schemas import CouponCode, MemberId, ProductId
 from app.application.stock_keeping import LARGEST_STOCK
 from app.domain.coupon import Coupon, CouponKind, normal_code
 from app.domain.money import MAX_PRICE
@@ -29,7 +29,9 @@ Limit = Annotated[int, Meta(ge=1, le=_LARGEST_LIMIT)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
-class ProductLine(msgspec.Struct, frozen=True, kw_only=True, tag="product", forbid_unknown_fields=True):
+class ProductLine(
+    msgspec.Struct, frozen=True, kw_only=True, tag="product", rename="camel", forbid_unknown_fields=True
+):
     """A product; `stock` is its opening stock if the shop does not have it yet."""
 
     id: ProductId
@@ -37,6 +39,7 @@ class ProductLine(msgspec.Struct, frozen=True, kw_only=True, tag="product", forb
     price: Price
     currency: Currency
     stock: Annotated[int, Meta(ge=0, le=LARGEST_STOCK)] = 0
+    seller_id: MemberId | None = None
 
 
 class CouponLine(
@@ -107,7 +110,7 @@ def read_catalogue(stream: BinaryIO) -> CatalogueFile:
 def _keep(entry: ProductLine | CouponLine, catalogue: CatalogueFile, number: int) -> None:
     catalogue.line_of.setdefault(_name_of(entry), number)
     if isinstance(entry, ProductLine):
-        catalogue.products.append(Product(entry.id, entry.name, entry.price, entry.currency, entry.stock))
+        catalogue.products.append(Product(**msgspec.structs.asdict(entry)))
     else:
         catalogue.coupons.append(Coupon(**msgspec.structs.asdict(entry)))
 

@@ -7,13 +7,17 @@ from app.domain.errors import OutOfStockError
 
 @dataclass(slots=True)
 class Product:
-    """What the shop sells: `price` in minor units of `currency`, `stock` in pieces, never below zero."""
+    """What the shop sells: `price` in minor units of `currency`, `stock` in pieces, never below zero.
+
+    `seller_id` is a member's, None for the shop's own; what an order locks comes without it.
+    """
 
     id: str
     name: str
     price: int
     currency: str
     stock: int
+    seller_id: str | None = None
 
     def require(self, quantity: int) -> None:
         """Raises OutOfStockError unless `quantity` pieces are left."""

@@ -33,7 +33,7 @@ _COUPON_COLUMNS = tuple(column.name for column in coupons.columns)
 _insert_products = insert_from_document(products, *_PRODUCT_COLUMNS)
 _PUT_PRODUCTS = _insert_products.on_conflict_do_update(
     index_elements=["id"],
-    set_={name: _insert_products.excluded[name] for name in ("name", "price", "currency")},
+    set_={name: _insert_products.excluded[name] for name in ("name", "price", "currency", "seller_id")},
 )
 _insert_coupons = insert_from_document(coupons, *_COUPON_COLUMNS)
 _PUT_COUPONS = _insert_coupons.on_conflict_do_update(

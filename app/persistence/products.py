@@ -12,8 +12,10 @@ from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.row_locks import lock_free_rows
 from kits.postgres.schema import as_document, rows_from_document
 
+# What an order takes from a product, and nothing else: these rows are the most of its transaction.
+_ORDERED = (products.c.id, products.c.name, products.c.price, products.c.currency, products.c.stock)
 _LOCK = DriverStatement(
-    select(products, func.clock_timestamp().label("told_at"))
+    select(*_ORDERED, func.clock_timestamp().label("told_at"))
     .where(products.c.id == func.any(bindparam("ids", type_=ARRAY(Text))))
     .order_by(products.c.id)
     .with_for_update()

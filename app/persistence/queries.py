@@ -1,6 +1,6 @@
 """Persistence: reads for the shop's pages, each one statement outside of any use case's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.order import Order
 from app.domain.product import Product
+from app.domain.seller import ListedProduct, Seller, SellerSource
 from app.persistence.orders import order_of
-from app.persistence.products import product_of
 from app.persistence.storage_errors import storage_errors
-from app.persistence.tables import orders, products
+from app.persistence.tables import member_replica, orders, products
 from kits.postgres.pools import run_again_once
+
+_LISTED = select(
+    products, member_replica.c.name.label("seller_name"), member_replica.c.as_of.label("seller_as_of")
+).outerjoin(member_replica, member_replica.c.member_id == products.c.seller_id)
 
 
 class SqlOrderReader:
@@ -39,15 +43,15 @@ class SqlOrderReader:
             page = page.where(orders.c.id < before)
         return [order_of(row) for row in await self._read(page.order_by(orders.c.id.desc()).limit(limit))]
 
-    async def product(self, product_id: str) -> Product | None:
-        """One product."""
-        rows = await self._read(select(products).where(products.c.id == product_id))
-        return product_of(rows[0]) if rows else None
+    async def product(self, product_id: str) -> ListedProduct | None:
+        """One product, with its seller if the replica has one."""
+        rows = await self._read(_LISTED.where(products.c.id == product_id))
+        return _listed(rows[0]) if rows else None
 
-    async def products(self, *, after: str | None, limit: int) -> list[Product]:
-        """Up to `limit` products with an id above `after`, in id order."""
-        page = select(products).where(products.c.id > (after or "")).order_by(products.c.id).limit(limit)
-        return [product_of(row) for row in await self._read(page)]
+    async def products(self, *, after: str | None, limit: int) -> list[ListedProduct]:
+        """Up to `limit` products with an id above `after`, in id order, as above."""
+        page = _LISTED.where(products.c.id > (after or "")).order_by(products.c.id).limit(limit)
+        return [_listed(row) for row in await self._read(page)]
 
     async def _read(self, query: Select[Any]) -> Sequence[RowMapping]:
         with storage_errors():
@@ -57,3 +61,11 @@ class SqlOrderReader:
         async with self._engine.connect() as connection:
             rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
             return rows
+
+
+def _listed(row: Mapping[Any, Any]) -> ListedProduct:
+    *fields, name, as_of = row.values()
+    product = Product(*fields)
+    if product.seller_id is None or name is None:
+        return ListedProduct(product, None)
+    return ListedProduct(product, Seller(product.seller_id, name, SellerSource.REPLICA, as_of))

@@ -28,6 +28,18 @@ products = Table(
     Column("price", BigInteger, CheckConstraint("price BETWEEN 0 AND 10000000000", "price"), nullable=False),
     Column("currency", Text, CheckConstraint("currency ~ '^[A-Z]{3}$'", "currency"), nullable=False),
     Column("stock", Integer, CheckConstraint("stock >= 0", "stock"), nullable=False),
+    Column("seller_id", Text),
+)
+
+# Written by the worker's group `item-members`.
+member_replica = Table(
+    "member_replica",
+    shop,
+    Column("member_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("as_of", DateTime(timezone=True), nullable=False),
+    Column("written_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
 )
 
 coupons = Table(

@@ -38,6 +38,7 @@ def catalogue() -> bytes:
     ids = ["p-1", *FIRST, *(first + second for first in FIRST for second in FIRST + "._-")]
     lines: list[dict[str, Any]] = [
         {"type": "product", "id": one, "name": "Thing", "price": 5, "currency": "KRW", "stock": 10**9}
+        | ({"sellerId": "m-1"} if one == "p-1" else {})
         for one in ids
     ]
     lines += [

@@ -13,7 +13,9 @@ from app.application.errors import (
     StorageUnavailableError,
 )
 from app.domain.errors import CouponExhaustedError, CouponExpiredError, TooManyOpenOrdersError
+from app.domain.seller import Seller, SellerSource
 from kits.observability.traces import trace_id
+from tests.builders import NOW
 from tests.integration.api.conftest import Shop
 from tests.integration.api.raw import message
 from tests.unit.api.in_memory_shop import a_token
@@ -181,7 +183,29 @@ async def test_a_product_shows_its_price_and_stock_to_everybody(shop: Shop) -> N
         "price": 15_000,
         "currency": "KRW",
         "stock": 100,
+        "seller": None,
     }
+
+
+@pytest.mark.parametrize("path", ["/products/p-1", "/items/p-1"])
+async def test_a_product_shows_who_sells_it_under_the_name_that_is_known(shop: Shop, path: str) -> None:
+    """The tag of an answer follows the name; the page of products says the same."""
+    shop.behind.products_by_id["p-1"].seller_id = "m-1"
+    unknown = await shop.get(path)
+    assert unknown.json["seller"] == {
+        "id": "m-1", "name": "Unknown Member", "source": "fallback", "asOf": None,
+    }  # fmt: skip
+    tags = {unknown.headers["etag"]}
+    for name in ("Hong Gildong", "Hong Gil-dong"):
+        shop.behind.replica["m-1"] = Seller("m-1", name, SellerSource.REPLICA, NOW)
+        known = await shop.get(path, if_none_match=unknown.headers["etag"])
+        assert known.json["seller"] == {
+            "id": "m-1", "name": name, "source": "replica", "asOf": "2026-11-21T07:00:00Z",
+        }  # fmt: skip
+        tags.add(known.headers["etag"])
+        assert (await shop.get("/products?limit=1")).json["items"] == [known.json]
+        assert (await shop.get(path, if_none_match=known.headers["etag"])).status == 304
+    assert len(tags) == 3
 
 
 async def test_a_missing_product_is_not_found(shop: Shop) -> None:

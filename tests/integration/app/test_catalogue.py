@@ -68,6 +68,18 @@ async def test_an_import_adds_changes_and_leaves_what_is_the_same(
     assert await shop.rows("SELECT count(*) FROM catalogue_audit") == [(7,)]
 
 
+async def test_an_import_gives_and_takes_the_seller(shop: Shop, catalogue: CatalogueImport) -> None:
+    """The audit says whose it was; stock stays, and an order takes from it as before."""
+    sold = replace(a_product("p-1", stock=3), seller_id="m-1")
+    seller = "SELECT before ->> 'seller_id', after ->> 'seller_id' FROM catalogue_audit ORDER BY at"
+    for product, verdict in ((sold, NEW), (sold, UNCHANGED), (replace(sold, seller_id=None), CHANGED)):
+        assert (await catalogue.run(a_request([product]))).products == {verdict: 1}
+        await shop.place(a_command(("p-1", 1)))
+        assert await shop.rows("SELECT seller_id FROM products") == [(product.seller_id,)]
+    assert await shop.rows(seller) == [(None, "m-1"), ("m-1", None)]
+    assert await shop.rows("SELECT stock FROM products") == [(0,)]
+
+
 async def test_an_import_opens_the_stock_of_new_products_and_keeps_that_of_others(
     shop: Shop, catalogue: CatalogueImport
 ) -> None:

@@ -18,7 +18,7 @@ from tests.fakes import FakePublisher
 from tests.integration.app.conftest import Shop, a_shop
 from tests.integration.app.outbox_pipeline import Pipeline
 
-GROWING = {"orders", "outbox_event", "idempotency_keys", "coupon_uses", "products"}
+GROWING = {"orders", "outbox_event", "idempotency_keys", "coupon_uses", "products", "member_replica"}
 # They hold the backlog and nothing else: a bounded part of it may be read.
 OF_THE_BACKLOG = {"ix_outbox_event_unpublished", "ix_outbox_event_waiting", "ix_outbox_event_dead"}
 # What an index must be asked for, or it is read as a whole: its first column is the same in all rows.

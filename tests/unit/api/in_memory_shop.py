@@ -17,6 +17,7 @@ from app.container import Container
 from app.domain.errors import OrderError, OutOfStockError, UnknownProductError
 from app.domain.order import Order, OrderStatus
 from app.domain.product import Product
+from app.domain.seller import ListedProduct, Seller
 from app.settings import AppSettings, CorsSettings, TokenSettings
 from kits.kafka.security import KafkaSettings
 from kits.observability.health import Health
@@ -41,6 +42,7 @@ class InMemoryShop:
 
     def __init__(self) -> None:
         self.products_by_id = {f"p-{n}": a_product(f"p-{n}", stock=100) for n in range(1, 6)}
+        self.replica: dict[str, Seller] = {}
         self.orders: dict[str, Order] = {}
         self.commands: list[CreateOrder] = []
         self.changes: list[ChangeOrder] = []
@@ -122,14 +124,18 @@ class InMemoryShop:
         found = [order for order in mine if before is None or order.id < before]
         return sorted(found, key=lambda order: order.id, reverse=True)[:limit]
 
-    async def product(self, product_id: str) -> Product | None:
+    async def product(self, product_id: str) -> ListedProduct | None:
         """One product."""
-        return self.products_by_id.get(product_id)
+        product = self.products_by_id.get(product_id)
+        return self._listed(product) if product else None
 
-    async def products(self, *, after: str | None, limit: int) -> list[Product]:
+    async def products(self, *, after: str | None, limit: int) -> list[ListedProduct]:
         """Products in id order."""
         ids = sorted(one for one in self.products_by_id if after is None or one > after)
-        return [self.products_by_id[one] for one in ids[:limit]]
+        return [self._listed(self.products_by_id[one]) for one in ids[:limit]]
+
+    def _listed(self, product: Product) -> ListedProduct:
+        return ListedProduct(product, self.replica.get(product.seller_id or ""))
 
     async def start(self) -> None:
         """The background parts of the process."""

@@ -38,17 +38,25 @@ def test_products_and_coupons_are_read_in_any_order() -> None:
         PRODUCT | {"stock": 7},
         fixed,
         PRODUCT | {"id": "p-2"},
+        PRODUCT | {"id": "p-3", "sellerId": "m-1"},
     )
     assert catalogue.products == [
         Product("p-1", "Espresso beans 1 kg", 1500, "KRW", 7),
         Product("p-2", "Espresso beans 1 kg", 1500, "KRW", 0),
+        Product("p-3", "Espresso beans 1 kg", 1500, "KRW", 0, "m-1"),
     ]
     since, until = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
     assert catalogue.coupons == [
         Coupon("A", CouponKind.PERCENT, 10),
         Coupon("B", CouponKind.FIXED, 10, "EUR", 100, since, until, 3, 1),
     ]
-    assert catalogue.line_of == {"coupon A": 1, "product p-1": 3, "coupon B": 4, "product p-2": 5}
+    assert catalogue.line_of == {
+        "coupon A": 1,
+        "product p-1": 3,
+        "coupon B": 4,
+        "product p-2": 5,
+        "product p-3": 6,
+    }
 
 
 @pytest.mark.parametrize(
@@ -69,6 +77,13 @@ def test_products_and_coupons_are_read_in_any_order() -> None:
         (PRODUCT | {"currency": "krw"}, "`currency`: "),
         (PRODUCT | {"stock": -1}, "`stock`: "),
         (PRODUCT | {"colour": "red"}, "unknown field `colour`"),
+        (PRODUCT | {"seller": "m-1"}, "unknown field `seller`"),
+        (PRODUCT | {"sellerId": ""}, "`sellerId`: "),
+        (PRODUCT | {"sellerId": "m 1"}, "`sellerId`: "),
+        (PRODUCT | {"sellerId": "m-1\n"}, "`sellerId`: "),
+        (PRODUCT | {"sellerId": "m" * 65}, "`sellerId`: "),
+        (PRODUCT | {"sellerId": "m\u00e9"}, "`sellerId`: "),
+        (PRODUCT | {"sellerId": 7}, "`sellerId`: "),
         (COUPON | {"value": 101}, "more than 100 per cent"),
         (COUPON | {"value": 0}, "`value`: "),
         (COUPON | {"kind": "half"}, "`kind`: "),
