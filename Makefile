@@ -2,8 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check unit fmt chaos bench abuse up down status reset
-.PHONY: setup-dev setup-run
+.PHONY: help setup run demo test check unit fmt judges chaos bench abuse up down status reset
+.PHONY: setup-dev setup-run setup-judges
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
@@ -16,8 +16,8 @@ help:  ## this list
 
 setup: setup-dev  ## make .venv from the lock files (every other target does it too)
 
-# What only runs needs no linters, no type checker and no test tools.
-setup-dev setup-run:
+# What only runs needs no linters, no type checker and no test tools; only the judges need Node.js.
+setup-dev setup-run setup-judges:
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 		if $$python -c "" 2>/dev/null; then exec $$python -E -s -m devservices.bootstrap $(@:setup-%=%); fi; \
 	done; \
@@ -46,6 +46,10 @@ unit: setup  ## the tests without servers, in seconds
 fmt: setup  ## put the code into its form and mend what can be mended by itself
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+judges: setup-judges  ## request-reply against NestJS 11 and 12, both ways and every shape; its packages come from npm
+	@$(PYTHON) -m judges.packages
+	$(ISOLATED) $(PYTHON) -m pytest judges
 
 chaos: setup  ## break everything while orders flow, 10 minutes (MINUTES=60, SEED=... repeats a plan)
 	@$(ISOLATED) $(PYTHON) -m chaos $(if $(LONG)$(MINUTES),--minutes $(or $(MINUTES),60)) $(if $(SEED),--seed $(SEED))
@@ -76,3 +80,5 @@ requirements.lock: pyproject.toml | setup
 		--group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group run -c requirements-dev.lock pyproject.toml -o requirements-run.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group judges -c requirements-dev.lock pyproject.toml -o requirements-judges.lock

@@ -30,13 +30,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "setup-complete")
 MODULE = ["-E", "-s", "-m", "devservices.bootstrap"]
-RUN, DEV = "run", "dev"
+KINDS = ("run", "dev", "judges")  # each holds all that those before it hold
+DEV = "dev"
 NEARLY_FULL_BYTES = 50000000
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make .venv complete, with `run` only for what runs; 0 when it is, 1 after a sentence on stderr."""
-    asked = RUN if list(arguments) == [RUN] else DEV
+    """Make .venv complete, for developers if no kind is named; 0, or 1 after a sentence on stderr."""
+    asked = arguments[0] if arguments and arguments[0] in KINDS else DEV
     if is_complete(asked):
         return 0
     try:
@@ -58,10 +59,16 @@ def main(arguments: Sequence[str]) -> int:
 def is_complete(asked: str) -> bool:
     """Whether .venv holds exactly what its lock file says, here and with its interpreter still in place.
 
-    The environment of developers serves a run as well.
+    An environment that holds more serves as well.
     """
     found = stamped()
-    return found == stamp(asked) or found == stamp(DEV)
+    kind = kind_of(found)
+    return kind in KINDS[KINDS.index(asked) :] and found == stamp(kind)
+
+
+def kind_of(found: str) -> str:
+    """The kind that a stamp names; empty without one."""
+    return found.partition("\n")[0]
 
 
 def stamped() -> str:
@@ -138,8 +145,8 @@ def install(asked: str, lock: int) -> None:
     """Make the environment; what an interrupted attempt left is thrown away first."""
     say("Setting up .venv with Python {} (first time: a minute or two) ...".format(platform.python_version()))
     before = stamped()
-    # Who has developed here goes on to do so.
-    kind = DEV if before.startswith(DEV) else asked
+    # Who has had more goes on to have it.
+    kind = [each for each in KINDS if each in (asked, kind_of(before))][-1]
     if before:
         os.remove(STAMP)
     try:

@@ -85,6 +85,8 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("devservices.ports", "kits.settings"),
         ("devservices.status", "bench.workloads"),
     ],
+    "judges-outside": [("bench.report", "judges.nest"), ("kits.settings", "judges.exchanges")],
+    "judges-kits": [("judges.exchanges", "app.domain.money")],
     "door-litestar": [("app.application.order_queries", "litestar"), ("bench.shop", "litestar")],
     "door-sqlalchemy": [("app.outbox.recorder", "sqlalchemy"), ("worker.runner", "sqlalchemy")],
     "door-alembic": [("app.persistence.tables", "alembic")],

@@ -38,7 +38,7 @@ def checkout(tmp_path: Path) -> Path:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     build_wheel(wheels, "uv", {"uv-1.0.data/scripts/uv": UV})
-    for name in ("tiny", "small"):
+    for name in ("tiny", "small", "node"):
         build_wheel(wheels, name, {f"{name}.py": "WORD = 'installed'\n"})
     write_locks(tmp_path)
     return tmp_path
@@ -64,8 +64,9 @@ def record_hash(text: str) -> str:
 
 
 def write_locks(checkout: Path, **wrong: str) -> None:
-    """One for what runs, and one that names a package more."""
-    for kind, names in (("run", ("tiny", "uv")), ("dev", ("small", "tiny", "uv"))):
+    """One for each kind, with a package more than the kind before it."""
+    kinds = {"run": ("tiny", "uv"), "dev": ("small", "tiny", "uv"), "judges": ("node", "small", "tiny", "uv")}
+    for kind, names in kinds.items():
         lines = [f"{name}==1.0 --hash=sha256:{wrong.get(name) or digest(checkout, name)}\n" for name in names]
         (checkout / f"requirements-{kind}.lock").write_text("".join(lines))
 
@@ -125,17 +126,19 @@ def test_each_failure_ends_with_one_sentence_and_the_next_call_mends_it(checkout
     assert word.stdout == "installed\n"
 
 
-def test_what_only_runs_gets_less_and_a_developer_the_rest(checkout: Path) -> None:
-    """Once there, the rest stays, also when the lock files change; what they no longer name goes."""
+def test_what_only_runs_gets_less_and_a_developer_and_the_judges_more(checkout: Path) -> None:
+    """Once there, it stays, also when the lock files change; what they no longer name goes."""
     assert set_up(checkout, "run").returncode == 0
     assert installed(checkout) == {"tiny", "uv"}
     assert set_up(checkout).returncode == 0
     assert installed(checkout) == {"small", "tiny", "uv"}
-    for words in ([], ["run"]):
+    assert set_up(checkout, "judges").returncode == 0
+    assert installed(checkout) == {"node", "small", "tiny", "uv"}
+    for words in ([], ["run"], ["judges"]):
         done = set_up(checkout, *words)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
-    (checkout / "requirements-dev.lock").write_text((checkout / "requirements-run.lock").read_text())
+    (checkout / "requirements-judges.lock").write_text((checkout / "requirements-run.lock").read_text())
     (checkout / "requirements-run.lock").write_text("not looked at\n")
     assert set_up(checkout, "run").returncode == 0
     assert installed(checkout) == {"tiny", "uv"}

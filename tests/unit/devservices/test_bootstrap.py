@@ -119,9 +119,9 @@ def test_what_is_set_for_pip_holds_for_uv(monkeypatch: pytest.MonkeyPatch) -> No
     assert bootstrap_packages.pip_settings("") == {}
 
 
-def test_both_lock_files_name_uv_with_its_hashes() -> None:
+def test_all_lock_files_name_uv_with_its_hashes() -> None:
     """Set-up takes it from the one that it installs."""
-    entries = {bootstrap_packages.entry_of("uv", bootstrap.lock_file(kind)) for kind in ("run", "dev")}
+    entries = {bootstrap_packages.entry_of("uv", bootstrap.lock_file(kind)) for kind in bootstrap.KINDS}
     assert len(entries) == 1
     lines = entries.pop().splitlines()
     assert lines[0].startswith("uv==")

@@ -1,0 +1,53 @@
+"""Judges, NestJS programs: started in the folder of their version, told what to do line by line."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from devservices.instance import ROOT
+from judges.packages import folder, node_folder
+from tests.waiting import patient
+
+SERVICE, CLIENT = "service", "client"
+_LINE_BYTES = 4 * 1024 * 1024
+_ANSWER_SECONDS = 60
+
+
+class NestProgram:
+    """A program that takes lines of JSON and gives lines of JSON; it ends when its input does."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def ask(self, **command: Any) -> Any:
+        """Give it a command; its next line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        return await self.said()
+
+    async def said(self) -> Any:
+        """Its next line, waited for within a patient minute."""
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), patient(_ANSWER_SECONDS))
+        assert line, "the NestJS program has ended: see its words on stderr"
+        return json.loads(line)
+
+
+@asynccontextmanager
+async def nest_program(name: str, version: str, *words: str) -> AsyncIterator[NestProgram]:
+    """The program, when it has said that it is ready; ended with the block."""
+    process = await asyncio.create_subprocess_exec(
+        node_folder() / "bin" / "node", "--no-warnings", ROOT / "judges" / "nest" / f"{name}.mjs", *words,
+        cwd=folder(version),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,
+    )  # fmt: skip
+    try:
+        program = NestProgram(process)
+        assert await program.said() == {"ready": True}
+        yield program
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -1,0 +1,20 @@
+// A NestJS client that does what its lines say: node client.mjs BROKERS PREFIX.
+// {"send": NAME, "data": …} and {"emit": NAME, "data": …}, one at a time; each answers with one line.
+import { ClientKafka, listen, options, tell, topic } from './nest.mjs';
+
+const client = new ClientKafka(options);
+['echo', 'answer'].forEach((name) => client.subscribeToResponseOf(topic(name)));
+await client.connect();
+
+listen((line) => {
+  const { send, emit, data } = JSON.parse(line);
+  const replies = [];
+  const call = send === undefined ? client.emit(topic(emit), data) : client.send(topic(send), data);
+  call.subscribe({
+    // An event's only value is what the broker said.
+    next: (reply) => send !== undefined && replies.push(reply),
+    error: (error) => tell({ replies, error: error instanceof Error ? String(error) : error }),
+    complete: () => tell({ replies }),
+  });
+});
+tell({ ready: true });

@@ -1,0 +1,34 @@
+// What the programs share: NestJS as it lies in the working directory, a broker, an end with their parent.
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+const require = createRequire(`${process.cwd()}/package.json`);
+require('reflect-metadata');
+
+export const { Controller, Logger, Module } = require('@nestjs/common');
+export const { NestFactory } = require('@nestjs/core');
+export const { ClientKafka, EventPattern, MessagePattern, RpcException, Transport } = require('@nestjs/microservices');
+export const { concat, from, ignoreElements, interval, map, take, throwError, timer } = require('rxjs');
+
+const [brokers, prefix, ...rest] = process.argv.slice(2);
+export const given = rest;
+
+// Its log goes to standard output but for errors: those lines are ours.
+Logger.overrideLogger(['error', 'fatal']);
+
+export const topic = (name) => `${prefix}.${name}`;
+
+export const options = {
+  client: { clientId: prefix, brokers: brokers.split(',') },
+  consumer: { groupId: prefix },
+};
+
+// One line of JSON for the parent; undefined (a Nest void) is told apart from null.
+export const tell = (what) =>
+  process.stdout.write(`${JSON.stringify(what, (_, value) => (value === undefined ? '<undefined>' : value))}\n`);
+
+// Standard input ends when the parent does, however that ends.
+export const listen = (onLine) =>
+  createInterface({ input: process.stdin })
+    .on('line', onLine)
+    .on('close', () => process.exit(0));
