@@ -16,13 +16,9 @@ from app.application.transactional_events import EventBus
 from app.command_container import CLIENT_ID, make_id
 from app.delivery_watch import DeliveryWatch
 from app.metrics import AppMetrics
-from app.outbox.health import OutboxHealth
-from app.outbox.kafka_sink import KafkaSink
-from app.outbox.lifecycle import OutboxLifecycle
 from app.outbox.recorder import SqlOutbox
 from app.outbox.table import OutboxStore, outbox_event, outbox_queue
 from app.outbox.table import outbox as outbox_tables
-from app.outbox.topic import OutboxTopic
 from app.persistence.idempotency import SqlIdempotencyKeys
 from app.persistence.key_retention import KeyRetention
 from app.persistence.queries import SqlOrderReader
@@ -31,20 +27,19 @@ from app.persistence.tables import shop
 from app.persistence.unit_of_work import SqlTransactions
 from app.persistence.write_probe import shop_write_probe
 from app.settings import AppSettings
-from contracts.topics import DATA_PLATFORM_GROUP, ORDER_EVENTS
-from kits.kafka.admin import TopicAdmin
+from contracts.topics import DATA_PLATFORM_GROUP, ORDER_EVENTS, TOPIC_CONFIG
+from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.group_metrics import GroupMetrics
 from kits.kafka.group_watch import GroupWatch
 from kits.kafka.producer import RecordProducer
 from kits.observability.health import Health
 from kits.observability.metrics import Metrics
-from kits.ordered_queue.lane import Lanes
 from kits.ordered_queue.lease import Lease
-from kits.ordered_queue.metrics import QueueMetrics
-from kits.ordered_queue.queue import OrderedQueue
-from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.sql_store import Enqueue
-from kits.ordered_queue.write_back import WriteBack
+from kits.outbox.health import OutboxHealth
+from kits.outbox.kafka_queue import kafka_queue
+from kits.outbox.lifecycle import OutboxLifecycle
+from kits.outbox.topics import OutboxTopics
 from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
@@ -52,7 +47,6 @@ from kits.postgres.schema import DECLARED_SCHEMA
 from kits.postgres.session_lock import SessionLock
 from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
-from kits.resilience.breaker import Breaker
 from kits.resilience.clock import BootClock
 from kits.resilience.rate_limit import rate_limiter
 from kits.web.middleware.turns import Turns
@@ -61,10 +55,7 @@ from kits.web.tokens.refused_tokens import RefusedTokens
 from kits.web.tokens.verifier import TokenVerifier
 
 _MAX_EVENT_BYTES = 900_000
-_OUTBOX = "outbox"
-_MAX_HELD = 8_000
-_MAX_HELD_BYTES = 32 * 1_048_576
-_STALLED_SECONDS = 2.0
+_MEANWHILE = "orders are accepted"
 _READ_WAIT_SECONDS = 2.0
 # Write-back, relay, meter and the two retentions, of which the last three are rare and may wait; and the one
 # that the delivery watch keeps.
@@ -136,31 +127,24 @@ class Container(containers.DeclarativeContainer):
         **_holder,
         retention_days=settings.provided.outbox.retention_days,
     )
-    queue_metrics = providers.Singleton(QueueMetrics, metrics)
-    _counts = queue_metrics.provided.of.call(_OUTBOX)
-    breaker = providers.Singleton(Breaker, clock)
-    _write_back = providers.Singleton(WriteBack, outbox_store, _holder["lease"], clock, _counts)
     ordered_queue = providers.Singleton(
-        OrderedQueue,
-        lanes=providers.Factory(Lanes, max_items=_MAX_HELD, max_bytes=_MAX_HELD_BYTES),
-        sink=providers.Factory(KafkaSink, producer, clock),
-        store=outbox_store,
-        write_back=_write_back,
-        breaker=breaker,
-        retry=providers.Factory(RetryPolicy, stalled_seconds=_STALLED_SECONDS),
-        clock=clock,
-        counts=_counts,
+        kafka_queue, producer, outbox_store, lease=_holder["lease"], clock=clock, metrics=metrics
     )
     outbox_lifecycle = providers.Singleton(
         OutboxLifecycle,
         supervisor=providers.Factory(Supervisor),
         producer=producer,
-        topic=providers.Factory(
-            OutboxTopic,
+        topics=providers.Factory(
+            OutboxTopics,
             topic_admin,
             producer,
-            partitions=settings.provided.order.events_partitions,
+            providers.List(
+                providers.Factory(
+                    TopicSpec, ORDER_EVENTS, settings.provided.order.events_partitions, config=TOPIC_CONFIG
+                )
+            ),
             max_event_bytes=_MAX_EVENT_BYTES,
+            meanwhile=_MEANWHILE,
         ),
         queue=ordered_queue,
     )
@@ -239,7 +223,7 @@ class Container(containers.DeclarativeContainer):
                 providers.Callable(shop_write_probe, outbox_event),
                 migrate_command=MIGRATE_COMMAND,
             ),
-            providers.Factory(OutboxHealth, breaker, producer),
+            providers.Factory(OutboxHealth, ordered_queue.provided.breaker, producer, meanwhile=_MEANWHILE),
             token_verifier,
         ),
     )

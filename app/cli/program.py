@@ -8,7 +8,7 @@ from app.application.errors import ApplicationError
 from app.cli import catalogue, dead_events, development_token, preparing, serving, shown_settings
 from app.cli.catalogue_file import CatalogueFileError
 from app.cli.environment import FAILED, USAGE_ERROR, DatabaseNotReadyError
-from app.outbox.operations import OutboxUnavailableError
+from kits.outbox.operating import OutboxUnavailableError
 from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
 from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseUnreachableError

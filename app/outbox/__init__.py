@@ -1,1 +1,1 @@
-"""From commit to Kafka: recorded events, the publisher and the relay."""
+"""The orders' outbox: its table, how rows are born, what operators do; kits/outbox brings them to Kafka."""

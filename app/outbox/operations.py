@@ -1,7 +1,6 @@
 """Outbox: what an operator does about events: send them again, or give up those that Kafka refused."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,8 +14,8 @@ from contracts.envelope import EventMessage
 from contracts.order_events import AGGREGATE_TYPE, message_of, skipped_event
 from kits.ordered_queue.actions import MAX_ROWS, Actions
 from kits.ordered_queue.sql_store import Enqueue
+from kits.outbox.operating import outages_told, portions
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_transaction
-from kits.postgres.outages import is_outage, sentence
 from kits.postgres.schema import as_document, insert_from_document
 
 _row = outbox_event.c
@@ -47,12 +46,6 @@ _FIRST_ID = "00000000-0000-0000-0000-000000000000"
 _NOTE = DriverStatement(
     insert_from_document(outbox_audit, "id", "actor", "action", "event_id", "order_id", "seq", "reason")
 )
-
-
-class OutboxUnavailableError(Exception):
-    """The database does not answer, or a lock was not to be had. The same command again is safe."""
-
-    code = "outbox_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +107,15 @@ class OutboxOperations:
             query = query.where(_row.aggregate_id == order_id)
         if event_id is not None:
             query = query.where(_row.event_id == event_id)
-        with _outages():
+        with outages_told():
             async with self._engine.connect() as connection:
                 return [DeadEvent(*row) for row in await connection.execute(query)]
 
     async def retry(self, event_ids: Sequence[str], *, actor: str, reason: str) -> int:
         """Let dead events be sent again; returns how many were dead until now."""
         count = 0
-        for some in _portions(event_ids):
-            with _outages():
+        for some in portions(event_ids):
+            with outages_told():
                 async with driver_transaction(self._engine) as connection:
                     rows = await self._locked(connection, some)
                     await self._actions.redrive(connection, [str(row["event_id"]) for row in rows])
@@ -136,8 +129,8 @@ class OutboxOperations:
         So no reader ever sees a gap, and the later events of the order go on behind it.
         """
         count = 0
-        for some in _portions(event_ids):
-            with _outages():
+        for some in portions(event_ids):
+            with outages_told():
                 async with driver_transaction(self._engine) as connection:
                     rows = await self._locked(connection, some)
                     await connection.fetch(_ABANDON, {"event_ids": [str(row["event_id"]) for row in rows]})
@@ -158,7 +151,7 @@ class OutboxOperations:
         """
         count = 0
         async for rows in self._looks(chosen):
-            with _outages():
+            with outages_told():
                 async with driver_transaction(self._engine) as connection:
                     ids = [str(row["event_id"]) for row in rows]
                     changed = set((await self._actions.replay(connection, ids)).changed)
@@ -170,7 +163,7 @@ class OutboxOperations:
     async def _looks(self, chosen: Published) -> AsyncIterator[Sequence[Any]]:
         after = _FIRST_ID
         while True:
-            with _outages():
+            with outages_told():
                 async with self._engine.connect() as connection:
                     looked = (await connection.execute(chosen.looked_at(after))).mappings().all()
             if rows := [row for row in looked if row["fits"]]:
@@ -210,19 +203,3 @@ class OutboxOperations:
             now=now,
         )
         return message_of(notice, topic=row["topic"], occurred_at=now)
-
-
-def _portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (event_ids[first : first + MAX_ROWS] for first in range(0, len(event_ids), MAX_ROWS))
-
-
-@contextmanager
-def _outages() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if not is_outage(error):
-            raise
-        raise OutboxUnavailableError(
-            f"{sentence(error)} Look with `outbox list`, then repeat the command."
-        ) from error

@@ -1,4 +1,4 @@
-"""Outbox: how rows are born, inside the transaction of what they tell about."""
+"""Outbox: an order event as the row that is born inside the order's transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,17 +7,7 @@ import msgspec
 
 from app.outbox.table import item_of
 from contracts.envelope import EventMessage
-from kits.ordered_queue.item import Claim
-from kits.ordered_queue.sql_store import Arrival, Enqueue
-from kits.postgres.driver import DriverConnection
-
-
-class OutboxConflictError(Exception):
-    """The outbox knows another event of this order under the same number: its transaction must not commit."""
-
-    code = "outbox_conflict"
-    # It is what a unique index would have said: this one command is refused, not its neighbours.
-    sqlstate = "23505"
+from kits.outbox.recording import Recording
 
 
 class OutboxRow(msgspec.Struct, frozen=True, gc=False):
@@ -35,13 +25,8 @@ class OutboxRow(msgspec.Struct, frozen=True, gc=False):
     occurred_at: datetime
 
 
-class SqlOutbox:
+class SqlOutbox(Recording):
     """The outbox inside one transaction of the shop."""
-
-    def __init__(self, connection: DriverConnection, enqueue: Enqueue) -> None:
-        self._connection = connection
-        self._enqueue = enqueue
-        self._claims: list[Claim] = []
 
     async def add(self, messages: Sequence[EventMessage], *, claimed: bool) -> None:
         """Insert rows in one statement; with `claimed`, those that may be sent are born claimed.
@@ -50,16 +35,7 @@ class SqlOutbox:
             OutboxConflictError: a number is another event's; roll back.
         """
         items = [item_of(message) for message in messages]
-        arrivals, claims = await self._enqueue.add(
-            self._connection, items, [row_of(message) for message in messages], claimed=claimed
-        )
-        if taken := [event_id for event_id, arrival in arrivals.items() if arrival is not Arrival.NEW]:
-            raise OutboxConflictError(f"The numbers of these events are taken: {', '.join(taken)}.")
-        self._claims += claims
-
-    def claimed(self) -> Sequence[Claim]:
-        """The rows of this transaction that were born claimed, by order and seq."""
-        return self._claims
+        await self.record(items, [row_of(message) for message in messages], claimed=claimed)
 
 
 def row_of(message: EventMessage) -> OutboxRow:

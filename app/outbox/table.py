@@ -20,11 +20,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from contracts.envelope import EventMessage
+from contracts.envelope import EventMessage, headers_of
 from contracts.order_events import AGGREGATE_TYPE
+from kits.kafka.records import OutgoingRecord
 from kits.ordered_queue.columns import QueueTable
-from kits.ordered_queue.item import Item
 from kits.ordered_queue.sql_store import SqlStore
+from kits.outbox.record_item import RecordItem
 from kits.postgres.identifiers import quoted
 from kits.postgres.schema import metadata
 
@@ -130,10 +131,19 @@ def outbox_queue(schema: str) -> QueueTable:
     )
 
 
-class OutboxItem(Item, gc=False, kw_only=True):
+class OutboxItem(RecordItem, gc=False, kw_only=True):
     """An event on its way to Kafka: `key` is the order, `number` its seq."""
 
     message: EventMessage
+
+    def record(self) -> OutgoingRecord:
+        """See RecordItem."""
+        message = self.message
+        return OutgoingRecord(message.topic, message.key, message.payload, headers_of(message))
+
+    def names(self) -> dict[str, Any]:
+        """See RecordItem."""
+        return {"order_id": self.key, "event_id": self.id, "seq": self.number}
 
 
 class OutboxStore(SqlStore):

@@ -37,6 +37,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("worker.settings", "worker.groups.data_platform.settings"),
     ],
     "kit-layers": [
+        ("kits.ordered_queue.ports", "kits.outbox.record_item"),
         ("kits.kafka.records", "kits.postgres.schema"),
         ("kits.web.probes", "kits.kafka.records"),
         ("kits.terminal.progress", "kits.web.probes"),
@@ -47,6 +48,10 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "queue-kits": [
         ("kits.ordered_queue.item", "kits.kafka.records"),
         ("kits.ordered_queue.sql_store", "kits.web.tokens.verifier"),
+    ],
+    "outbox-kit": [
+        ("kits.outbox.kafka_sink", "kits.web.probes"),
+        ("kits.outbox.topics", "kits.terminal.printing"),
     ],
     "queue-core": [
         ("kits.ordered_queue.lane", "kits.postgres.schema"),
@@ -90,7 +95,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "door-litestar": [("app.application.order_queries", "litestar"), ("bench.shop", "litestar")],
     "door-sqlalchemy": [("app.outbox.recorder", "sqlalchemy"), ("worker.runner", "sqlalchemy")],
     "door-alembic": [("app.persistence.tables", "alembic")],
-    "door-aiokafka": [("app.outbox.kafka_sink", "aiokafka"), ("worker.runner", "aiokafka")],
+    "door-aiokafka": [("kits.outbox.kafka_sink", "aiokafka"), ("worker.runner", "aiokafka")],
     "door-di": [("app.main", "dependency_injector")],
     "door-aiohttp": [("worker.runner", "aiohttp"), ("kits.web.tokens.verifier", "aiohttp")],
     "door-jwt": [("app.api.orders", "jwt")],

@@ -10,8 +10,8 @@ from tests.e2e.pipeline import Pipeline
 from tests.waiting import patient
 
 API_CRASHES = {
-    "between commit and publish": ("before", "app.outbox.kafka_sink:KafkaSink.send"),
-    "between send and acknowledgement": ("after", "app.outbox.kafka_sink:KafkaSink.send"),
+    "between commit and publish": ("before", "kits.outbox.kafka_sink:KafkaSink.send"),
+    "between send and acknowledgement": ("after", "kits.outbox.kafka_sink:KafkaSink.send"),
     "between acknowledgement and write-back": ("before", "kits.ordered_queue.sql_store:SqlStore.settle"),
 }
 

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.outbox.kafka_sink import KafkaSink
 from app.outbox.table import OutboxStore, outbox_queue
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.lane import Lanes
@@ -14,6 +13,7 @@ from kits.ordered_queue.metrics import QueueMetrics
 from kits.ordered_queue.queue import OrderedQueue
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
+from kits.outbox.kafka_sink import KafkaSink
 from kits.resilience.breaker import Breaker
 from kits.resilience.clock import BootClock
 from tests.fakes import FakeProducer

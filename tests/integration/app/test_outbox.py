@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.outbox.recorder import OutboxConflictError, SqlOutbox
+from app.outbox.recorder import SqlOutbox
 from contracts.envelope import EventMessage
 from kits.kafka.errors import (
     KafkaConfigurationError,
@@ -18,6 +18,7 @@ from kits.kafka.errors import (
 from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import Claim
 from kits.ordered_queue.metrics import QueueMetrics
+from kits.outbox.recording import OutboxConflictError
 from kits.postgres.driver import driver_transaction
 from kits.postgres.engine import _SESSION
 from kits.postgres.errors import Fault, fault_of

@@ -14,7 +14,7 @@ def test_stages_of_the_same_millisecond_stand_in_the_order_of_the_pipeline() -> 
 
 def test_the_table_shows_offset_stage_folder_and_essentials() -> None:
     steps = [
-        Step(1_000.040, "event_published", "app/outbox/kafka_sink", "partition=2 offset=7"),
+        Step(1_000.040, "event_published", "kits/outbox/kafka_sink", "partition=2 offset=7"),
         Step(1_000.005, "order_accepted", "app/api/orders", "customer_id=c"),
     ]
     lines = render(1, ORDER, steps).splitlines()
@@ -24,7 +24,7 @@ def test_the_table_shows_offset_stage_folder_and_essentials() -> None:
         ["+5", "ms", "order_accepted"],
         ["+40", "ms", "event_published"],
     ]
-    assert "app/outbox/kafka_sink" in lines[3]
+    assert "kits/outbox/kafka_sink" in lines[3]
     assert lines[3].endswith("partition=2 offset=7")
 
 

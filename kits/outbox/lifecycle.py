@@ -1,11 +1,10 @@
-"""Outbox: starts and stops everything between commit and Kafka, in order."""
+"""Outbox kit: starts and stops everything between commit and Kafka, in order."""
 
 import asyncio
 
-from app.outbox.topic import OutboxTopic
-from contracts.topics import ORDER_EVENTS
 from kits.kafka.producer import RecordProducer
 from kits.ordered_queue.queue import OrderedQueue
+from kits.outbox.topics import OutboxTopics
 from kits.process.background import Supervisor
 
 _LAST_ANSWERS_SECONDS = 1.0
@@ -19,20 +18,20 @@ class OutboxLifecycle:
         *,
         supervisor: Supervisor,
         producer: RecordProducer,
-        topic: OutboxTopic,
+        topics: OutboxTopics,
         queue: OrderedQueue,
     ) -> None:
         self._supervisor = supervisor
         self._producer = producer
         self._queue = queue
-        self._topic = topic
+        self._topics = topics
 
     async def start(self) -> None:
         """Start the producer and the background tasks; returns at once, whether Kafka is there or not."""
         await self._producer.start()
-        await self._producer.warm([ORDER_EVENTS])
+        await self._producer.warm(self._topics.names)
         self._queue.start()
-        self._supervisor.start("outbox-topic", self._topic.run)
+        self._supervisor.start("outbox-topics", self._topics.run)
 
     async def stop(self, *, within_seconds: float = 3.0) -> None:
         """Stop claiming, let pending sends end, write their answers back, give the rest free."""

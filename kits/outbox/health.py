@@ -1,4 +1,4 @@
-"""Outbox: what the operator sees of Kafka's absence: a degraded state."""
+"""Outbox kit, health: what the operator sees of Kafka's absence: a degraded state."""
 
 from typing import Protocol
 
@@ -17,20 +17,19 @@ class Broker(Protocol):
 
 
 class OutboxHealth:
-    """Never unready: orders are accepted while Kafka is away, and their events wait in the outbox."""
+    """Never unready: the process works on while Kafka is away, and its events wait in the outbox."""
 
     name = "kafka"
 
-    def __init__(self, breaker: Breaker, broker: Broker) -> None:
+    def __init__(self, breaker: Breaker, broker: Broker, *, meanwhile: str) -> None:
+        """Args: meanwhile: what goes on without Kafka, as in "orders are accepted"."""
         self._breaker = breaker
         self._broker = broker
+        self._detail = f"Kafka does not answer; {meanwhile}, their events wait."
 
     async def check(self) -> CheckResult:
         """Degraded while sends make no progress or no broker answers; the latter shows without any send."""
         answers = await self._broker.broker_answers(within_seconds=_BROKER_SECONDS)
         if not self._breaker.is_closed or not answers:
-            return CheckResult(
-                Status.DEGRADED,
-                "Kafka does not answer; orders are accepted, their events wait.",
-            )
+            return CheckResult(Status.DEGRADED, self._detail)
         return CheckResult(Status.OK)

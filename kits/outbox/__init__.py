@@ -1,0 +1,1 @@
+"""Outbox kit: an ordered queue from its owner's transactions to Kafka."""
