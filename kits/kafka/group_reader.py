@@ -9,11 +9,13 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import errors as client
 
 from kits.kafka import internals
+from kits.kafka.broker_requests import list_offsets
 from kits.kafka.client_values import in_client
 from kits.kafka.connections import Connections
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import end_client
 from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError, PartitionError
+from kits.kafka.failures import translated
 from kits.kafka.group_membership import GroupMembership
 from kits.kafka.partition_reading import PartitionReading
 from kits.kafka.places import Place, places_of
@@ -58,11 +60,13 @@ class GroupReader:
         instance_id: str | None = None,
         max_poll_seconds: float = 300.0,
         compacted_topics: Collection[str] = (),
+        hand_back_seconds: float = 0.0,
     ) -> None:
         """Args:
             instance_id: a static member id (KIP-345); one per slot, never two alive at once.
             max_poll_seconds: who does not poll for so long leaves the group until the next poll.
             compacted_topics: those that miss some offsets; in the others a gap is damage and stops.
+            hand_back_seconds: how long a rebalance waits for hand_back(); keep it below 8 s.
 
         Raises: KafkaConfigurationError for impossible security settings; nothing is contacted yet.
         """
@@ -75,6 +79,7 @@ class GroupReader:
         self._group = group
         self._topics = frozenset(topics)
         self._compacted_topics = frozenset(compacted_topics)
+        self._hand_back_seconds = hand_back_seconds
         self._started: tuple[AIOKafkaConsumer, GroupMembership, PartitionReading] | None = None
         self._paused = False
 
@@ -82,6 +87,11 @@ class GroupReader:
     def rebalances(self) -> int:
         """How often the group has given partitions to this member."""
         return 0 if self._started is None else self._started[1].rebalances
+
+    @property
+    def is_handing_back(self) -> bool:
+        """Whether the group wants the partitions back and waits: end the work, commit, then hand_back()."""
+        return self._started is not None and self._started[1].is_handing_back
 
     @property
     def unplaced(self) -> frozenset[TopicPartition]:
@@ -118,7 +128,7 @@ class GroupReader:
             await end_client(consumer, within_seconds=_STEP_SECONDS)
             names = ", ".join(sorted(missing))
             raise KafkaConfigurationError(f"no such topics, or no right to see them: {names}")
-        membership = GroupMembership(consumer, self._instance_id)
+        membership = GroupMembership(consumer, self._instance_id, hand_back_seconds=self._hand_back_seconds)
         self._started = consumer, membership, PartitionReading(consumer, membership, self._compacted_topics)
         consumer.subscribe(topics=list(self._topics), listener=membership)
 
@@ -140,6 +150,24 @@ class GroupReader:
         found = await places_of(connections, self._group, partitions, within_seconds=within_seconds)
         self._reading.know_topics({at.topic: place.topic_id for at, place in found.items()})
         return found
+
+    async def offsets_at(
+        self, partitions: Iterable[TopicPartition], when_ms: int, within_seconds: float = 10.0
+    ) -> dict[TopicPartition, int | None]:
+        """Per partition the first offset that was written at this time (ms) or later; None: nothing was.
+
+        Raises: as places().
+        """
+        try:
+            async with asyncio.timeout(within_seconds):
+                found = await list_offsets(Connections(self._consumer), partitions, when_ms)
+        except (client.KafkaError, OSError, TimeoutError) as error:
+            raise translated(error, "looking for offsets by time") from error
+        return {at: None if offset < 0 else offset for at, offset in found.items()}
+
+    def hand_back(self) -> None:
+        """The rebalance need not wait for this member any longer."""
+        self._live[1].hand_back()
 
     def place(self, partition: TopicPartition, offset: int) -> None:
         """Hand out the record at `offset` next, or the first after it; nothing, if it is no longer ours."""
@@ -182,7 +210,8 @@ class GroupReader:
         if self._started is None:
             return False
         consumer = self._consumer
-        assignment = internals.assignment_of(consumer)
+        held = internals.held_assignment if self.is_handing_back else internals.assignment_of
+        assignment = held(consumer)
         # Who was thrown out would commit without a generation, which an empty group accepts.
         if assignment is None or not internals.is_member(consumer):
             return False

@@ -79,6 +79,12 @@ def assignment_of(consumer: AIOKafkaConsumer) -> Any:
     return subscription.subscription.assignment
 
 
+def held_assignment(consumer: AIOKafkaConsumer) -> Any:
+    """As assignment_of(), also while the group takes it back: until this member has joined again it holds."""
+    subscription = consumer._subscription.subscription  # noqa: SLF001
+    return None if subscription is None else subscription.assignment
+
+
 def fetched_partitions(consumer: AIOKafkaConsumer) -> list[ClientPartition]:
     """The partitions of which something waits to be taken, a complaint perhaps."""
     return list(consumer._fetcher._records)  # noqa: SLF001
@@ -147,6 +153,9 @@ def abandon_batches(producer: AIOKafkaProducer, error: Exception) -> None:
 async def end_consumer(consumer: AIOKafkaConsumer, *, within_seconds: float) -> None:
     """End what stop() left running: when it raises or is cut off, the rest stays a ghost in the group."""
     coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
+    if consumer._group_id is None:  # noqa: SLF001
+        # It has a stand-in that belongs to no group.
+        coordinator = None
     tasks: list[asyncio.Task[object] | None] = []
     if coordinator is not None:
         tasks += [

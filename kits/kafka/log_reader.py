@@ -59,6 +59,10 @@ class LogReader:
         """The id of each topic that is there; one that was made anew has another."""
         return await self._asked(topic_ids(self._connections, topics), "asking for the ids of topics")
 
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions it has; 0 when it is not there."""
+        return len(await self._asked(partitions_of(self._connections, [topic]), f"looking for {topic}"))
+
     async def read(self, at: TopicPartition, offset: int, max_records: int) -> list[IncomingRecord]:
         """Records from `offset` on, what one fetch of 1 MiB brings; none at the log's end.
 

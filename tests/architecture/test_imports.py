@@ -57,6 +57,8 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("kits.ordered_queue.lane", "kits.postgres.schema"),
         ("kits.ordered_queue.queue", "kits.ordered_queue.sql_store"),
     ],
+    "rpc-kits": [("kits.rpc.server", "kits.postgres.engine"), ("kits.rpc.ledger", "kits.web.probes")],
+    "patterns-pure": [("kits.rpc.patterns", "kits.kafka.records"), ("kits.rpc.errors", "aiokafka")],
     "no-circles": [("app.domain.money", "app.domain.order")],
     "use-cases": [
         ("app.application.order_queries", "kits.postgres.engine"),

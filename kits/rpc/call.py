@@ -1,0 +1,94 @@
+"""Request-reply, call: what a handler may know of its request, and how it does its work only once."""
+
+from hashlib import blake2b
+from types import TracebackType
+from typing import Any
+
+from kits.kafka.records import IncomingRecord
+from kits.rpc.deadlines import WallClock
+from kits.rpc.errors import HandlerError
+from kits.rpc.ledger import AlreadyAnsweredError, RequestEntry, RequestLedger
+
+
+class Call:
+    """One request on its way through a handler."""
+
+    def __init__(
+        self,
+        record: IncomingRecord,
+        correlation_id: str,
+        expires_at: float,
+        clock: WallClock,
+        ledger: RequestLedger[Any] | None,
+    ) -> None:
+        """Args: correlation_id: "" for an event."""
+        self.topic = record.topic
+        self.key = record.key
+        self.correlation_id = correlation_id
+        self.expires_at = expires_at
+        """In seconds since 1970."""
+        self._record = record
+        self._clock = clock
+        self._ledger = ledger
+        self._entry: RequestEntry[Any] | None = None
+
+    @property
+    def remaining_seconds(self) -> float:
+        """For how long its caller still waits."""
+        return self.expires_at - self._clock.now()
+
+    def once(self) -> "Once":
+        """`async with call.once() as work:` does its work in one transaction with the reply.
+
+        The transaction commits after the handler has returned, together with what it returned. The same
+        request again gets that reply, and the block does not run. An error rolls back, and nothing is kept.
+        """
+        if self._ledger is None:
+            raise HandlerError(f"{self.topic} wants once(): give its RpcServer a request ledger.")
+        return Once(self, self._ledger)
+
+    async def settle(self, reply: bytes | None) -> None:
+        """Commit what once() began, with this reply."""
+        if self._entry is not None:
+            await self._entry.finish(reply)
+
+    async def abandon(self) -> None:
+        """Roll back what was not committed."""
+        if self._entry is not None:
+            entry, self._entry = self._entry, None
+            await entry.abandon()
+
+    async def enter(self, ledger: RequestLedger[Any]) -> Any:
+        """Begin the transaction of once(). Raises: AlreadyAnsweredError: nothing is to be done."""
+        if self._entry is not None:
+            raise HandlerError(f"{self.topic} uses once() twice: one transaction has one reply.")
+        self._entry = await ledger.begin(self._request_id)
+        if self._entry.is_answered:
+            raise AlreadyAnsweredError(self._entry.reply)
+        return self._entry.work
+
+    @property
+    def _request_id(self) -> str:
+        """What makes it the same request as another."""
+        if not self.correlation_id:
+            return f"{self.topic}:{self._record.partition}:{self._record.offset}"
+        # With the bytes: a correlation id that somebody uses again never gets the reply of another request.
+        told = blake2b(self._record.value or b"", digest_size=16, person=b"rpc request")
+        return f"{self.topic}:{self.correlation_id}:{told.hexdigest()}"
+
+
+class Once:
+    """The block of Call.once()."""
+
+    def __init__(self, call: Call, ledger: RequestLedger[Any]) -> None:
+        self._call = call
+        self._ledger = ledger
+
+    async def __aenter__(self) -> Any:
+        return await self._call.enter(self._ledger)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            await self._call.abandon()

@@ -1,0 +1,134 @@
+"""Request-reply, dispatch: what becomes of one record: a reply, a refusal, an event handled, or nothing."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from kits.kafka.errors import KafkaError, RecordRefusedError, RecordTooLargeError
+from kits.kafka.records import IncomingRecord
+from kits.observability.logs import get_logger
+from kits.observability.traces import continue_trace, current_traceparent
+from kits.rpc.answers import ReplyPlaces, ReplyWriter
+from kits.rpc.call import Call
+from kits.rpc.deadlines import WallClock, current_deadline, expiry_of
+from kits.rpc.errors import RpcError
+from kits.rpc.event_retries import EventRetries, place_of
+from kits.rpc.handlers import RpcHandler
+from kits.rpc.ledger import AlreadyAnsweredError, RequestLedger
+from kits.rpc.metrics import ServerMetrics
+from kits.rpc.values import UnreadableValueError
+from kits.rpc.wire import ReplyAddress, UnreadableRequestError, read_request
+
+log = get_logger(__name__)
+
+
+class RequestDispatcher:
+    """in_flight.Dispatcher. A request that has expired is dropped, every other one answered."""
+
+    def __init__(
+        self,
+        *,
+        handlers: Mapping[str, RpcHandler],
+        writer: ReplyWriter,
+        places: ReplyPlaces,
+        events: EventRetries,
+        ledger: RequestLedger[Any] | None,
+        metrics: ServerMetrics,
+        clock: WallClock,
+    ) -> None:
+        self._handlers = handlers
+        self._writer = writer
+        self._places = places
+        self._events = events
+        self._ledger = ledger
+        self._metrics = metrics
+        self._clock = clock
+
+    async def handle(self, record: IncomingRecord) -> None:
+        """See Dispatcher: done means that the reply is acknowledged, or nobody waits for it any more."""
+        began = time.perf_counter()
+        outcome = await self._outcome(self._handlers[record.topic], record)
+        self._metrics.handled_seconds.labels(record.topic, outcome).observe(time.perf_counter() - began)
+
+    async def _outcome(self, handler: RpcHandler, record: IncomingRecord) -> str:
+        try:
+            request = read_request(record)
+            current_traceparent.set(continue_trace(request.traceparent))
+            if handler.is_event or request.address is None:
+                return await self._take_event(handler, record)
+            expires_at = expiry_of(request.deadline_ms, record.timestamp_ms)
+            call = Call(record, request.address.correlation_id, expires_at, self._clock, self._ledger)
+            if call.remaining_seconds <= 0:
+                log.info("rpc_request_expired", **place_of(record))
+                return "expired"
+            current_deadline.set(expires_at)
+            await self._places.check(request.address)
+            return await self._answer(handler, record, request.address, call)
+        except UnreadableRequestError as error:
+            action = "look who sends it: nobody can be answered"
+            log.warning("rpc_request_left_out", **place_of(record), reason=str(error), action=action)
+            return "unreadable"
+        except KafkaError as error:
+            action = "none if Kafka comes back; the caller has a deadline of its own"
+            log.warning("rpc_reply_not_sent", **place_of(record), error=str(error), action=action)
+            return "failed"
+
+    async def _answer(
+        self, handler: RpcHandler, record: IncomingRecord, address: ReplyAddress, call: Call
+    ) -> str:
+        limit = asyncio.timeout(call.remaining_seconds)
+        try:
+            async with limit:
+                await self._reply(handler, record, address, call)
+        except AlreadyAnsweredError as answered:
+            await self._writer.reply(address, answered.reply, call.remaining_seconds)
+            return "repeated"
+        except Exception as error:  # noqa: BLE001 - the caller is told, and the log has its trace
+            if limit.expired():
+                action = "look why its handler takes so long"
+                log.warning("rpc_request_cut_off", **place_of(record), action=action)
+                return "expired"
+            outcome, refusal = _refusal(error, record)
+            await self._writer.refuse(address, refusal, call.remaining_seconds)
+            return outcome
+        finally:
+            await call.abandon()
+        return "ok"
+
+    async def _reply(
+        self, handler: RpcHandler, record: IncomingRecord, address: ReplyAddress, call: Call
+    ) -> None:
+        if record.fault:
+            raise UnreadableValueError(record.fault)
+        request = handler.request.read(record.value)
+        if handler.is_stream:
+            stream = handler.replies(request, call)
+            await self._writer.replies(address, handler.reply, stream, call.remaining_seconds)
+            return
+        reply = handler.reply.write(await handler.answer(request, call))
+        await call.settle(reply)
+        await self._writer.reply(address, reply, call.remaining_seconds)
+
+    async def _take_event(self, handler: RpcHandler, record: IncomingRecord) -> str:
+        # Nobody waits for it: what it asks of others has their own deadlines.
+        current_deadline.set(None)
+        call = Call(record, "", expiry_of(None, record.timestamp_ms), self._clock, self._ledger)
+        return await self._events.handle(handler, record, call)
+
+
+def _refusal(error: Exception, record: IncomingRecord) -> tuple[str, RpcError]:
+    """How it ended, and what the caller is told; nothing of a fault's own words."""
+    if isinstance(error, RpcError):
+        return "refused", error
+    if isinstance(error, UnreadableValueError):
+        return "unreadable", RpcError(422, "unreadable_request", error.reason, error.path)
+    if isinstance(error, RecordTooLargeError | RecordRefusedError):
+        action = "answer with less: a page, or a stream of replies"
+        log.error("rpc_reply_too_large", **place_of(record), error=str(error), action=action)
+        return "failed", RpcError(500, "reply_too_large", "The reply is too large for its topic.")
+    if isinstance(error, KafkaError):
+        raise error
+    action = "a fault of the handler: see its trace"
+    log.error("rpc_handler_failed", **place_of(record), exc_info=error, action=action)
+    return "failed", RpcError(500, "internal_error", "The service failed; its log says more.")

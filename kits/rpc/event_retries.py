@@ -1,0 +1,109 @@
+"""Request-reply, events: tried again with back-off, then a dead letter, which is written before going on."""
+
+import asyncio
+import time
+
+from kits.kafka.errors import KafkaError
+from kits.kafka.records import IncomingRecord, OutgoingRecord
+from kits.observability.logs import get_logger
+from kits.resilience.retry import Backoff
+from kits.rpc.call import Call
+from kits.rpc.handlers import RpcHandler
+from kits.rpc.ledger import AlreadyAnsweredError
+from kits.rpc.ports import RpcProducer
+from kits.rpc.values import UnreadableValueError
+
+log = get_logger(__name__)
+_RETRY = Backoff(base_seconds=0.2, cap_seconds=5.0)
+_DEAD_LETTER_SECONDS = 30.0
+_MAX_REASON = 1_000
+
+
+def dead_letter_topic(topic: str, group: str) -> str:
+    """Where the events go that this group could not handle: same key, bytes and headers, plus `dlq_*`."""
+    return f"{topic}.{group}.dlq"
+
+
+class EventRetries:
+    """Handles events. One that fails holds back only those of its own key."""
+
+    def __init__(self, producer: RpcProducer, group: str, backoff: Backoff = _RETRY) -> None:
+        self._producer = producer
+        self._group = group
+        self._backoff = backoff
+
+    async def handle(self, handler: RpcHandler, record: IncomingRecord, call: Call) -> str:
+        """Returns how it ended: ok, repeated, unreadable or dead_letter, the letter being written."""
+        try:
+            event = handler.request.read(record.value)
+        except UnreadableValueError as error:
+            await self._bury(record, "unreadable_event", str(error), 0)
+            return "unreadable"
+        attempt = 0
+        while True:
+            try:
+                await self._run(handler, event, call)
+            except AlreadyAnsweredError:
+                return "repeated"
+            except Exception as error:
+                attempt += 1
+                log.warning(
+                    "event_handler_failed", **place_of(record), attempt=attempt, exc_info=True,
+                    action="none if it works when it is tried again; else it becomes a dead letter",
+                )  # fmt: skip
+                if attempt > handler.retries:
+                    await self._bury(record, type(error).__name__, str(error), attempt)
+                    return "dead_letter"
+                await asyncio.sleep(self._backoff.wait_seconds(attempt - 1))
+            else:
+                return "ok"
+
+    async def _run(self, handler: RpcHandler, event: object, call: Call) -> None:
+        try:
+            if handler.is_stream:
+                async for _ in handler.replies(event, call):
+                    pass
+            else:
+                await handler.answer(event, call)
+                await call.settle(None)
+        finally:
+            await call.abandon()
+
+    async def _bury(self, record: IncomingRecord, code: str, reason: str, attempts: int) -> None:
+        """Kafka may be away: it is written again and again, and nothing of its key goes on before."""
+        headers = (
+            *record.headers,
+            ("dlq_topic", record.topic.encode()),
+            ("dlq_partition", str(record.partition).encode()),
+            ("dlq_offset", str(record.offset).encode()),
+            ("dlq_error_code", code.encode()),
+            ("dlq_error_message", reason[:_MAX_REASON].encode()),
+            ("dlq_attempts", str(attempts).encode()),
+        )
+        topic = dead_letter_topic(record.topic, self._group)
+        key = record.key if record.key is not None or record.value is not None else b""
+        letter = OutgoingRecord(topic, key, record.value, headers)
+        attempt = 0
+        while not await self._is_written(letter, code, attempt):
+            attempt += 1
+        log.error(
+            "event_dead_letter", **place_of(record), code=code, reason=reason[:_MAX_REASON],
+            action=f"read it in {topic}, mend its cause, send it again",
+        )  # fmt: skip
+
+    async def _is_written(self, letter: OutgoingRecord, code: str, attempt: int) -> bool:
+        try:
+            await self._producer.send(letter, not_after=time.monotonic() + _DEAD_LETTER_SECONDS)
+        except KafkaError as error:
+            log.warning(
+                "dead_letter_not_written", topic=letter.topic, code=code, error=str(error),
+                action="make the topic or give the right to write it; later events of its key wait",
+            )  # fmt: skip
+            await asyncio.sleep(self._backoff.wait_seconds(attempt))
+            return False
+        return True
+
+
+def place_of(record: IncomingRecord) -> dict[str, object]:
+    """Where a record stands, for the log."""
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset}
