@@ -13,6 +13,7 @@ from app.application.order_life import OrderLife
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
 from app.application.transactional_events import EventBus
+from app.clients.member_directory import member_directory
 from app.command_container import CLIENT_ID, make_id
 from app.delivery_watch import DeliveryWatch
 from app.metrics import AppMetrics
@@ -179,7 +180,10 @@ class Container(containers.DeclarativeContainer):
     changes = providers.Singleton(SqlTransactions, change_engine, event_bus, outbox.provider)
     order_life = providers.Singleton(OrderLife, changes, app_metrics)
     order_expiry = providers.Singleton(OrderExpiry, order_life, providers.Factory(Supervisor))
-    order_queries = providers.Singleton(OrderQueries, providers.Factory(SqlOrderReader, read_engine))
+    _breakers = ordered_queue.provided.counts.breakers
+    members = providers.Singleton(member_directory, settings.provided.member_api, clock, metrics, _breakers)
+    _reader = providers.Factory(SqlOrderReader, read_engine)
+    order_queries = providers.Singleton(OrderQueries, _reader, members, app_metrics)
     jwks_url = providers.Singleton(JwksUrl, settings.provided.jwt.jwks_url, providers.Factory(Supervisor))
 
     # What raises events stops before what publishes them.
@@ -190,6 +194,7 @@ class Container(containers.DeclarativeContainer):
             outbox_lifecycle,
             delivery_watch,
             jwks_url,
+            members,
             providers.Factory(
                 KeyRetention,
                 providers.Factory(SqlIdempotencyKeys, background_engine),
@@ -225,5 +230,6 @@ class Container(containers.DeclarativeContainer):
             ),
             providers.Factory(OutboxHealth, ordered_queue.provided.breaker, producer, meanwhile=_MEANWHILE),
             token_verifier,
+            members,
         ),
     )

@@ -3,6 +3,7 @@
 from kits.observability.metrics import Metrics
 
 _OUTCOMES = ("created", "paid", "fulfilled", "cancelled", "expired", "replayed")
+_SOURCES = ("replica", "member-api", "cache", "fallback")
 
 
 class AppMetrics:
@@ -17,5 +18,11 @@ class AppMetrics:
         )
         for outcome in _OUTCOMES:
             self.orders.labels(outcome)
+        sellers = metrics.tally(
+            "product_sellers_total",
+            "Sellers of single products that were shown, by where the name was from.",
+            ["source"],
+        )
+        self.sellers = {source: sellers.labels(source) for source in _SOURCES}
         self.orders_created = self.orders.labels("created")
         self.orders_replayed = self.orders.labels("replayed")

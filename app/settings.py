@@ -8,6 +8,7 @@ from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
 from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret, is_file
+from kits.web.addresses import is_base_address, sends_in_plain_text
 from kits.web.middleware.cors import read_origins
 from kits.web.tokens.key_address import key_address_problems
 
@@ -134,6 +135,22 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
         return []
 
 
+class MemberApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The members' service, which knows sellers' names: group `MEMBER_API_…`."""
+
+    url: str = ""
+    """Empty: it is never called."""
+    token: Secret = Secret("")
+
+    def problems(self) -> list[str]:
+        """What is wrong with the values together; one sentence each."""
+        if self.url and not is_base_address(self.url):
+            return ["MEMBER_API_URL: must be an address like https://members.example, without query."]
+        if self.token and sends_in_plain_text(self.url):
+            return ["MEMBER_API_TOKEN would go over http:// in plain text: use https://."]
+        return []
+
+
 class TokenCommandSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `token` reads."""
 
@@ -167,6 +184,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_open_orders: NoneOrMore = 0
     """Orders of one customer that may wait for their payment at a time; 0: no limit."""
     outbox: OutboxSettings = OutboxSettings()
+    member_api: MemberApiSettings = MemberApiSettings()
     log: LogSettings = LogSettings()
 
 

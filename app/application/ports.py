@@ -10,7 +10,7 @@ from app.domain.coupon import Coupon
 from app.domain.events import OrderEvent
 from app.domain.order import Order
 from app.domain.product import Product
-from app.domain.seller import ListedProduct
+from app.domain.seller import ListedProduct, Seller
 from contracts.envelope import EventMessage
 
 
@@ -191,6 +191,14 @@ class Transactions(Protocol):
             StorageUnavailableError: whether it was committed is unknown.
             StorageBusyError, StorageConflictError, StorageRefusedError: nothing was committed.
         """
+        ...
+
+
+class Members(Protocol):
+    """What is known of members beyond the shop's own copy."""
+
+    async def seller(self, member_id: str) -> Seller | None:
+        """The member, within a second; None: not known. Never raises."""
         ...
 
 

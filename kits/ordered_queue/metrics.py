@@ -6,10 +6,10 @@ from kits.observability.metrics import Metrics
 from kits.ordered_queue.item import Kind
 from kits.ordered_queue.ports import Backlog
 from kits.resilience.breaker import BreakerState
+from kits.resilience.breaker_gauge import BreakerGauge
 
 GIVEN_BACK = "given_back"
 FENCED = "fenced"
-_STATES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 _GAUGES = {
     "waiting": ("queue_waiting", "Items that are not done, up to 10,001."),
     "dead": ("queue_dead", "Dead items, up to 10,001; each holds its key."),
@@ -37,7 +37,7 @@ class QueueMetrics:
         self.measured = metrics.gauge(
             "queue_measured_timestamp_seconds", "When the above were read, since 1970.", ["queue"]
         )
-        self.breaker = metrics.gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open.", ["name"])
+        self.breakers = BreakerGauge(metrics)
 
     def of(self, queue: str) -> "QueueCounts":
         """What one queue counts."""
@@ -54,13 +54,18 @@ class QueueCounts:
             result: metrics.results.labels(queue, result) for result in (*Kind, GIVEN_BACK, FENCED)
         }
 
+    @property
+    def breakers(self) -> BreakerGauge:
+        """The gauge of all breakers of this process."""
+        return self._metrics.breakers
+
     def count(self, result: str, amount: int = 1) -> None:
         """Add `amount` ends."""
         self._cells[result].inc(amount)
 
     def show_breaker(self, state: BreakerState) -> None:
         """Set the breaker's gauge."""
-        self._metrics.breaker.labels(self._queue).set(_STATES[state])
+        self._metrics.breakers.show(self._queue, state)
 
     def show(self, backlog: Backlog) -> None:
         """Set the gauges of what is not done, as of now."""

@@ -26,6 +26,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("app.application.commands", "app.persistence.tables"),
         ("app.api.orders", "app.persistence.orders"),
         ("app.persistence.orders", "app.outbox.table"),
+        ("app.clients.member_api", "app.persistence.tables"),
         ("app.outbox.table", "app.container"),
     ],
     "worker-layers": [
@@ -99,7 +100,11 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "door-alembic": [("app.persistence.tables", "alembic")],
     "door-aiokafka": [("kits.outbox.kafka_sink", "aiokafka"), ("worker.runner", "aiokafka")],
     "door-di": [("app.main", "dependency_injector")],
-    "door-aiohttp": [("worker.runner", "aiohttp"), ("kits.web.tokens.verifier", "aiohttp")],
+    "door-aiohttp": [
+        ("worker.runner", "aiohttp"),
+        ("app.application.order_queries", "aiohttp"),
+        ("kits.web.tokens.verifier", "aiohttp"),
+    ],
     "door-jwt": [("app.api.orders", "jwt")],
     "door-metrics": [("app.metrics", "prometheus_client")],
     "door-uvicorn": [("app.main", "uvicorn")],

@@ -11,11 +11,11 @@ import pytest
 from aiohttp import web
 
 from kits.settings import Secret
+from kits.web.bounded_response import INTERIM_ANSWERS
 from tests.certificates import CertificateAuthority
 from tests.unit.worker.events import Sample
 from tests.waiting import patient
 from worker.groups.data_platform.answers import BROKEN, TIMEOUT, UNREACHABLE, Answer
-from worker.groups.data_platform.bounded_response import INTERIM_ANSWERS
 from worker.groups.data_platform.client import DataPlatformClient
 from worker.inbox.item import InboxItem
 

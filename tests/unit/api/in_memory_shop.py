@@ -43,6 +43,7 @@ class InMemoryShop:
     def __init__(self) -> None:
         self.products_by_id = {f"p-{n}": a_product(f"p-{n}", stock=100) for n in range(1, 6)}
         self.replica: dict[str, Seller] = {}
+        self.members: dict[str, Seller] = {}
         self.orders: dict[str, Order] = {}
         self.commands: list[CreateOrder] = []
         self.changes: list[ChangeOrder] = []
@@ -137,6 +138,10 @@ class InMemoryShop:
     def _listed(self, product: Product) -> ListedProduct:
         return ListedProduct(product, self.replica.get(product.seller_id or ""))
 
+    async def seller(self, member_id: str) -> Seller | None:
+        """What the members' service says."""
+        return self.members.get(member_id)
+
     async def start(self) -> None:
         """The background parts of the process."""
         self.running = True
@@ -157,7 +162,9 @@ def container_of(shop: InMemoryShop, *, cors: str = "") -> Container:
     container = Container(settings=settings)
     container.order_intake.override(providers.Object(OrderIntake(shop.create_orders)))
     container.order_life.override(providers.Object(cast(OrderLife, shop)))
-    container.order_queries.override(providers.Object(OrderQueries(cast(OrderReader, shop))))
+    container.order_queries.override(
+        providers.Object(OrderQueries(cast(OrderReader, shop), shop, container.app_metrics()))
+    )
     container.lifecycle.override(providers.Object(shop))
     container.health.override(providers.Object(Health([])))
     return container

@@ -12,8 +12,8 @@ import msgspec
 
 from kits.observability.traces import TRACEPARENT, continue_trace
 from kits.settings import Secret
+from kits.web.bounded_response import BoundedResponse
 from worker.groups.data_platform.answers import BROKEN, TIMEOUT, UNREACHABLE, Answer, retry_after
-from worker.groups.data_platform.bounded_response import BoundedResponse
 from worker.inbox.item import InboxItem
 
 _TIMEOUT_SECONDS = 10.0

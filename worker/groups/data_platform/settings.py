@@ -6,7 +6,7 @@ import msgspec
 
 from kits.patterns import whole
 from kits.settings import Secret
-from worker.groups.data_platform.platform_address import is_authority_file, sends_in_plain_text
+from kits.web.addresses import is_authority_file, sends_in_plain_text
 from worker.settings import WorkerSettings
 
 Address = Annotated[

@@ -1,8 +1,19 @@
-"""Settings: whether the way to the data platform is safe enough for what travels on it."""
+"""Settings: whether the way to a neighbour is safe enough for what travels on it."""
 
 import ipaddress
 import ssl
 from urllib.parse import urlsplit
+
+
+def is_base_address(url: str) -> bool:
+    """Whether paths may be put behind it: http or https, a host, no user, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    is_plain = url.isascii() and url.isprintable() and not {" ", "?", "#"} & set(url)
+    return parts.scheme in {"http", "https"} and bool(host) and "@" not in parts.netloc and is_plain
 
 
 def sends_in_plain_text(url: str) -> bool:

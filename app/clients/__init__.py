@@ -1,0 +1,1 @@
+"""Clients: calls from the order service to its neighbours."""
