@@ -6,74 +6,23 @@ import msgspec
 
 from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
+from kits.outbox.settings import OutboxSettings
 from kits.postgres.engine import DatabaseSettings
-from kits.settings import Secret, is_file
+from kits.settings import Secret
 from kits.web.addresses import is_base_address, sends_in_plain_text
 from kits.web.middleware.cors import read_origins
-from kits.web.tokens.key_address import key_address_problems
+from kits.web.server.connections import ConnectionLimits
+from kits.web.server.settings import Port, ServerSettings
+from kits.web.tokens.settings import SigningSettings, TokenSettings
 
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-Lifetime = Annotated[int, msgspec.Meta(ge=0, le=31_536_000)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 NoneOrMore = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
-MINIMUM_SECRET_BYTES = 32
 
 
-class SigningSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a development token: group `JWT_…`."""
-
-    secret: Secret
-    issuer: str = "order-pipeline"
-    audience: str = "orders"
-    type: str = ""
-    max_lifetime_seconds: Lifetime = 0
-
-    def problems(self) -> list[str]:
-        """What is wrong with the values together; one sentence each."""
-        return _secret_problems(self.secret)
-
-
-class TokenSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What verifies tokens: group `JWT_…`."""
-
-    secret: Secret = Secret("")
-    jwks_file: str = ""
-    jwks_url: str = ""
-    issuer: str = "order-pipeline"
-    audience: str = "orders"
-    type: str = ""
-    """The `typ` that the header of a token must have, for example at+jwt; empty: any."""
-    max_lifetime_seconds: Lifetime = 0
-    """The longest time between `iat` and `exp`; 0: any."""
-
-    def problems(self) -> list[str]:
-        """What is wrong with the values together; one sentence each."""
-        found = _secret_problems(self.secret) if self.secret else []
-        if not self.secret and not self.jwks_file and not self.jwks_url:
-            found.append(
-                "JWT_SECRET or JWT_JWKS_FILE or JWT_JWKS_URL is missing: one of them must verify the tokens."
-            )
-        if self.jwks_file and not is_file(self.jwks_file):
-            found.append("JWT_JWKS_FILE: there is no such file.")
-        if self.jwks_url:
-            found += key_address_problems("JWT_JWKS_URL", self.jwks_url)
-        return found
-
-
-class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ApiSettings(ServerSettings, frozen=True, kw_only=True):
     """Where the API listens: group `API_…`."""
 
-    host: str = "127.0.0.1"
     port: Port = 8000
-    shutdown_delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 5.0
-    """How long an unready process serves on after SIGTERM, for balancers to notice."""
-    drain_seconds: Seconds = 12.0
-    """How long requests in flight may take after that."""
-    keep_alive_seconds: Seconds = 75.0
-    """How long a connection may be idle: longer than a balancer keeps it, or it sends into a closed one."""
-    receive_seconds: Seconds = 10.0
-    """How long a request may take to arrive."""
 
 
 class OpsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,15 +46,6 @@ class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     queue_size: Count = 2000
     """Orders that may wait; more are refused with 503."""
-
-
-class OutboxSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The way from commit to Kafka: group `OUTBOX_…`."""
-
-    lease_seconds: Annotated[float, msgspec.Meta(ge=5, le=300)] = 10.0
-    """For how long an event belongs to the process that recorded or claimed it."""
-    retention_days: Count = 30
-    """How long published events are kept."""
 
 
 class RateLimitSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,8 +127,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     member_api: MemberApiSettings = MemberApiSettings()
     log: LogSettings = LogSettings()
 
-
-def _secret_problems(secret: Secret) -> list[str]:
-    if len(secret.encode()) < MINIMUM_SECRET_BYTES:
-        return [f"JWT_SECRET: must have at least {MINIMUM_SECRET_BYTES} bytes (try: openssl rand -hex 32)."]
-    return []
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """What the shop's port allows."""
+        return self.api.limits(connections=self.max_connections, per_address=self.max_connections_per_address)

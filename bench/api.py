@@ -7,7 +7,6 @@ import uvloop
 
 from app.application.held_rows import HeldRows
 from app.application.order_intake import OrderIntake
-from app.cli.serving import connection_limits
 from app.container import Container
 from app.main import create_app, create_ops_app
 from app.settings import AppSettings
@@ -42,7 +41,7 @@ async def main(settings: AppSettings, *, one_by_one: bool) -> None:
                 host=settings.api.host,
                 port=settings.api.port,
                 stop=stop.asked,
-                limits=connection_limits(settings),
+                limits=settings.connection_limits,
                 ops=Ops(app=create_ops_app(container), host=settings.ops.host, port=settings.ops.port),
             )
     finally:

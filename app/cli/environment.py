@@ -7,9 +7,8 @@ from typing import TypeVar
 from app.command_container import DatabaseContainer
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
 from kits.env_file import with_env_file
-from kits.observability.health import Status
 from kits.observability.logs import configure_logging
-from kits.postgres.readiness import wait_until_reachable
+from kits.postgres.readiness import opened
 from kits.settings import read_settings
 
 FAILED = 1
@@ -31,12 +30,6 @@ def settings_of(kind: type[S]) -> S:
     return settings
 
 
-class DatabaseNotReadyError(Exception):
-    """The database answers and cannot be used; the text says what to do."""
-
-    code = "database_not_ready"
-
-
 @asynccontextmanager
 async def database(
     settings: DatabaseCommandSettings, *, migrated: bool = True
@@ -48,11 +41,6 @@ async def database(
         DatabaseNotReadyError: it has not the tables of this build, unless they need not be `migrated`.
     """
     container = DatabaseContainer(settings=settings)
-    engine = container.engine()
-    try:
-        await wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
-        if migrated and (found := await container.database_check().check()).status is not Status.OK:
-            raise DatabaseNotReadyError(found.detail)
+    ready = container.database_check() if migrated else None
+    async with opened(container.engine(), ready, within_seconds=settings.database.wait_seconds):
         yield container
-    finally:
-        await engine.dispose()

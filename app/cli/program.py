@@ -7,11 +7,11 @@ from app.application.catalogue_errors import CatalogueError
 from app.application.errors import ApplicationError
 from app.cli import catalogue, dead_events, development_token, preparing, serving, shown_settings
 from app.cli.catalogue_file import CatalogueFileError
-from app.cli.environment import FAILED, USAGE_ERROR, DatabaseNotReadyError
+from app.cli.environment import FAILED, USAGE_ERROR
 from kits.outbox.operating import OutboxUnavailableError
 from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
 from kits.postgres.migrations import MigrationRefusedError
-from kits.postgres.readiness import DatabaseUnreachableError
+from kits.postgres.readiness import DatabaseNotReadyError, DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.terminal.printing import complain
 from kits.web.server.listener import AddressError

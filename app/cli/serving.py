@@ -1,7 +1,6 @@
 """Entrance: `python -m app`, the service itself."""
 
 import argparse
-import asyncio
 
 import uvloop
 
@@ -10,12 +9,11 @@ from app.container import Container
 from app.main import create_app, create_ops_app
 from app.settings import AppSettings
 from kits.observability.logs import get_logger
-from kits.postgres.readiness import wait_until_reachable
+from kits.postgres.readiness import reachable_before
 from kits.process.signals import stop_on_signals
 from kits.terminal.arguments import Commands
-from kits.web.server.connections import ConnectionLimits
 from kits.web.server.listener import url_of
-from kits.web.server.serving import Ops, Shutdown, serve
+from kits.web.server.serving import Ops, serve
 
 log = get_logger(__name__)
 
@@ -35,16 +33,9 @@ async def _serve(container: Container, settings: AppSettings) -> int:
     engine = container.engine()
     with stop_on_signals() as stop:
         try:
-            waiting = asyncio.create_task(
-                wait_until_reachable(engine, within_seconds=settings.database.wait_seconds)
-            )
-            stopping = asyncio.create_task(stop.asked.wait())
-            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            if stop.asked.is_set():
-                waiting.cancel()
+            wait_seconds = settings.database.wait_seconds
+            if not await reachable_before(stop.asked, engine, within_seconds=wait_seconds):
                 return 0
-            waiting.result()
             await serve(
                 create_app(container),
                 host=settings.api.host,
@@ -53,24 +44,11 @@ async def _serve(container: Container, settings: AppSettings) -> int:
                 at_once=stop.at_once,
                 ready=lambda port: log.info("api_ready", address=url_of(settings.api.host, port)),
                 draining=container.health().drain,
-                shutdown=Shutdown(
-                    delay_seconds=settings.api.shutdown_delay_seconds,
-                    drain_seconds=settings.api.drain_seconds,
-                ),
-                limits=connection_limits(settings),
+                shutdown=settings.api.shutdown,
+                limits=settings.connection_limits,
                 ops=Ops(app=create_ops_app(container), host=settings.ops.host, port=settings.ops.port),
             )
         finally:
             await container.pools().stop()
     log.info("api_stopped")
     return 0
-
-
-def connection_limits(settings: AppSettings) -> ConnectionLimits:
-    """What the shop's port allows."""
-    return ConnectionLimits(
-        connections=settings.max_connections,
-        per_address=settings.max_connections_per_address,
-        receive_seconds=settings.api.receive_seconds,
-        keep_alive_seconds=settings.api.keep_alive_seconds,
-    )

@@ -3,6 +3,8 @@
 import asyncio
 import math
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -32,6 +34,12 @@ class DatabaseUnreachableError(Exception):
     code = "database_unreachable"
 
 
+class DatabaseNotReadyError(Exception):
+    """The database answers and cannot be used; the text says what to do."""
+
+    code = "database_not_ready"
+
+
 async def wait_until_reachable(engine: AsyncEngine, *, within_seconds: float) -> None:
     """Try to connect, with back-off, until the database answers; a refusal that waiting cannot mend ends it.
 
@@ -56,6 +64,23 @@ async def wait_until_reachable(engine: AsyncEngine, *, within_seconds: float) ->
             action=f"{found.action}; trying again",
         )  # fmt: skip
         await asyncio.sleep(wait)
+
+
+async def reachable_before(stop: asyncio.Event, engine: AsyncEngine, *, within_seconds: float) -> bool:
+    """As `wait_until_reachable`; False if `stop` was set meanwhile.
+
+    Raises:
+        As `wait_until_reachable`.
+    """
+    waiting = asyncio.create_task(wait_until_reachable(engine, within_seconds=within_seconds))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if stop.is_set():
+        waiting.cancel()
+        return False
+    waiting.result()
+    return True
 
 
 class DatabaseHealth:
@@ -119,3 +144,22 @@ class DatabaseHealth:
                 action = f"run `{self._migrate_command}`, or grant it"
                 return CheckResult(Status.UNREADY, f"For this build {lacking}: {action}.")
         return CheckResult(Status.OK)
+
+
+@asynccontextmanager
+async def opened(
+    engine: AsyncEngine, ready: DatabaseHealth | None, *, within_seconds: float
+) -> AsyncIterator[None]:
+    """For a command: its database answers and is `ready`; its connections are closed at the end of the block.
+
+    Raises:
+        DatabaseUnreachableError: it does not answer in time.
+        DatabaseNotReadyError: it is not ready, if that was asked for.
+    """
+    try:
+        await wait_until_reachable(engine, within_seconds=within_seconds)
+        if ready is not None and (found := await ready.check()).status is not Status.OK:
+            raise DatabaseNotReadyError(found.detail)
+        yield
+    finally:
+        await engine.dispose()

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from kits.kafka.errors import KafkaError
 from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
 from kits.postgres.migrations import MigrationRefusedError
-from kits.postgres.readiness import DatabaseUnreachableError
+from kits.postgres.readiness import DatabaseNotReadyError, DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.terminal.printing import complain
 from worker.cli import migrating, operating, serving, shown_settings
-from worker.cli.environment import FAILED, USAGE_ERROR, InboxNotReadyError
+from worker.cli.environment import FAILED, USAGE_ERROR
 
 _FAMILIES = (serving, migrating, operating, shown_settings)
 _COMMANDS = ("consume", "migrate", "settings", *operating.COMMANDS)
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     except (
         DatabaseUnreachableError,
         MigrationRefusedError,
-        InboxNotReadyError,
+        DatabaseNotReadyError,
         KafkaError,
     ) as error:
         complain(error)

@@ -9,11 +9,12 @@ from app.application.demo_catalogue import demo_coupons, demo_products
 from app.command_container import DatabaseContainer
 from app.container import Container
 from app.main import create_app, create_ops_app
-from app.settings import AppSettings, DatabaseCommandSettings, TokenSettings
+from app.settings import AppSettings, DatabaseCommandSettings
 from kits.kafka.security import KafkaSettings
 from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret
 from kits.web.server.serving import Ops, Shutdown, serve
+from kits.web.tokens.settings import TokenSettings
 from tests.integration.api.raw import Reply, exchange, message
 from tests.unit.api.in_memory_shop import SECRET, a_token
 from tests.waiting import patient

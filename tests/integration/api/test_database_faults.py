@@ -19,13 +19,14 @@ from app.container import Container
 from app.main import create_app, create_ops_app
 from app.outbox.table import outbox_event
 from app.persistence.write_probe import shop_write_probe
-from app.settings import AppSettings, DatabaseCommandSettings, TokenSettings
+from app.settings import AppSettings, DatabaseCommandSettings
 from devservices.stack import Stack
 from kits.kafka.security import KafkaSettings
 from kits.postgres.engine import DatabaseSettings, create_engine
 from kits.postgres.migrations import History
 from kits.settings import Secret
 from kits.web.server.serving import Ops, serve
+from kits.web.tokens.settings import TokenSettings
 from tests.conftest import RUN_ID, execute
 from tests.fakes import FakeProducer
 from tests.integration.api.raw import Reply, exchange, message

@@ -18,11 +18,12 @@ from app.domain.errors import OrderError, OutOfStockError, UnknownProductError
 from app.domain.order import Order, OrderStatus
 from app.domain.product import Product
 from app.domain.seller import ListedProduct, Seller
-from app.settings import AppSettings, CorsSettings, TokenSettings
+from app.settings import AppSettings, CorsSettings
 from kits.kafka.security import KafkaSettings
 from kits.observability.health import Health
 from kits.postgres.engine import DatabaseSettings
 from kits.settings import Secret
+from kits.web.tokens.settings import TokenSettings
 from kits.web.tokens.verifier import issue_token
 from tests.builders import NOW, a_coupon, a_product
 
