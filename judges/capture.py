@@ -7,18 +7,18 @@ to run, the correlation ids, is replaced, and so are the topics' prefixes. All v
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import ConsumerRecord
 
 from devservices import throwaway
 from devservices.instance import ROOT
 from judges.exchanges import EXCHANGES, Exchange
 from judges.nest import CLIENT, SERVICE, nest_program
 from judges.packages import NEST_VERSIONS
+from judges.topics import make_topics, new_records, tapped
 
 GOLDEN = ROOT / "tests" / "contract" / "golden" / "rpc" / "nest.json"
 REQUEST_TOPICS = ("echo", "answer", "noted")
@@ -31,9 +31,11 @@ ONE_ID = "correlation-id-000001"
 async def captured(version: str, servers: str) -> list[dict[str, Any]]:
     """Every exchange: what was sent, its records in the log's order, what the client made of them."""
     async with AsyncExitStack() as stack:
-        await make_topics(servers, [f"{version}.{name}" for name in (*REQUEST_TOPICS, *REPLY_TOPICS)])
+        await make_topics(servers, version, (*REQUEST_TOPICS, *REPLY_TOPICS))
         service = await stack.enter_async_context(nest_program(SERVICE, version, servers, version))
-        client = await stack.enter_async_context(nest_program(CLIENT, version, servers, version))
+        client = await stack.enter_async_context(
+            nest_program(CLIENT, version, servers, version, "echo", "answer")
+        )
         requests = await stack.enter_async_context(tapped(servers, version, REQUEST_TOPICS))
         replies = await stack.enter_async_context(tapped(servers, version, REPLY_TOPICS))
         exchanges = []
@@ -43,39 +45,6 @@ async def captured(version: str, servers: str) -> list[dict[str, Any]]:
                 heard |= await service.said()
             exchanges.append(told(exchange, await new_records(requests), await new_records(replies), heard))
         return exchanges
-
-
-async def make_topics(servers: str, names: Sequence[str]) -> None:
-    """Topics of three partitions, as NestJS asks its users to make them."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(name, 3, 1) for name in names])
-    finally:
-        await admin.close()
-
-
-@asynccontextmanager
-async def tapped(servers: str, version: str, names: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
-    """A reader of all partitions of these topics, from their end, without a group."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, fetch_max_wait_ms=20)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(f"{version}.{name}", number) for name in names for number in range(3)]
-        consumer.assign(partitions)
-        await consumer.seek_to_end(*partitions)
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-async def new_records(consumer: AIOKafkaConsumer) -> list[ConsumerRecord[bytes, bytes]]:
-    """What has come to the log since the last call."""
-    found: list[ConsumerRecord[bytes, bytes]] = []
-    for partition, end in (await consumer.end_offsets(consumer.assignment())).items():
-        while await consumer.position(partition) < end:
-            found.append(await consumer.getone(partition))
-    return found
 
 
 def told(

@@ -21,10 +21,14 @@ class NestProgram:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def ask(self, **command: Any) -> Any:
-        """Give it a command; its next line."""
+    def tell(self, **command: Any) -> None:
+        """Give it a command."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
+    async def ask(self, **command: Any) -> Any:
+        """Give it a command; its next line."""
+        self.tell(**command)
         return await self.said()
 
     async def said(self) -> Any:

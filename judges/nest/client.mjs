@@ -1,9 +1,9 @@
-// A NestJS client that does what its lines say: node client.mjs BROKERS PREFIX.
+// A NestJS client that does what its lines say: node client.mjs BROKERS PREFIX NAME… (what it may ask).
 // {"send": NAME, "data": …} and {"emit": NAME, "data": …}, one at a time; each answers with one line.
-import { ClientKafka, listen, options, tell, topic } from './nest.mjs';
+import { ClientKafka, given, listen, options, tell, topic } from './nest.mjs';
 
 const client = new ClientKafka(options);
-['echo', 'answer'].forEach((name) => client.subscribeToResponseOf(topic(name)));
+given.forEach((name) => client.subscribeToResponseOf(topic(name)));
 await client.connect();
 
 listen((line) => {

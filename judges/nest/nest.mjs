@@ -21,6 +21,8 @@ export const topic = (name) => `${prefix}.${name}`;
 export const options = {
   client: { clientId: prefix, brokers: brokers.split(',') },
   consumer: { groupId: prefix },
+  // A reader that begins at the end loses what comes before it knows where that is.
+  subscribe: { fromBeginning: true },
 };
 
 // One line of JSON for the parent; undefined (a Nest void) is told apart from null.
