@@ -4,10 +4,14 @@ from dependency_injector import containers, providers
 
 from contracts.topics import DATA_PLATFORM_GROUP, ORDER_EVENTS
 from kits.kafka.group_watch import GroupWatch
+from kits.kafka.log_reader import LogReader
 from kits.ordered_queue.actions import Actions
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
+from kits.postgres.schema import DECLARED_SCHEMA
+from worker.groups.member_rebuild import MemberRebuild
+from worker.groups.topics import member_event
 from worker.inbox.ledger.migration import LedgerMigration
 from worker.inbox.operators.operations import InboxOperations
 from worker.inbox.operators.stuck import StuckEvents
@@ -16,6 +20,7 @@ from worker.inbox.table import SCHEMA, inbox
 from worker.settings import ADMIN_CLIENT_ID, CLIENT_ID, InboxSettings
 
 MIGRATE_COMMAND = "python -m worker migrate"
+SHOP_MIGRATE_COMMAND = "python -m app migrate"
 # Receiving, write-back, looks, the group's row; copies, payloads, meter and retention are rare and may wait.
 _CONNECTIONS = 8
 
@@ -70,4 +75,37 @@ class PositionCommands(InboxCommands):
         group=InboxCommands.group,
         topics=providers.List(InboxCommands.order_events),
         within_seconds=10.0,
+    )
+
+
+class MemberCommands(InboxContainer):
+    """What `members` needs: the shop's database, and the members' topic; tests override the latter."""
+
+    settings = InboxContainer.settings
+    engine = providers.Singleton(
+        create_engine,
+        settings.provided.database.url,
+        application_name=CLIENT_ID,
+        pool_size=1,
+        schemas=providers.Dict({DECLARED_SCHEMA: settings.provided.database.schema}),
+    )
+    database_check = providers.Factory(
+        DatabaseHealth,
+        engine,
+        providers.Factory(History, "app", schema=settings.provided.database.schema),
+        migrate_command=SHOP_MIGRATE_COMMAND,
+    )
+    member_event = providers.Callable(member_event, settings.provided.member_events.version)
+    topic = providers.Callable(str, member_event)
+    rebuild = providers.Factory(
+        MemberRebuild,
+        engine,
+        providers.Factory(
+            LogReader,
+            bootstrap_servers=settings.provided.kafka.bootstrap_servers,
+            security=settings.provided.kafka,
+            client_id=ADMIN_CLIENT_ID,
+        ),
+        topic=topic,
+        event=member_event,
     )

@@ -5,21 +5,22 @@ from typing import Any
 
 from dependency_injector import providers
 
-from contracts.topics import DATA_PLATFORM_GROUP
+from contracts.topics import DATA_PLATFORM_GROUP, ITEM_MEMBERS_GROUP
 from kits.observability.health import Health, HealthCheck
 from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
 from kits.postgres.schema import DECLARED_SCHEMA
 from kits.web.probes import ProbeServer
-from worker.command_container import MIGRATE_COMMAND
+from worker.command_container import MIGRATE_COMMAND, SHOP_MIGRATE_COMMAND
 from worker.data_platform_container import DataPlatformContainer
+from worker.groups.member_replica import MemberReplica
 from worker.groups.order_status import ORDER_STATUS_GROUP, OrderStatus
+from worker.groups.topics import member_event, member_topics
 from worker.inbox.health import inbox_probe
 from worker.runner import Group, Runner
 from worker.settings import CLIENT_ID
 
-SHOP_MIGRATE_COMMAND = "python -m app migrate"
 _SHOP_CONNECTIONS = 2
 
 
@@ -45,7 +46,7 @@ class Container(DataPlatformContainer):
     metrics = DataPlatformContainer.metrics
     data_platform_group = DataPlatformContainer.data_platform_group
 
-    # cg-order: a read model in the shop's database
+    # cg-order and item-members: read models in the shop's database
     shop_engine = providers.Singleton(
         create_engine,
         settings.provided.database.url,
@@ -60,17 +61,51 @@ class Container(DataPlatformContainer):
         watch=providers.Factory(DataPlatformContainer.watch, group=ORDER_STATUS_GROUP),
     )
 
+    member_event = providers.Callable(member_event, settings.provided.member_events.version)
+    member_topic = providers.Callable(str, member_event)
+    member_replica_group = providers.Singleton(
+        DataPlatformContainer.watched_group,
+        name=ITEM_MEMBERS_GROUP,
+        topic=member_topic,
+        is_compacted=True,
+        handler=providers.Singleton(
+            MemberReplica,
+            shop_engine,
+            event=member_event,
+            left_out=DataPlatformContainer.consumer_metrics.provided.left_out.labels.call(ITEM_MEMBERS_GROUP),
+        ),
+        watch=providers.Factory(
+            DataPlatformContainer.watch, group=ITEM_MEMBERS_GROUP, topics=providers.List(member_topic)
+        ),
+        topics=providers.Singleton(
+            DataPlatformContainer.group_topics, providers.Callable(member_topics, member_topic)
+        ),
+    )
+
     # What runs
     groups: providers.Aggregate[Any] = providers.Aggregate(
-        {DATA_PLATFORM_GROUP: data_platform_group, ORDER_STATUS_GROUP: order_status_group}
+        {
+            DATA_PLATFORM_GROUP: data_platform_group,
+            ORDER_STATUS_GROUP: order_status_group,
+            ITEM_MEMBERS_GROUP: member_replica_group,
+        }
     )
+    _shop_pools = providers.Singleton(EnginePools, providers.List(shop_engine))
     _offered_pools = providers.Aggregate(
         {
             DATA_PLATFORM_GROUP: providers.Singleton(
                 EnginePools, providers.List(engine, DataPlatformContainer.health_engine)
             ),
-            ORDER_STATUS_GROUP: providers.Singleton(EnginePools, providers.List(shop_engine)),
+            ORDER_STATUS_GROUP: _shop_pools,
+            ITEM_MEMBERS_GROUP: _shop_pools,
         }
+    )
+    _shop_database = providers.Singleton(
+        DatabaseHealth,
+        shop_engine,
+        providers.Factory(History, "app", schema=settings.provided.database.schema),
+        migrate_command=SHOP_MIGRATE_COMMAND,
+        name="shop_database",
     )
     _databases = providers.Aggregate(
         {
@@ -81,13 +116,8 @@ class Container(DataPlatformContainer):
                 providers.Callable(inbox_probe, group),
                 migrate_command=MIGRATE_COMMAND,
             ),
-            ORDER_STATUS_GROUP: providers.Singleton(
-                DatabaseHealth,
-                shop_engine,
-                providers.Factory(History, "app", schema=settings.provided.database.schema),
-                migrate_command=SHOP_MIGRATE_COMMAND,
-                name="shop_database",
-            ),
+            ORDER_STATUS_GROUP: _shop_database,
+            ITEM_MEMBERS_GROUP: _shop_database,
         }
     )
     _running = providers.Singleton(chosen, groups.provider, names)

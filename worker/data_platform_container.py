@@ -27,7 +27,7 @@ from worker.groups.data_platform.client import DataPlatformClient
 from worker.groups.data_platform.group import DataPlatformGroup, Delivery, Gauges, Rounds
 from worker.groups.data_platform.halt import Halt
 from worker.groups.data_platform.sink import CallLimits, DataPlatformSink
-from worker.groups.order_topics import DLQ_RECORD_BYTES, OrderTopics, order_topics
+from worker.groups.topics import DLQ_RECORD_BYTES, GroupTopics, order_topics
 from worker.groups.watched import watched_group
 from worker.inbox.dead_letter_copies import DeadLetterCopies
 from worker.inbox.group_state import GroupState
@@ -70,10 +70,11 @@ class DataPlatformContainer(InboxContainer):
     }
 
     metrics = providers.Singleton(Metrics)
-    _admin = providers.Singleton(TopicAdmin, **_kafka, client_id=ADMIN_CLIENT_ID)
+    group_topics = providers.Factory(
+        GroupTopics, providers.Singleton(TopicAdmin, **_kafka, client_id=ADMIN_CLIENT_ID)
+    )
     _topics = providers.Singleton(
-        OrderTopics,
-        _admin,
+        group_topics,
         providers.Callable(
             order_topics, order_events, dead_letter_topic, settings.provided.order.events_partitions
         ),
@@ -81,13 +82,14 @@ class DataPlatformContainer(InboxContainer):
     watch = providers.Factory(
         GroupWatch, **_kafka, client_id=ADMIN_CLIENT_ID, topics=providers.List(order_events)
     )
+    consumer_metrics = providers.Singleton(ConsumerMetrics, metrics)
     watched_group = providers.Factory(
         watched_group,
         settings,
         topic=order_events,
         topics=_topics,
         group_metrics=providers.Singleton(GroupMetrics, metrics),
-        metrics=providers.Singleton(ConsumerMetrics, metrics),
+        metrics=consumer_metrics,
     )
 
     # data-platform: the inbox, an ordered queue from the topic to the platform

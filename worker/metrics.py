@@ -75,3 +75,6 @@ class ConsumerMetrics:
             "Readers that were given up and made anew, by the code of the error.",
             ["group", "code"],
         )
+        self.left_out = metrics.tally(
+            "records_left_out_total", "Records that a light group could not read and passed over.", ["group"]
+        )

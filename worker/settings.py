@@ -88,7 +88,20 @@ class OffsetsSettings(InboxSettings, frozen=True, kw_only=True):
     kafka: KafkaSettings
 
 
-class WorkerSettings(OffsetsSettings, frozen=True, kw_only=True):
+class MemberEventsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of the members: group `MEMBER_EVENTS_…`."""
+
+    version: Annotated[int, msgspec.Meta(ge=1, le=2)] = 2
+    """Of their events, each in its topic; both say the same name."""
+
+
+class MemberSettings(OffsetsSettings, frozen=True, kw_only=True):
+    """What `members` reads."""
+
+    member_events: MemberEventsSettings = MemberEventsSettings()
+
+
+class WorkerSettings(MemberSettings, frozen=True, kw_only=True):
     """What every consuming process reads."""
 
     order: OrderTopicSettings = OrderTopicSettings()

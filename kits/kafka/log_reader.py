@@ -9,11 +9,12 @@ from uuid import UUID
 from aiokafka import errors as client
 from aiokafka.admin import AIOKafkaAdminClient
 
-from kits.kafka.broker_requests import LATEST, list_offsets, partitions_of
+from kits.kafka.broker_requests import COMMITTED, EARLIEST, LATEST, list_offsets, partitions_of
 from kits.kafka.connections import Connections
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import bounded
-from kits.kafka.log_reading import read_log
+from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError
+from kits.kafka.log_reading import LogPiece, read_log
 from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.kafka.security import KafkaSecurity, asking_options
 from kits.kafka.topic_ids import topic_ids
@@ -69,7 +70,23 @@ class LogReader:
         Raises:
             RecordsUnreadableError, OffsetOutOfRangeError: what is asked for cannot be read, or is not there.
         """
-        return await self._asked(self._read(at, offset, max_records), f"reading {at.topic}-{at.partition}")
+        return (await self.piece(at, offset, max_records)).records
+
+    async def piece(self, at: TopicPartition, offset: int, max_records: int) -> LogPiece:
+        """The same, with the offset to go on at: records may be missing there.
+
+        Raises: as `read`.
+        """
+        return await self._asked(self._piece(at, offset, max_records), f"reading {at.topic}-{at.partition}")
+
+    async def bounds(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+        """Of every partition: where its log begins, and the end of what is committed.
+
+        Raises:
+            KafkaConfigurationError: there is no such topic.
+            KafkaUnavailableError: a partition has no leader.
+        """
+        return await self._asked(self._bounds(topic), f"looking for the ends of {topic}")
 
     async def offsets_at(self, topic: str, when: datetime) -> dict[TopicPartition, int]:
         """Per partition the first offset whose record is as old as `when` or younger, or the log's end.
@@ -78,11 +95,20 @@ class LogReader:
         """
         return await self._asked(self._offsets_at(topic, when), f"looking for offsets of {topic}")
 
-    async def _read(self, at: TopicPartition, offset: int, max_records: int) -> list[IncomingRecord]:
+    async def _piece(self, at: TopicPartition, offset: int, max_records: int) -> LogPiece:
         if self._connections.cluster.partitions_for_topic(at.topic) is None:
             await partitions_of(self._connections, [at.topic])
-        piece = await read_log(self._connections, at, offset, max_records=max_records, may_have_gaps=True)
-        return piece.records
+        return await read_log(self._connections, at, offset, max_records=max_records, may_have_gaps=True)
+
+    async def _bounds(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+        if not (partitions := await partitions_of(self._connections, [topic])):
+            raise KafkaConfigurationError(f"there is no topic {topic}, or no right to see it")
+        starts = await list_offsets(self._connections, partitions, EARLIEST)
+        ends = await list_offsets(self._connections, partitions, LATEST, COMMITTED)
+        if missing := set(partitions) - (starts.keys() & ends.keys()):
+            names = ", ".join(f"{at.topic}-{at.partition}" for at in sorted(missing))
+            raise KafkaUnavailableError(f"nobody answers for {names}: look at its leader")
+        return {at: (starts[at], ends[at]) for at in partitions}
 
     async def _offsets_at(self, topic: str, when: datetime) -> dict[TopicPartition, int]:
         partitions = await partitions_of(self._connections, [topic])

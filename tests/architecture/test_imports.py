@@ -33,7 +33,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("worker.inbox.table", "worker.container"),
         ("worker.inbox.item", "worker.groups.data_platform.answers"),
         ("worker.group", "worker.inbox.item"),
-        ("worker.runner", "worker.groups.order_topics"),
+        ("worker.runner", "worker.groups.topics"),
         ("worker.command_container", "worker.container"),
         ("worker.settings", "worker.groups.data_platform.settings"),
     ],
@@ -80,8 +80,13 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "consumer-groups": [
         ("worker.groups.order_status", "worker.groups.data_platform.answers"),
         ("worker.groups.data_platform.group", "worker.groups.order_status"),
+        ("worker.groups.member_replica", "worker.groups.order_status"),
     ],
-    "light-groups": [("worker.groups.order_status", "kits.ordered_queue.item")],
+    "light-groups": [
+        ("worker.groups.order_status", "kits.ordered_queue.item"),
+        ("worker.groups.member_replica", "worker.inbox.table"),
+        ("worker.groups.member_rebuild", "kits.ordered_queue.item"),
+    ],
     "inbox-kits": [("worker.inbox.table", "kits.web.tokens.verifier"), ("worker.inbox.table", "aiohttp")],
     "product-alone": [
         ("kits.resilience.retry", "devservices.ports"),

@@ -7,7 +7,7 @@ from typing import TypeVar
 from kits.env_file import with_env_file
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import opened as database_opened
-from kits.settings import read_settings
+from kits.settings import SettingsError, read_settings
 from worker.command_container import InboxContainer
 from worker.settings import InboxSettings
 
@@ -28,6 +28,12 @@ def settings_of(kind: type[S]) -> S:
     settings = read_settings(kind, with_env_file())
     configure_logging(process="worker", settings=settings.log, quiet=_QUIET)
     return settings
+
+
+def require_shop(settings: InboxSettings, group: str) -> None:
+    """Raises SettingsError: the shop's database is not named, and this group writes to it."""
+    if not settings.database.url:
+        raise SettingsError([f"DATABASE_URL is missing: {group} writes to the shop's database."])
 
 
 @asynccontextmanager

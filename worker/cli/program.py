@@ -9,11 +9,11 @@ from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseNotReadyError, DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.terminal.printing import complain
-from worker.cli import migrating, operating, serving, shown_settings
+from worker.cli import members, migrating, operating, serving, shown_settings
 from worker.cli.environment import FAILED, USAGE_ERROR
 
-_FAMILIES = (serving, migrating, operating, shown_settings)
-_COMMANDS = ("consume", "migrate", "settings", *operating.COMMANDS)
+_FAMILIES = (serving, migrating, operating, members, shown_settings)
+_COMMANDS = ("consume", "migrate", "settings", members.COMMAND, *operating.COMMANDS)
 
 
 def main(arguments: Sequence[str]) -> int:

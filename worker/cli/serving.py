@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import uvloop
 
-from contracts.topics import DATA_PLATFORM_GROUP
-from kits.settings import SettingsError
+from contracts.topics import DATA_PLATFORM_GROUP, ITEM_MEMBERS_GROUP
 from kits.terminal.arguments import Commands
 from kits.terminal.printing import complain
-from worker.cli.environment import USAGE_ERROR, settings_of
+from worker.cli.environment import USAGE_ERROR, require_shop, settings_of
 from worker.container import Container
 from worker.groups.data_platform.settings import DeliverySettings
 from worker.groups.order_status import ORDER_STATUS_GROUP
@@ -44,8 +43,9 @@ def _consume(options: argparse.Namespace) -> int:
 def _settings(names: Sequence[str]) -> WorkerSettings:
     kind = DeliverySettings if DATA_PLATFORM_GROUP in names else WorkerSettings
     settings: WorkerSettings = settings_of(kind)
-    if ORDER_STATUS_GROUP in names and not settings.database.url:
-        raise SettingsError([f"DATABASE_URL is missing: {ORDER_STATUS_GROUP} writes to the shop's database."])
+    for group in (ORDER_STATUS_GROUP, ITEM_MEMBERS_GROUP):
+        if group in names:
+            require_shop(settings, group)
     return settings
 
 

@@ -25,6 +25,7 @@ class GroupReaders:
     group: str
     topic: str
     instance_id: str = ""
+    is_compacted: bool = False
 
     def new(self, *, in_slot: bool) -> GroupReader:
         """See Readers."""
@@ -33,6 +34,7 @@ class GroupReaders:
             security=self.kafka,
             group=self.group,
             topics=[self.topic],
+            compacted_topics=[self.topic] if self.is_compacted else [],
             client_id=CLIENT_ID,
             instance_id=(self.instance_id or None) if in_slot else None,
         )
@@ -104,7 +106,8 @@ def watched_group(
     topics: Topics,
     group_metrics: GroupMetrics,
     metrics: ConsumerMetrics,
+    is_compacted: bool = False,
 ) -> WatchedGroup:
     """This process's member of a group that hands its records to `handler`."""
-    readers = GroupReaders(settings.kafka, name, topic, settings.worker.instance_id)
+    readers = GroupReaders(settings.kafka, name, topic, settings.worker.instance_id, is_compacted)
     return WatchedGroup(ConsumerGroup(name, readers, handler, topics), watch, group_metrics, metrics)

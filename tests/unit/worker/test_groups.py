@@ -2,8 +2,8 @@
 
 import pytest
 
-from contracts.topics import DATA_PLATFORM_GROUP
-from kits.settings import read_settings
+from contracts.topics import DATA_PLATFORM_GROUP, ITEM_MEMBERS_GROUP
+from kits.settings import read_settings, variables
 from worker.cli.program import main
 from worker.container import Container
 from worker.groups.data_platform.settings import DeliverySettings
@@ -29,14 +29,13 @@ async def test_groups_of_one_process_have_checks_of_their_own() -> None:
     container.runner()
 
 
-async def test_a_light_group_needs_neither_a_platform_nor_its_settings() -> None:
-    """Nothing of the other group is built."""
-    container = Container(settings=read_settings(WorkerSettings, BASE), names=[ORDER_STATUS_GROUP])
+@pytest.mark.parametrize("group", [ORDER_STATUS_GROUP, ITEM_MEMBERS_GROUP])
+async def test_a_light_group_needs_neither_a_platform_nor_its_settings(group: str) -> None:
+    """Nothing of the other groups is built."""
+    container = Container(settings=read_settings(WorkerSettings, BASE), names=[group])
     container.runner()
-    assert [check.name for check in container.groups(ORDER_STATUS_GROUP).checks()] == [
-        "consumer_cg_order",
-        "kafka_cg_order",
-    ]
+    name = group.replace("-", "_")
+    assert [check.name for check in container.groups(group).checks()] == [f"consumer_{name}", f"kafka_{name}"]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +45,12 @@ async def test_a_light_group_needs_neither_a_platform_nor_its_settings() -> None
         (["data-platform"], BASE, "DATA_PLATFORM_URL"),
         (["cg-order"], {"WORKER_DATABASE_URL": "postgresql://h/db", "KAFKA_BOOTSTRAP_SERVERS": "h:1"},
          "DATABASE_URL is missing: cg-order"),
+        (["item-members"], {"WORKER_DATABASE_URL": "postgresql://h/db", "KAFKA_BOOTSTRAP_SERVERS": "h:1"},
+         "DATABASE_URL is missing: item-members"),
+        (["members", "rebuild"],
+         {"WORKER_DATABASE_URL": "postgresql://h/db", "KAFKA_BOOTSTRAP_SERVERS": "h:1"},
+         "DATABASE_URL is missing: item-members"),
+        (["item-members"], BASE | {"MEMBER_EVENTS_VERSION": "3"}, "MEMBER_EVENTS_VERSION"),
     ],
 )  # fmt: skip
 def test_what_a_group_lacks_is_told_with_exit_code_2(
@@ -56,7 +61,7 @@ def test_what_a_group_lacks_is_told_with_exit_code_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Before anything is contacted."""
-    for name in ("DATABASE_URL", "WORKER_DATABASE_URL", "DATA_PLATFORM_URL", "KAFKA_BOOTSTRAP_SERVERS"):
+    for name in variables(DeliverySettings):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -2,6 +2,12 @@
 
 from collections.abc import Sequence
 
+from contracts.member_events import (
+    MEMBER_TOPIC_CONFIG,
+    MEMBER_TOPIC_PARTITIONS,
+    MEMBER_UPDATED_V1,
+    MEMBER_UPDATED_V2,
+)
 from contracts.topics import TOPIC_CONFIG
 from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.errors import KafkaConfigurationError
@@ -13,7 +19,7 @@ DLQ_RECORD_BYTES = 2 * 1_048_576
 """A copy is larger than its event: it has more headers."""
 
 
-class OrderTopics:
+class GroupTopics:
     """worker.group.Topics: made if they are missing; what differs is reported once."""
 
     def __init__(self, admin: TopicAdmin, specs: Sequence[TopicSpec]) -> None:
@@ -41,3 +47,13 @@ def order_topics(order_events: str, dead_letters: str, partitions: int) -> list[
         TopicSpec(order_events, partitions, config=TOPIC_CONFIG),
         TopicSpec(dead_letters, partitions, like=order_events, config=larger),
     ]
+
+
+def member_event(version: int) -> str:
+    """The members' event of this version; its topic has the same name."""
+    return MEMBER_UPDATED_V1 if version == 1 else MEMBER_UPDATED_V2
+
+
+def member_topics(topic: str) -> list[TopicSpec]:
+    """The topic as its writer makes it."""
+    return [TopicSpec(topic, MEMBER_TOPIC_PARTITIONS, config=MEMBER_TOPIC_CONFIG)]
