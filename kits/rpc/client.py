@@ -10,6 +10,7 @@ from uuid import uuid4
 from kits.kafka.errors import BufferFullError, KafkaConfigurationError, KafkaError, RecordTooLargeError
 from kits.kafka.records import Acknowledgement, OutgoingRecord, TopicPartition
 from kits.observability.logs import get_logger
+from kits.observability.repeats import Repeats
 from kits.observability.traces import continue_trace, current_traceparent
 from kits.process.background import Supervisor
 from kits.process.waiting import wait_for
@@ -65,6 +66,7 @@ class RpcClient:
         self._place: TopicPartition | None = None
         self._opened = asyncio.Event()
         self._tasks = Supervisor()
+        self._repeats = Repeats(every_seconds=60.0)
         metrics.waiting.set_function(lambda: len(self._calls))
 
     async def start(self) -> None:
@@ -179,10 +181,11 @@ class RpcClient:
             except KafkaError as error:
                 wait = _AGAIN.wait_seconds(failures)
                 failures += 1
-                action = "none if Kafka comes back, else change what it names"
-                if isinstance(error, KafkaConfigurationError):
-                    action = "make the reply topic, or give the right to read it"
-                log.warning("rpc_replies_not_read", code=error.code, error=str(error), action=action)
+                if self._repeats.due(str(error)):
+                    action = "none if Kafka comes back, else change what it names"
+                    if isinstance(error, KafkaConfigurationError):
+                        action = "make the reply topic, or give the right to read it"
+                    log.warning("rpc_replies_not_read", code=error.code, error=str(error), action=action)
                 await asyncio.sleep(wait)
 
     def _take(self, records: list[Any]) -> None:

@@ -10,6 +10,7 @@ from kits.kafka.places import Place
 from kits.kafka.records import TopicPartition
 from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
+from kits.observability.repeats import Repeats
 from kits.process.background import Supervisor
 from kits.process.waiting import wait_for
 from kits.resilience.retry import Backoff
@@ -66,6 +67,7 @@ class RpcServer:
         self._rivals = rivals
         self._clock = clock
         self._tasks = Supervisor()
+        self._repeats = Repeats(every_seconds=60.0)
         self._stop = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -96,10 +98,11 @@ class RpcServer:
                 self.trouble = str(error)
                 wait = _AGAIN.wait_seconds(failures)
                 failures += 1
-                action = "none if Kafka comes back"
-                if isinstance(error, KafkaConfigurationError):
-                    action = "change what the error names; it is tried again until it works"
-                log.warning("rpc_not_served", code=error.code, error=str(error), action=action)
+                if self._repeats.due(str(error)):
+                    action = "none if Kafka comes back"
+                    if isinstance(error, KafkaConfigurationError):
+                        action = "change what the error names; it is tried again until it works"
+                    log.warning("rpc_not_served", code=error.code, error=str(error), action=action)
                 await wait_for(self._stop, wait)
         self._ended.set()
 
