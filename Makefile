@@ -47,9 +47,10 @@ fmt: setup  ## put the code into its form and mend what can be mended by itself
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-judges: setup-judges  ## request-reply against NestJS 11 and 12, both ways and every shape; its packages come from npm
+judges: setup-judges  ## request-reply against NestJS 11 and 12 from npm: every shape, both ways, and how fast
 	@$(PYTHON) -m judges.packages
 	$(ISOLATED) $(PYTHON) -m pytest judges
+	@$(ISOLATED) $(PYTHON) -m judges.speed
 
 chaos: setup  ## break everything while orders flow, 10 minutes (MINUTES=60, SEED=... repeats a plan)
 	@$(ISOLATED) $(PYTHON) -m chaos $(if $(LONG)$(MINUTES),--minutes $(or $(MINUTES),60)) $(if $(SEED),--seed $(SEED))

@@ -16,12 +16,11 @@ from aiokafka import ConsumerRecord
 from devservices import throwaway
 from devservices.instance import ROOT
 from judges.exchanges import EXCHANGES, Exchange
-from judges.nest import CLIENT, SERVICE, nest_program
 from judges.packages import NEST_VERSIONS
+from judges.programs import CLIENT, SERVED, SERVICE, nest_program
 from judges.topics import make_topics, new_records, tapped
 
 GOLDEN = ROOT / "tests" / "contract" / "golden" / "rpc" / "nest.json"
-REQUEST_TOPICS = ("echo", "answer", "noted")
 REPLY_TOPICS = ("echo.reply", "answer.reply")
 CORRELATION_ID = "kafka_correlationId"
 ONE_ID = "correlation-id-000001"
@@ -31,12 +30,12 @@ ONE_ID = "correlation-id-000001"
 async def captured(version: str, servers: str) -> list[dict[str, Any]]:
     """Every exchange: what was sent, its records in the log's order, what the client made of them."""
     async with AsyncExitStack() as stack:
-        await make_topics(servers, version, (*REQUEST_TOPICS, *REPLY_TOPICS))
+        await make_topics(servers, version, (*SERVED, *REPLY_TOPICS))
         service = await stack.enter_async_context(nest_program(SERVICE, version, servers, version))
         client = await stack.enter_async_context(
             nest_program(CLIENT, version, servers, version, "echo", "answer")
         )
-        requests = await stack.enter_async_context(tapped(servers, version, REQUEST_TOPICS))
+        requests = await stack.enter_async_context(tapped(servers, version, SERVED))
         replies = await stack.enter_async_context(tapped(servers, version, REPLY_TOPICS))
         exchanges = []
         for exchange in EXCHANGES:

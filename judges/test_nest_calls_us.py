@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from judges.exchanges import BIG
-from judges.nest import CLIENT, NestProgram, nest_program
 from judges.ours import REQUESTS, Article, our_client, our_service, shapes
 from judges.packages import NEST_VERSIONS
+from judges.programs import CLIENT, Program, nest_program
 from judges.topics import make_topics
 from kits.rpc.errors import RpcTimeoutError
 from kits.rpc.patterns import Pattern
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 class Pair(NamedTuple):
     """A client of NestJS, and the controller that it asks."""
 
-    nest: NestProgram
+    nest: Program
     controller: Any
 
 

@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from judges.exchanges import AN_OBJECT, BIG
-from judges.nest import SERVICE, NestProgram, nest_program
 from judges.ours import our_client
 from judges.packages import NEST_VERSIONS
+from judges.programs import SERVED, SERVICE, Program, nest_program
 from judges.topics import make_topics
 from kits.rpc.client import RpcClient
 from kits.rpc.errors import RpcError
@@ -23,7 +23,7 @@ class Pair(NamedTuple):
     """Our client, and the service of NestJS that it asks."""
 
     client: RpcClient
-    nest: NestProgram
+    nest: Program
     prefix: str
 
     def answers(self, kind: Any) -> Pattern[str, Any]:
@@ -39,7 +39,7 @@ class Pair(NamedTuple):
 async def pair(request: pytest.FixtureRequest, kafka_servers: str) -> AsyncIterator[Pair]:
     """A service of each version."""
     prefix = f"called-{request.param}"
-    await make_topics(kafka_servers, prefix, ["echo", "answer", "noted"])
+    await make_topics(kafka_servers, prefix, SERVED)
     async with (
         nest_program(SERVICE, request.param, kafka_servers, prefix) as nest,
         our_client(kafka_servers, prefix) as client,

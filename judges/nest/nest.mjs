@@ -8,7 +8,7 @@ require('reflect-metadata');
 export const { Controller, Logger, Module } = require('@nestjs/common');
 export const { NestFactory } = require('@nestjs/core');
 export const { ClientKafka, EventPattern, MessagePattern, RpcException, Transport } = require('@nestjs/microservices');
-export const { concat, from, ignoreElements, interval, map, take, throwError, timer } = require('rxjs');
+export const { concat, from, ignoreElements, interval, lastValueFrom, map, take, throwError, timer } = require('rxjs');
 
 const [brokers, prefix, ...rest] = process.argv.slice(2);
 export const given = rest;

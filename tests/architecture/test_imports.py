@@ -98,7 +98,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("devservices.ports", "kits.settings"),
         ("devservices.status", "bench.workloads"),
     ],
-    "judges-outside": [("bench.report", "judges.nest"), ("kits.settings", "judges.exchanges")],
+    "judges-outside": [("bench.report", "judges.programs"), ("kits.settings", "judges.exchanges")],
     "judges-kits": [("judges.exchanges", "app.domain.money")],
     "door-litestar": [("app.application.order_queries", "litestar"), ("bench.shop", "litestar")],
     "door-sqlalchemy": [("app.outbox.recorder", "sqlalchemy"), ("worker.runner", "sqlalchemy")],
