@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.bench import run_bench
 from bench.drain.bench import DrainPlan, run_drains
 from bench.drain.report import drain_table
+from bench.items import items_table, run_items
 from bench.latency import latency_table, run_latency
 from bench.measuring import Plan, Say
 from bench.report import save, table
@@ -19,7 +20,7 @@ from bench.wrk import GeneratorError, require_wrk
 from devservices.errors import DevServicesError
 
 WRONG = 1
-INTAKE, DRAIN, LATENCY = "intake", "drain", "latency"
+INTAKE, DRAIN, LATENCY, ITEMS = "intake", "drain", "latency", "items"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         INTAKE: _intake,
         DRAIN: _drain,
         LATENCY: _latency,
+        ITEMS: _items,
     }
     chosen = [options.part] if options.part else [INTAKE] if options.against else list(parts)
     try:
@@ -71,6 +73,13 @@ def _latency(_options: argparse.Namespace, say: Say) -> bool:
     return not report.complaints
 
 
+def _items(_options: argparse.Namespace, say: Say) -> bool:
+    report = asyncio.run(run_items(say=say))
+    print(items_table(report))
+    print(f"written to {save(report, ITEMS, report.machine['at'])}", file=sys.stderr)
+    return not report.complaints
+
+
 def _intake_plan(options: argparse.Namespace) -> Plan:
     if options.against:
         return Plan((CEILING, RANDOM, HOT), options.rounds, options.seconds, half_load=False)
@@ -80,7 +89,7 @@ def _intake_plan(options: argparse.Namespace) -> Plan:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the pipeline.")
     parser.add_argument(
-        "part", nargs="?", choices=[INTAKE, DRAIN, LATENCY], help="one part alone (default: all)"
+        "part", nargs="?", choices=[INTAKE, DRAIN, LATENCY, ITEMS], help="one part alone (default: all)"
     )
     parser.add_argument(
         "--full",

@@ -32,6 +32,15 @@ async def read_model_is_right(pipeline: Pipeline, orders: int) -> bool:
     return len(real) == orders and kept == real
 
 
+def held(pipeline: Pipeline, name: str) -> set[str]:
+    """The partitions that a process has now, by its log."""
+    lines = (pipeline.directory / f"{name}.log").read_text().splitlines()
+    told = [
+        json.loads(line) for line in lines if '"kafka_partitions_assigned"' in line and line.endswith("}")
+    ]
+    return set(told[-1]["partitions"]) if told else set()
+
+
 def placed(pipeline: Pipeline, name: str) -> set[int]:
     """The partitions that a process was ever given, by its log."""
     lines = (pipeline.directory / f"{name}.log").read_text().splitlines()
@@ -46,7 +55,7 @@ async def test_two_processes_share_a_group_and_every_group_gets_every_record(pip
     for name, port in zip(("status-1", "status-2"), choose_free(2), strict=True):
         pipeline.more[name] = {"WORKER_PORT": str(port)}
         await pipeline.answers(f"http://127.0.0.1:{port}/readyz", pipeline.start(name, "worker", GROUP))
-    await eventually(lambda: placed(pipeline, "status-1") and placed(pipeline, "status-2"))
+    await eventually(lambda: shared(held(pipeline, "status-1"), held(pipeline, "status-2")))
     await pipeline.orders(20)
     await eventually(lambda: read_model_is_right(pipeline, 20))
     pipeline.kill("status-1")
@@ -78,6 +87,11 @@ async def test_two_processes_share_a_group_and_every_group_gets_every_record(pip
         await analytics.stop()
     await pipeline.everything_arrived()
     await pipeline.promises_are_kept()
+
+
+def shared(some: set[str], others: set[str]) -> bool:
+    """Each has some of the three partitions, together all, and none is in both."""
+    return bool(some) and bool(others) and len(some | others) == 3 and not some & others
 
 
 async def all_expired(pipeline: Pipeline, orders: int) -> bool:
