@@ -1,5 +1,5 @@
-# One image for the API (`python -m app`), the worker (`python -m worker`), their migrations and the
-# reference data platform (`python -m devservices.data_platform`).
+# One image for the API (`python -m app`), the worker (`python -m worker`), the Member API (`python -m
+# services.members`), their migrations and the reference data platform (`python -m devservices.data_platform`).
 # Digests are those of the images for all architectures; change them together with their tags.
 FROM python:3.13-slim@sha256:8d9d0b8bcf6506481eae4907c18f5e3e7902e629f5f6d684f9e7c32e85e3ddf0 AS packages
 COPY requirements.lock .
@@ -14,6 +14,7 @@ WORKDIR /srv
 COPY alembic.ini pyproject.toml ./
 COPY app app
 COPY worker worker
+COPY services services
 COPY contracts contracts
 COPY kits kits
 COPY migrations migrations
@@ -22,7 +23,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001
-# The shop; the worker's probes and metrics; the API's probes and metrics (both on 127.0.0.1 unless set otherwise).
-EXPOSE 8000 8001 8003
+# The shop; the worker's probes and metrics; the API's; the Member API, and its (all on 127.0.0.1 unless set otherwise).
+EXPOSE 8000 8001 8003 8010 8011
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "app"]

@@ -30,13 +30,14 @@ _CONSTANT_HEADERS = (
     ("ce_source", SOURCE.encode()),
     ("content-type", b"application/json"),
 )
-_PRINTED = whole(r"[^\x00-\x1f\x7f-\x9f]*")
+NAME_PATTERN = whole(r"[^\x00-\x1f\x7f-\x9f]*")
+"""A name may have every character but the control characters."""
 
 Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1, description="Grows by one with every change.")]
 # What we write is narrower than what we read: how long a name may be is the writer's rule.
-NamePart = Annotated[str, msgspec.Meta(pattern=_PRINTED, extra_json_schema={"maxLength": MAX_NAME})]
+NamePart = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, extra_json_schema={"maxLength": MAX_NAME})]
 FullName = Annotated[
-    str, msgspec.Meta(pattern=_PRINTED, extra_json_schema={"minLength": 1, "maxLength": 2 * MAX_NAME + 1})
+    str, msgspec.Meta(pattern=NAME_PATTERN, extra_json_schema={"minLength": 1, "maxLength": 2 * MAX_NAME + 1})
 ]
 
 
@@ -94,15 +95,15 @@ def encode(event: MemberEvent) -> bytes:
 
 
 def headers_of(
-    ce_type: str, event: MemberEvent, *, changed_at: datetime, traceparent: str = ""
+    ce_type: str, ce_id: str, member_id: str, *, changed_at: datetime, traceparent: str = ""
 ) -> tuple[tuple[str, bytes], ...]:
     """The Kafka headers of an event: CloudEvents 1.0 Kafka binding (binary mode), plus `traceparent`."""
     headers = (
         *_CONSTANT_HEADERS,
-        ("ce_id", event_id(ce_type, event.member_id, event.version).encode()),
+        ("ce_id", ce_id.encode()),
         ("ce_type", ce_type.encode()),
         ("ce_time", wire_time(changed_at).encode()),
-        ("ce_subject", event.member_id.encode()),
+        ("ce_subject", member_id.encode()),
     )
     return (*headers, ("traceparent", traceparent.encode())) if traceparent else headers
 

@@ -102,6 +102,6 @@ def refusal(found: Found) -> str:
         return (
             f"The role {role} may not create tables in the schema {schema}: let its owner run GRANT USAGE,"
             f" CREATE ON SCHEMA {schema} TO {role}, or name another one (DATABASE_SCHEMA for the shop,"
-            " WORKER_DATABASE_SCHEMA for the worker)."
+            " WORKER_DATABASE_SCHEMA for the worker, MEMBERS_DATABASE_SCHEMA for the members)."
         )
     return ""

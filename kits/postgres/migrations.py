@@ -47,11 +47,15 @@ class History:
     program's. `made` are the tables that must be there at the head.
     """
 
-    def __init__(self, section: str, *, schema: str = "public", made: Iterable[MetaData] = ()) -> None:
+    def __init__(
+        self, section: str, *, schema: str = "public", made: Iterable[MetaData] = (), program: str = ""
+    ) -> None:
+        """Args: program: whose command `migrate` is, if it is not called as the section."""
         self._config = Config(str(_INI), ini_section=section)
         self._script = ScriptDirectory.from_config(self._config)
         self._known = frozenset(script.revision for script in self._script.walk_revisions())
         self._section = section
+        self._program = program or section
         tables = frozenset(table.name for each in made for table in each.tables.values())
         self._tables = Tables(schema, f"order_pipeline_{section}_version", tables)
 
@@ -127,7 +131,7 @@ class History:
             return f"The schema {schema} has lost tables ({lost}): restore them." if lost else ""
         if at and at not in self._known:
             return ""
-        return f"The schema {schema} is at {at or 'nothing'}: run `python -m {self._section} migrate`."
+        return f"The schema {schema} is at {at or 'nothing'}: run `python -m {self._program} migrate`."
 
     async def _build_indexes(self, engine: AsyncEngine) -> None:
         asked = [getattr(step.module, "CONCURRENT_INDEXES", ()) for step in self._script.walk_revisions()]
@@ -155,5 +159,5 @@ class History:
             told = (
                 f"{told} The schema {quoted(self._tables.schema)} has such a name already, not of our making:"
             )
-            told += " choose another schema (DATABASE_SCHEMA, WORKER_DATABASE_SCHEMA)."
+            told += " choose another schema (DATABASE_SCHEMA, WORKER_… or MEMBERS_DATABASE_SCHEMA)."
         return MigrationRefusedError(f"{told} The migration changed nothing.")

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from tests.architecture.source import ROOT
 
-HISTORIES = ("app", "worker")
+HISTORIES = ("app", "worker", "members")
 SCHEMA = "a-schema"
 _NAME = r'(?:"?[\w-]+"?\.)?"?(\w+)"?'
 _CREATED = re.compile(rf"\bCREATE TABLE (?:IF NOT EXISTS )?{_NAME}", re.IGNORECASE)
@@ -53,13 +53,13 @@ class Migration:
 
 
 def histories() -> dict[str, ScriptDirectory]:
-    """The histories of both processes."""
+    """The histories of all processes."""
     ini = str(ROOT / "alembic.ini")
     return {name: ScriptDirectory.from_config(Config(ini, ini_section=name)) for name in HISTORIES}
 
 
 def migrations() -> Iterator[Migration]:
-    """Every step of both histories, as the SQL that it would run."""
+    """Every step of all histories, as the SQL that it would run."""
     for history, script in histories().items():
         for step in script.walk_revisions():
             buffer = StringIO()

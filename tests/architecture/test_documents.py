@@ -7,7 +7,18 @@ import pytest
 from tests.architecture.source import ROOT
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/runbook.md", "docs/guarantees.md"]
-FOLDERS = ("app", "worker", "contracts", "kits", "devservices", "tests", "docs", "migrations", "bench")
+FOLDERS = (
+    "app",
+    "worker",
+    "services",
+    "contracts",
+    "kits",
+    "devservices",
+    "tests",
+    "docs",
+    "migrations",
+    "bench",
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -19,6 +19,8 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "house": [
         ("app.cli.program", "worker.cli.program"),
         ("worker.cli.program", "app.cli.program"),
+        ("services.members.users", "app.domain.money"),
+        ("app.domain.money", "services.members.ports"),
         ("kits.settings", "contracts.topics"),
     ],
     "app-layers": [
@@ -36,6 +38,12 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("worker.runner", "worker.groups.topics"),
         ("worker.command_container", "worker.container"),
         ("worker.settings", "worker.groups.data_platform.settings"),
+    ],
+    "members-layers": [
+        ("services.members.users", "services.members.store"),
+        ("services.members.api.doors", "services.members.outbox.events"),
+        ("services.members.store", "services.members.outbox.table"),
+        ("services.members.ports", "services.members.users"),
     ],
     "kit-layers": [
         ("kits.ordered_queue.ports", "kits.outbox.record_item"),
@@ -95,16 +103,21 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     ],
     "devservices-outside": [
         ("devservices.ports", "contracts.topics"),
+        ("devservices.ports", "services.members.ports"),
         ("devservices.ports", "kits.settings"),
         ("devservices.status", "bench.workloads"),
     ],
     "judges-outside": [("bench.report", "judges.programs"), ("kits.settings", "judges.exchanges")],
     "judges-kits": [("judges.exchanges", "app.domain.money")],
-    "door-litestar": [("app.application.order_queries", "litestar"), ("bench.shop", "litestar")],
+    "door-litestar": [
+        ("services.members.users", "litestar"),
+        ("app.application.order_queries", "litestar"),
+        ("bench.shop", "litestar"),
+    ],
     "door-sqlalchemy": [("app.outbox.recorder", "sqlalchemy"), ("worker.runner", "sqlalchemy")],
     "door-alembic": [("app.persistence.tables", "alembic")],
     "door-aiokafka": [("kits.outbox.kafka_sink", "aiokafka"), ("worker.runner", "aiokafka")],
-    "door-di": [("app.main", "dependency_injector")],
+    "door-di": [("services.members.main", "dependency_injector"), ("app.main", "dependency_injector")],
     "door-aiohttp": [
         ("worker.runner", "aiohttp"),
         ("app.application.order_queries", "aiohttp"),

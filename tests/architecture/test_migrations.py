@@ -14,7 +14,14 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from tests.architecture.migration_sql import breaks, histories, migrations, statements_of, unqualified
+from tests.architecture.migration_sql import (
+    HISTORIES,
+    breaks,
+    histories,
+    migrations,
+    statements_of,
+    unqualified,
+)
 from tests.architecture.source import ROOT
 from tests.waiting import patient
 
@@ -28,7 +35,8 @@ MESSAGES = [
 
 def test_each_history_is_one_line() -> None:
     """Two heads would stop every `migrate`."""
-    assert {name: len(script.get_heads()) for name, script in histories().items()} == {"app": 1, "worker": 1}
+    heads = {name: len(script.get_heads()) for name, script in histories().items()}
+    assert heads == dict.fromkeys(HISTORIES, 1)
 
 
 def test_no_step_breaks_the_build_before_it_unless_it_is_a_contract_step() -> None:
@@ -37,7 +45,7 @@ def test_no_step_breaks_the_build_before_it_unless_it_is_a_contract_step() -> No
     assert {revision: said for revision, said in found.items() if said} == {}
 
 
-@pytest.mark.parametrize("history", ["app", "worker"])
+@pytest.mark.parametrize("history", HISTORIES)
 def test_a_new_step_made_from_the_template_passes_the_checks(history: str, tmp_path: Path) -> None:
     """`.venv/bin/alembic -n app revision -m "…"`, whatever the message."""
     copy = tmp_path / "migrations" / history

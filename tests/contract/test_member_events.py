@@ -42,7 +42,7 @@ def test_version_1_follows_from_version_2_for_every_name(first_name: str, last_n
     """A reader of either knows the same of a member, and needs nothing of the other to know it."""
     old, new = both(first_name, last_name)
     states = [
-        read_member_event(topic, encode(event), headers_of(topic, event, changed_at=CHANGED_AT))
+        read_member_event(topic, encode(event), headers_of(topic, "an-id", "m-1", changed_at=CHANGED_AT))
         for topic, event in ((MEMBER_UPDATED_V1, old), (MEMBER_UPDATED_V2, new))
     ]
     name = full_name(first_name, last_name)
@@ -76,7 +76,8 @@ def test_the_headers_are_cloudevents_in_binary_mode() -> None:
     """A reader can route and deduplicate without opening the body."""
     headers = headers_of(
         MEMBER_UPDATED_V2,
-        MEMBER_EVENTS[MEMBER_UPDATED_V2],
+        event_id(MEMBER_UPDATED_V2, "m-1", 3),
+        "m-1",
         changed_at=CHANGED_AT,
         traceparent=TRACEPARENT,
     )

@@ -9,11 +9,19 @@ import pytest
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
 from kits.env_file import read_env_file
 from kits.settings import is_secret, read_settings, variables
+from services.members.settings import MembersSettings
 from worker.groups.data_platform.settings import DeliverySettings
 from worker.settings import InboxSettings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
-STRUCTS = (TokenCommandSettings, DatabaseCommandSettings, AppSettings, InboxSettings, DeliverySettings)
+STRUCTS = (
+    TokenCommandSettings,
+    DatabaseCommandSettings,
+    AppSettings,
+    InboxSettings,
+    DeliverySettings,
+    MembersSettings,
+)
 OF_DEVSERVICES = {"PLATFORM_PORT"}
 SHOWN_FILLED = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_URL"}
 SHOWN_BETTER = {"MAX_CONNECTIONS_PER_ADDRESS", "MAX_OPEN_ORDERS"}
@@ -21,7 +29,7 @@ SHOWN_BETTER = {"MAX_CONNECTIONS_PER_ADDRESS", "MAX_OPEN_ORDERS"}
 
 def example() -> dict[str, str]:
     """The settings that the file shows, as an environment."""
-    return dict(re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
+    return dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def fields() -> dict[str, msgspec.structs.FieldInfo]:
@@ -56,7 +64,7 @@ def test_a_copy_of_the_file_changes_nothing() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [AppSettings, DeliverySettings])
+@pytest.mark.parametrize("kind", [AppSettings, DeliverySettings, MembersSettings])
 def test_what_the_file_shows_is_valid_with_a_secret(kind: type[msgspec.Struct]) -> None:
     """Also when every # is taken away."""
     read_settings(kind, example() | {"JWT_SECRET": "x" * 32})

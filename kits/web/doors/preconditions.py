@@ -38,6 +38,11 @@ def expected_versions(request: Request[Any, Any, Any]) -> frozenset[int] | None:
     return frozenset(int(number) for weak, number in _STRONG.findall(text) if not weak)
 
 
+def has_if_match(request: Request[Any, Any, Any]) -> bool:
+    """Whether the caller asks that there is something already: `*` and entity tags both do (13.1.1)."""
+    return any(name == b"if-match" for name, _ in request.scope["headers"])
+
+
 def version_tag(version: int) -> str:
     """The entity tag of something that counts its versions."""
     return f'"{version}"'

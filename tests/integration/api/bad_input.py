@@ -1,6 +1,7 @@
 """Bad requests for every door that an OpenAPI document names, made from what it says about the door."""
 
 import json
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -168,7 +169,8 @@ def _wrong_texts(schema: Any, value: Any) -> Iterator[tuple[str, bytes]]:
     yield "a number", b"1"
     if "pattern" in schema:
         yield "a line end", begun + b'\\n"'
-        yield "empty", b'""'
+        if not re.search(schema["pattern"], ""):
+            yield "empty", b'""'
 
 
 def _wrong_numbers(schema: Any, _value: Any) -> Iterator[tuple[str, bytes]]:

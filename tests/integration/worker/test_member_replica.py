@@ -50,7 +50,7 @@ def told(member_id: str, version: int, *, event: str = MEMBER_UPDATED_V2) -> Out
             member_id=member_id, first_name=f"Gil-{version}", last_name="Hong", version=version
         )
     )
-    headers = headers_of(event, told, changed_at=AT + timedelta(seconds=version))
+    headers = headers_of(event, f"{event}/{version}", member_id, changed_at=AT + timedelta(seconds=version))
     return OutgoingRecord("members", member_id.encode(), encode(told), headers)
 
 

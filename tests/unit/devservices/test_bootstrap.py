@@ -136,7 +136,7 @@ def test_what_runs_needs_no_package_that_only_the_checks_have() -> None:
     owners = importlib.metadata.packages_distributions()
     imported = {
         owner.lower().replace("-", "_")
-        for package in ("app", "worker", "contracts", "kits", "devservices", "migrations")
+        for package in ("app", "worker", "services", "contracts", "kits", "devservices", "migrations")
         for path in (ROOT / package).rglob("*.py")
         for found in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
         for owner in owners.get(found, ())

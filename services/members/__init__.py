@@ -1,0 +1,1 @@
+"""Members: who they are called, over HTTP, and every change of it as an event."""

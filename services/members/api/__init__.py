@@ -1,0 +1,1 @@
+"""The Member API's doors: HTTP in, HTTP out."""
