@@ -18,6 +18,7 @@ FOLDERS = (
     "docs",
     "migrations",
     "bench",
+    "judges",
 )
 
 
