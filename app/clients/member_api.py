@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
 from urllib.parse import quote
 
 import aiohttp
@@ -108,7 +107,7 @@ class MemberApi:
         )
         try:
             async with asyncio.timeout(WITHIN_SECONDS):
-                return await tries.on(_may_pass)(partial(self._try, member_id))
+                return await tries.on(_may_pass)(self._try, member_id)
         except TimeoutError as error:
             raise MemberApiError(TryOutcome.TIMEOUT, f"no answer within {WITHIN_SECONDS:.0f} s") from error
 

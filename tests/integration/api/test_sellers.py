@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import asyncpg
+
 from chaos.proxy import FaultProxy, Forecast, Weather
 from tests.integration.api.raw import Reply, exchange, message
 from tests.integration.api_process import ApiProcess, a_token, api_process, run_app
@@ -36,7 +38,10 @@ async def order(api: ApiProcess, product: int) -> Reply:
 async def test_products_are_shown_and_orders_taken_whatever_becomes_of_the_members_service(
     database_url: str, tmp_path: Path
 ) -> None:
-    """Looking at a product never fails for it, and an order never asks it."""
+    """Looking at a product never fails for it, and an order never asks it.
+
+    The shop's own copy needs neither it nor Kafka, and says how old it is.
+    """
     await run_app(database_url, "catalogue", "import", "-", given=CATALOGUE)
     async with member_server() as members:
         members.names |= {f"m-{n}": f"Member {n}" for n in range(1, 9)}
@@ -49,6 +54,11 @@ async def test_products_are_shown_and_orders_taken_whatever_becomes_of_the_membe
             assert (await order(api, 2)).status == 202
             proxy.change(Forecast(Weather.BLACK_HOLE))
             assert [await source_of(api, n) for n in range(2, 9)] == ["fallback"] * 7
+            await replicate(database_url)
+            copied = await exchange(api.port, message("GET", "/products/p-8"))
+            assert copied.json["seller"] == {
+                "id": "m-8", "name": "Kept", "source": "replica", "asOf": "2020-02-02T02:02:02Z",
+            }  # fmt: skip
             assert (await order(api, 3)).status == 202
             assert await source_of(api, 1) == "cache"
             assert (await exchange(api.port, message("GET", "/products"))).status == 200
@@ -56,6 +66,13 @@ async def test_products_are_shown_and_orders_taken_whatever_becomes_of_the_membe
             assert (ready.status, ready.json["checks"]["member_api"]["status"]) == (200, "degraded")
             assert len(members.seen) == seen
         await proxy.stop()
+
+
+async def replicate(database_url: str) -> None:
+    """As the group left it before Kafka went away, which it is for this process."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("INSERT INTO member_replica VALUES ('m-8', 'Kept', 1, '2020-02-02T02:02:02Z')")
+    await connection.close()
 
 
 async def is_cached(api: ApiProcess, product: int) -> bool:
