@@ -76,7 +76,7 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberApiSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The members' service, which knows sellers' names: group `MEMBER_API_…`."""
+    """The Member API, which knows sellers' names: group `MEMBER_API_…`."""
 
     url: str = ""
     """Empty: it is never called."""

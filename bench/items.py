@@ -1,4 +1,4 @@
-"""Measures what a seller costs a product's page, by the shop's copy and with the members' service silent."""
+"""Measures what a seller costs a product's page, by the shop's copy and with the Member API silent."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from devservices.ports import LOOPBACK, choose_free
 ROUNDS = 15
 _BLOCK = 1_000
 _AT_ONCE = 40
-"""Sellers whom nobody knows, asked for in the same moment: more than may be asked of the members' service."""
+"""Sellers whom nobody knows, asked for in the same moment: more than may be asked of the Member API."""
 _AFTERWARDS = 2_000
 _MORE = 0.10
 _AT_FIRST_MS, _OPEN_MS = 1_200.0, 20.0
@@ -34,7 +34,7 @@ _REPLICA = "INSERT INTO member_replica (member_id, name, version, as_of) VALUES 
 
 
 class ItemsReport(msgspec.Struct, kw_only=True):
-    """Microseconds per request by round; milliseconds of each one while the members' service is silent."""
+    """Microseconds per request by round; milliseconds of each one while the Member API is silent."""
 
     machine: dict[str, Any]
     own_us: list[float]
@@ -72,7 +72,7 @@ async def run_items(*, say: Say, rounds: int = ROUNDS) -> ItemsReport:
             for number in range(-1, rounds):
                 for side in (own, sold) if number % 2 else (sold, own):
                     await _measure(shop, side, keep=number >= 0)
-            say("the members' service is silent")
+            say("the Member API is silent")
             at_first, open_ = await _silence(shop)
         finally:
             await asyncio.to_thread(shop.stop)

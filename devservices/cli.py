@@ -13,6 +13,7 @@ from devservices.environment import environment
 from devservices.errors import DevServicesError
 from devservices.instance import Instance
 from devservices.run.configuration import run_ports, shared_environment
+from devservices.run.neighbours import OFFERED
 from devservices.run.session import Session
 from devservices.stack import Server, Stack
 from devservices.status import as_table, describe
@@ -66,12 +67,17 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     text = "start the whole pipeline, place a few orders, show their journey, serve until Ctrl-C"
     sub = commands.add_parser("run", help=text, description=text)
     sub.add_argument("--instance", default="dev", help="name of the set of servers (default: dev)")
+    sub.add_argument(
+        "--with", dest="besides", default="", metavar="NAMES", help=f"start these too: {','.join(OFFERED)}"
+    )
     sub.add_argument("--until-arrived", action="store_true", help="end when the orders have arrived")
     sub.set_defaults(command=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    return Session(Instance(options.instance), environment()).run(until_arrived=options.until_arrived)
+    besides = [name for name in options.besides.split(",") if name]
+    session = Session(Instance(options.instance), environment(), besides=besides)
+    return session.run(until_arrived=options.until_arrived)
 
 
 def _add_platform(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

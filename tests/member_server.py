@@ -1,4 +1,4 @@
-"""A small members' service for tests: answers what a test wants, and counts what it was asked."""
+"""A small Member API for tests: answers what a test wants, and counts what it was asked."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

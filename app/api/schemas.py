@@ -93,7 +93,7 @@ class SellerBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     source: Annotated[
         SellerSource,
         Meta(
-            description="Where the name is from: the shop's own copy, the members' service, an earlier answer"
+            description="Where the name is from: the shop's own copy, the Member API, an earlier answer"
             " of it, or nowhere."
         ),
     ]

@@ -31,7 +31,7 @@ class OrderQueries:
         return await self._reader.orders_of(customer_id, before=before, limit=limit)
 
     async def product(self, product_id: str) -> ListedProduct:
-        """One product and its seller: by the shop's own copy, else by the members' service, else unknown.
+        """One product and its seller: by the shop's own copy, else by the Member API, else unknown.
 
         Raises:
             ProductNotFoundError: the shop does not sell it.

@@ -1,4 +1,4 @@
-"""Members' service, adapter: asks it over HTTP for a member's name; two tries, within a second."""
+"""Member API, adapter: asks it over HTTP for a member's name; two tries, within a second."""
 
 import asyncio
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class MemberApiError(Exception):
 
 
 class MemberApi:
-    """The members' service over HTTP/1.1; an empty `url` is never called.
+    """The Member API over HTTP/1.1; an empty `url` is never called.
 
     A call is at most two tries of 0.45 s, within 1 s: another one for what may pass (no connection, no
     answer in time, 502, 503, 504). Redirects are not followed, and 64 KiB of an answer are read at most. The

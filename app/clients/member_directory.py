@@ -1,4 +1,4 @@
-"""Members' service, adapter: what it said is kept for a while, and nobody asks it the same at a time."""
+"""Member API, adapter: what it said is kept for a while, and nobody asks it the same at a time."""
 
 import asyncio
 from collections import OrderedDict
@@ -34,7 +34,7 @@ class _Kept:
 
 
 class MemberDirectory:
-    """app.application.ports.Members: sellers by the members' service, or by what it said before.
+    """app.application.ports.Members: sellers by the Member API, or by what it said before.
 
     An answer counts for a minute, "no such member" too; an older name still serves while no newer one is to
     be had. The 10,000 that were used last are kept. There is one call per member at a time, which all who
@@ -69,7 +69,7 @@ class MemberDirectory:
         if self._api.answers:
             return CheckResult(Status.OK)
         return CheckResult(
-            Status.DEGRADED, "The members' service is away; sellers are shown by what is known of them."
+            Status.DEGRADED, "The Member API is away; sellers are shown by what is known of them."
         )
 
     async def seller(self, member_id: str) -> Seller | None:

@@ -1,4 +1,4 @@
-"""Members' service, metrics: how calls ended, and whether it is called at all."""
+"""Member API, metrics: how calls ended, and whether it is called at all."""
 
 from enum import StrEnum
 
@@ -34,7 +34,7 @@ class MemberMetrics:
     def __init__(self, metrics: Metrics, breakers: BreakerGauge) -> None:
         tries = metrics.tally(
             "member_api_tries_total",
-            "Tries to ask the members' service, by outcome; spared and crowded ones did not leave.",
+            "Tries to ask the Member API, by outcome; spared and crowded ones did not leave.",
             ["outcome"],
         )
         self._tries = {outcome: tries.labels(outcome) for outcome in TryOutcome}

@@ -26,7 +26,7 @@ class SellerSource(StrEnum):
 class Seller:
     """A member who sells; `as_of` is None if the name is not known.
 
-    In the replica it is when the member got this name, from the members' service when that was asked.
+    In the replica it is when the member got this name, from the Member API when that was asked.
     """
 
     id: str

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from devservices import ports, state
 from devservices.environment import port_from
@@ -34,20 +35,22 @@ def run_ports(environ: Mapping[str, str]) -> RunPorts:
     )
 
 
-def require_free_ports(chosen: RunPorts, *, own_platform: bool) -> None:
+def require_free_ports(
+    chosen: RunPorts, *, own_platform: bool, besides: Mapping[str, int] = MappingProxyType({})
+) -> None:
     """Raises PortTakenError for the first port on which somebody listens."""
     wanted = [("API_PORT", chosen.api), ("OPS_PORT", chosen.ops), ("WORKER_PORT", chosen.worker)]
     if own_platform:
         wanted.append(("PLATFORM_PORT", chosen.platform))
+    wanted += besides.items()
     for name, port in wanted:
         if not ports.is_free(port):
             raise PortTakenError(
                 f"Port {port} is in use: stop what listens there, or choose another with {name}=<port>."
             )
     if len({port for _, port in wanted}) < len(wanted):
-        raise PortTakenError(
-            "API_PORT, OPS_PORT, WORKER_PORT, PLATFORM_PORT must differ: change one of them."
-        )
+        names = ", ".join(name for name, _ in wanted)
+        raise PortTakenError(f"{names} must differ: change one of them.")
 
 
 def jwt_secret(instance: Instance, environ: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ from devservices.run.configuration import (
 )
 from devservices.run.http import call
 from devservices.run.journey import Step, read_steps, render
+from devservices.run.neighbours import Neighbours
 from devservices.run.orders import PlacedOrder, place_orders
 from devservices.run.signals import StopRequest, StopRequestedError
 from devservices.run.welcome import welcome
@@ -34,6 +35,7 @@ ARRIVAL_SECONDS = 60.0
 LAST_LINES_SECONDS = 5.0
 WATCH_SECONDS = 0.5
 CUSTOMER = "demo-customer"
+DATA_PLATFORM_GROUP = "data-platform"
 
 
 class AlreadyRunningError(DevServicesError):
@@ -45,11 +47,15 @@ class AlreadyRunningError(DevServicesError):
 class Session:
     """`python -m devservices run`. Starts what does not run, and stops exactly what it started."""
 
-    def __init__(self, instance: Instance, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, instance: Instance, environ: Mapping[str, str] = os.environ, *, besides: Sequence[str] = ()
+    ) -> None:
+        """Args: besides: names of neighbours to start too (see devservices.run.neighbours)."""
         self._instance = instance
         self._environ = environ
         self._stack = Stack(instance, environ)
         self._ports = run_ports(environ)
+        self._neighbours = Neighbours(besides, environ)
         self._own_platform = has_own_platform(environ, self._ports)
         self._stop = StopRequest()
         self._children = Children(instance, self._stop)
@@ -68,6 +74,7 @@ class Session:
             try:
                 orders = self._start_and_place()
                 arrived = self._follow(orders)
+                self._introduce()
                 if not until_arrived:
                     self._serve(orders)
             except StopRequestedError:
@@ -89,7 +96,7 @@ class Session:
                 )
             for name in leftovers.end_orphans(self._instance):
                 say(f"ended a {name} that an earlier run had left")
-            require_free_ports(self._ports, own_platform=self._own_platform)
+            require_free_ports(self._ports, own_platform=self._own_platform, besides=self._neighbours.ports)
             leftovers.remember(self._instance, [])
             self._instance.logs.mkdir(parents=True, exist_ok=True)
 
@@ -105,14 +112,15 @@ class Session:
         return place_orders(self._api_url, self._token)
 
     def _prepare(self) -> None:
-        """Two chains of commands side by side, since each of them is mostly the start of a Python."""
+        """Chains of commands side by side, since each of them is mostly the start of a Python."""
         chains: list[list[list[str]]] = [
             [["app", "migrate"], ["app", "seed"]],
-            [["worker", "migrate"], ["app", "token", "--sub", CUSTOMER]],
+            [["worker", "migrate"], ["app", "token", "--sub", CUSTOMER, *self._neighbours.scopes]],
+            *([[each.module, "migrate"]] for each in self._neighbours.chosen),
         ]
         jwt_secret(self._instance, self._environ)  # made here, once, before two threads need it
         with ThreadPoolExecutor(len(chains)) as pool:
-            _, token = pool.map(self._run_chain, chains)
+            _, token, *_ = pool.map(self._run_chain, chains)
         self._token = token.strip()
 
     def _run_chain(self, commands: list[list[str]]) -> str:
@@ -128,11 +136,15 @@ class Session:
             self._children.start(
                 "platform", "devservices", "platform", "--journal", journal, env=self._env("platform")
             )
+        for each in self._neighbours.chosen:
+            self._children.start(each.name, each.module, env=self._env(each.name))
         self._children.start("api", "app", env=self._env("api"))
-        self._children.start("worker", "worker", env=self._env("worker"))
+        groups = [DATA_PLATFORM_GROUP, *self._neighbours.groups] if self._neighbours.groups else []
+        self._children.start("worker", "worker", *groups, env=self._env("worker"))
 
     def _wait_until_ready(self) -> None:
-        for name, url in (("API", self._ops_url), ("worker", self._worker_url)):
+        asked = {"API": self._ops_url, "worker": self._worker_url, **self._neighbours.ready_urls()}
+        for name, url in asked.items():
             answered = self._children.wait_until(
                 lambda url=url: call("GET", f"{url}/readyz").status == 200,  # type: ignore[misc]
                 within_seconds=READY_SECONDS,
@@ -154,6 +166,10 @@ class Session:
             print(f"\n{render(number, order, steps_of(order, steps, self._arrivals(order)))}", flush=True)
         print(flush=True)
         return arrived
+
+    def _introduce(self) -> None:
+        for line in self._neighbours.introduce(self._api_url, self._token, self._children):
+            print(line, flush=True)
 
     def _all_arrived(self, orders: Sequence[PlacedOrder]) -> bool:
         if not self._own_platform:
@@ -195,7 +211,8 @@ class Session:
         say("everything that this command started is stopped")
 
     def _env(self, name: str) -> dict[str, str]:
-        return process_environment(name, self._instance, self._addresses, self._ports, self._environ)
+        environ = {**self._environ, **self._neighbours.environment}
+        return process_environment(name, self._instance, self._addresses, self._ports, environ)
 
     @property
     def _api_url(self) -> str:

@@ -14,6 +14,7 @@ from app.settings import ApiSettings, OpsSettings
 from devservices.instance import ROOT
 from kits.process.stopping import CANCEL_SECONDS
 from kits.web.server.serving import LIFESPAN_END_SECONDS
+from services.members.settings import MembersDatabaseSettings
 from tests.waiting import patient
 from worker.runner import PROBES_SECONDS
 from worker.settings import ProcessSettings
@@ -78,7 +79,8 @@ def test_a_stop_takes_less_than_compose_grants(services: dict[str, Any]) -> None
 
 
 def test_probes_are_asked_where_they_are_served(services: dict[str, Any]) -> None:
-    for name, port in (("api", OpsSettings().port), ("worker", ProcessSettings().port)):
+    members = MembersDatabaseSettings().members.ops_port
+    for name, port in (("api", OpsSettings().port), ("worker", ProcessSettings().port), ("members", members)):
         assert f"http://127.0.0.1:{port}/readyz" in services[name]["healthcheck"]["test"][-1]
         assert any(published.endswith(f":{port}") for published in services[name]["ports"])
 

@@ -39,15 +39,25 @@ def stack() -> Iterator[Stack]:
 def test_the_demo_shows_each_order_arrive_ends_with_success_and_leaves_nothing_running(
     stack: Stack, tmp_path: Path
 ) -> None:
-    """With a copy of .env.example that names other ports, which is all that it changes."""
-    api, worker, platform, ops = (str(port) for port in ports.choose_free(4))
+    """With a copy of .env.example that names other ports, which is all that it changes; and with members."""
+    api, worker, platform, ops, *members = (str(port) for port in ports.choose_free(6))
     env_file = tmp_path / "settings"
     given = f"API_PORT={api}\nexport WORKER_PORT='{worker}'\nPLATFORM_PORT={platform} # free now\n"
-    given += f"OPS_PORT={ops}\n"
+    given += f"OPS_PORT={ops}\nMEMBERS_PORT={members[0]}\nMEMBERS_OPS_PORT={members[1]}\n"
     env_file.write_text((ROOT / ".env.example").read_text(encoding="utf-8") + given, encoding="utf-8")
     env = {key: value for key, value in os.environ.items() if key not in ELSEWHERE}
     done = subprocess.run(
-        [sys.executable, "-m", "devservices", "run", "--until-arrived", "--instance", stack.instance.name],
+        [
+            sys.executable,
+            "-m",
+            "devservices",
+            "run",
+            "--until-arrived",
+            "--with",
+            "members",
+            "--instance",
+            stack.instance.name,
+        ],
         cwd=ROOT,
         env={**env, "ENV_FILE": str(env_file)},
         capture_output=True,
@@ -58,7 +68,9 @@ def test_the_demo_shows_each_order_arrive_ends_with_success_and_leaves_nothing_r
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("event_arrived") == 5
     assert done.stdout.count("coupon WELCOME10") == 2
-    assert all(ports.is_free(int(port)) for port in (api, worker, platform, ops))
+    assert "The seller of product p-1 is Hong Gildong (source replica, as of 20" in done.stdout
+    assert f"curl http://127.0.0.1:{api}/products/p-1" in done.stdout
+    assert all(ports.is_free(int(port)) for port in (api, worker, platform, ops, *members))
     assert not any(server.is_running() for server in stack.own_servers())
 
 

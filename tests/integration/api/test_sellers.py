@@ -1,4 +1,4 @@
-"""The order service as a process, while the members' service is well and while it is not."""
+"""The order service as a process, while the Member API is well and while it is not."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Sellers' names from the members' service over HTTP, whatever it and the network do."""
+"""Sellers' names from the Member API over HTTP, whatever it and the network do."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -15,7 +15,7 @@ from tests.unit.api.in_memory_shop import InMemoryShop
 async def test_a_page_shows_each_seller_as_the_replica_knows_them(shop: Shop) -> None:
     """A product without a seller shows none, and a member who is not known is shown as such.
 
-    For a single product the members' service is asked about who is missing there, for a page never.
+    For a single product the Member API is asked about who is missing there, for a page never.
     """
     await shop.stock(
         [replace(a_product(f"p-{n}"), seller_id=m) for n, m in ((1, "m-1"), (2, "m-2"), (3, None))]

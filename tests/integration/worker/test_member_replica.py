@@ -42,7 +42,7 @@ PARTITION = TopicPartition("members", 0)
 
 
 def told(member_id: str, version: int, *, event: str = MEMBER_UPDATED_V2) -> OutgoingRecord:
-    """An event as the members' service writes it; the topic is the test's own."""
+    """An event as the Member API writes it; the topic is the test's own."""
     told = (
         MemberUpdatedV1(member_id=member_id, name=f"Hong Gil-{version}", version=version)
         if event == MEMBER_UPDATED_V1

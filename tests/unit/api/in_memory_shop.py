@@ -140,7 +140,7 @@ class InMemoryShop:
         return ListedProduct(product, self.replica.get(product.seller_id or ""))
 
     async def seller(self, member_id: str) -> Seller | None:
-        """What the members' service says."""
+        """What the Member API says."""
         return self.members.get(member_id)
 
     async def start(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the members' service may be, and when its token may go there."""
+"""Where the Member API may be, and when its token may go there."""
 
 import pytest
 

@@ -1,0 +1,42 @@
+"""What a run starts besides, by name."""
+
+import pytest
+
+from devservices.environment import PortNameError
+from devservices.errors import PortTakenError
+from devservices.run.configuration import RunPorts, require_free_ports
+from devservices.run.neighbours import Neighbours, UnknownNeighbourError
+
+
+def test_a_run_alone_tells_nobody_of_neighbours() -> None:
+    """No port, no group, no variable."""
+    alone = Neighbours([], {"MEMBERS_PORT": "x"})
+    assert (alone.environment, alone.groups, alone.scopes, alone.ready_urls()) == ({}, [], [], {})
+
+
+def test_a_neighbour_is_told_of_where_it_listens() -> None:
+    """On the ports of the environment; an address that the caller has set stands."""
+    members = Neighbours(["members", "members"], {"MEMBERS_PORT": "9010"})
+    assert members.environment == {
+        "MEMBERS_PORT": "9010",
+        "MEMBERS_OPS_PORT": "8011",
+        "MEMBER_API_URL": "http://127.0.0.1:9010",
+    }
+    assert members.ready_urls() == {"members": "http://127.0.0.1:8011"}
+    assert (members.groups, members.scopes) == (["item-members"], ["--scope", "members:write"])
+    elsewhere = Neighbours(["members"], {"MEMBER_API_URL": "https://members.example"})
+    assert elsewhere.environment["MEMBER_API_URL"] == "https://members.example"
+
+
+def test_what_is_not_offered_or_no_port_is_refused_at_once() -> None:
+    """With the names that there are."""
+    with pytest.raises(UnknownNeighbourError, match="WITH=conduct is not known: there is members"):
+        Neighbours(["conduct", "members"], {})
+    with pytest.raises(PortNameError, match="MEMBERS_PORT"):
+        Neighbours(["members"], {"MEMBERS_PORT": "x"})
+
+
+def test_its_ports_must_differ_from_the_others() -> None:
+    """Each is named."""
+    with pytest.raises(PortTakenError, match="MEMBERS_PORT must differ"):
+        require_free_ports(RunPorts(1, 2, 3, 4), own_platform=False, besides={"MEMBERS_PORT": 2})
