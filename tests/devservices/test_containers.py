@@ -96,11 +96,11 @@ def test_the_image_runs_as_an_ordinary_user_with_hashed_packages_and_copies_what
             assert source in allowed
 
 
-def test_make_offers_at_most_fifteen_targets_and_explains_each() -> None:
+def test_make_offers_at_most_sixteen_targets_and_explains_each() -> None:
     listed = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=True
     )
     explained = {line.split()[1] for line in listed.stdout.splitlines()}
     offered = set(re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split())
     assert explained == offered
-    assert len(offered) <= 15
+    assert len(offered) <= 16
