@@ -24,10 +24,10 @@ setup-dev setup-run setup-judges:
 	echo "python3 is missing: install CPython 3.11 to 3.14 and put it on the PATH." >&2; exit 1
 
 run: setup-run  ## start everything, place a few orders, show their journey, serve until Ctrl-C (WITH=members: that too)
-	@$(SERVICES) run $(if $(WITH),--with $(WITH))
+	@$(SERVICES) run $(if $(WITH),--with "$(WITH)")
 
 demo: setup-run  ## the same, and end by itself: exit 0 when the orders have arrived
-	@$(SERVICES) run --until-arrived $(if $(WITH),--with $(WITH))
+	@$(SERVICES) run --until-arrived $(if $(WITH),--with "$(WITH)")
 
 test: check  ## all checks and all tests, on real servers
 	# Four processes on two cores: half of the time is spent waiting for servers, time-outs and restarts.

@@ -75,7 +75,7 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _run(options: argparse.Namespace) -> int:
-    besides = [name for name in options.besides.split(",") if name]
+    besides = [name.strip() for name in options.besides.split(",") if name.strip()]
     session = Session(Instance(options.instance), environment(), besides=besides)
     return session.run(until_arrived=options.until_arrived)
 

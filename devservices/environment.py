@@ -7,7 +7,14 @@ from devservices.ports import LOOPBACK
 from kits.env_file import with_env_file
 from kits.settings import SettingsError, secrets_inline
 
-SECRETS = ("DATABASE_URL", "WORKER_DATABASE_URL", "JWT_SECRET", "DATA_PLATFORM_TOKEN")
+SECRETS = (
+    "DATABASE_URL",
+    "WORKER_DATABASE_URL",
+    "MEMBERS_DATABASE_URL",
+    "JWT_SECRET",
+    "MEMBER_API_TOKEN",
+    "DATA_PLATFORM_TOKEN",
+)
 
 
 class EnvFileError(DevServicesError):

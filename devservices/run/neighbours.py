@@ -1,18 +1,13 @@
-"""What a run starts besides the pipeline, by name: `make run WITH=members`."""
+"""What a run starts besides the pipeline, by name: `make run WITH=members`. Each is one entry in OFFERED."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from devservices.environment import port_from, reachable
-from devservices.errors import DevServicesError, JourneyError
-from devservices.ports import LOOPBACK
+from devservices.errors import DevServicesError
 from devservices.run.children import Children
-from devservices.run.http import call
-
-MEMBER, PRODUCT = "m-1", "p-1"
-_NAMES = {"firstName": "Gildong", "lastName": "Hong"}
-_SELLER_SECONDS = 30.0
+from devservices.run.member_example import MemberExample
 
 
 class UnknownNeighbourError(DevServicesError):
@@ -21,12 +16,28 @@ class UnknownNeighbourError(DevServicesError):
     code = "unknown_neighbour"
 
 
+class Example(Protocol):
+    """What a neighbour is there for, shown once; `url` is its own address, `api` the shop's."""
+
+    def introduce(self, url: str, api: str, token: str, children: Children) -> list[str]:
+        """Let it do its work with a development token; lines for the terminal.
+
+        Raises:
+            JourneyError: it did not work.
+        """
+        ...
+
+    def commands(self, url: str, api: str) -> list[str]:
+        """Lines for the terminal: a sentence, and commands to try it by hand; $TOKEN is set there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """One service besides: how it comes up, what the pipeline's processes are told of it, and an example.
+    """One service besides: how it comes up, and what the pipeline is told of it.
 
-    `ports` are its variables with their defaults, the first one is the service's, the last one answers
-    `/readyz`; `told` may name them in braces.
+    `ports` are its variables NAME_PORT with their defaults, beside which NAME_HOST may be set; the first one
+    is the service's, the last one answers `/readyz`. `told` are variables that hold the address at a port.
     """
 
     name: str
@@ -35,15 +46,17 @@ class Neighbour:
     told: Mapping[str, str]
     groups: Sequence[str]
     scope: str
+    example: Example
 
 
 MEMBERS = Neighbour(
     name="members",
     module="services.members",
     ports={"MEMBERS_PORT": 8010, "MEMBERS_OPS_PORT": 8011},
-    told={"MEMBER_API_URL": f"http://{LOOPBACK}:{{MEMBERS_PORT}}"},
+    told={"MEMBER_API_URL": "MEMBERS_PORT"},
     groups=["item-members"],
     scope="members:write",
+    example=MemberExample(),
 )
 OFFERED = {each.name: each for each in (MEMBERS,)}
 
@@ -67,14 +80,14 @@ class Neighbours:
     @property
     def environment(self) -> dict[str, str]:
         """What every process is told besides; what the caller has set stands."""
-        told = {name: value.format(**self.ports) for each in self.chosen for name, value in each.told.items()}
+        told = {name: self._url(port) for each in self.chosen for name, port in each.told.items()}
         given = {name: self._environ[name] for name in told if self._environ.get(name)}
         return {name: str(port) for name, port in self.ports.items()} | told | given
 
     @property
     def scopes(self) -> list[str]:
         """Options of `token`: what its owner may do there."""
-        return [word for each in self.chosen for word in ("--scope", each.scope)]
+        return ["--scope", " ".join(each.scope for each in self.chosen)] if self.chosen else []
 
     @property
     def groups(self) -> list[str]:
@@ -83,7 +96,15 @@ class Neighbours:
 
     def ready_urls(self) -> dict[str, str]:
         """Where each says whether it is ready."""
-        return {each.name: f"http://{LOOPBACK}:{self.ports[list(each.ports)[-1]]}" for each in self.chosen}
+        return {each.name: self._url(list(each.ports)[-1]) for each in self.chosen}
+
+    def addresses(self) -> dict[str, str]:
+        """What to open of each."""
+        return {each.name: f"{self._own(each)}/docs" for each in self.chosen}
+
+    def commands(self, api: str) -> list[str]:
+        """Lines for the terminal: how to try each of them by hand."""
+        return [line for each in self.chosen for line in (*each.example.commands(self._own(each), api), "")]
 
     def introduce(self, api: str, token: str, children: Children) -> list[str]:
         """Let each do what it is there for, once; lines for the terminal.
@@ -91,26 +112,14 @@ class Neighbours:
         Raises:
             JourneyError: it did not work.
         """
-        if MEMBERS not in self.chosen:
-            return []
-        members = reachable(self._environ, "MEMBERS_HOST", self.ports["MEMBERS_PORT"])
-        put = call("PUT", f"{members}/users/{MEMBER}", token=token, content=_NAMES)
-        if put.status not in {200, 201}:
-            raise JourneyError(f"The member {MEMBER} was not taken ({put.status}): {put.body}")
-        looks = [f"  curl {members}/users/{MEMBER}", f"  curl {api}/products/{PRODUCT}"]
-        if not _seller(api):
-            return [f"Product {PRODUCT} has no seller: an earlier build has filled this shop.", *looks]
-        if not children.wait_until(lambda: _is_copied(api), within_seconds=_SELLER_SECONDS):
-            raise JourneyError(f"The shop's copy does not know {MEMBER}: read the worker's log.")
-        seller = _seller(api)
-        told = f"{seller['name']} (source {seller['source']}, as of {seller['asOf']})"
-        return [f"The seller of product {PRODUCT} is {told}:", *looks]
+        return [
+            line
+            for each in self.chosen
+            for line in each.example.introduce(self._own(each), api, token, children)
+        ]
 
+    def _own(self, neighbour: Neighbour) -> str:
+        return self._url(next(iter(neighbour.ports)))
 
-def _is_copied(api: str) -> bool:
-    return _seller(api).get("source") == "replica"
-
-
-def _seller(api: str) -> Mapping[str, Any]:
-    answer = call("GET", f"{api}/products/{PRODUCT}")
-    return (answer.body.get("seller") if answer.status == 200 else None) or {}
+    def _url(self, port: str) -> str:
+        return reachable(self._environ, port.replace("_PORT", "_HOST"), self.ports[port])

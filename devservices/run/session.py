@@ -195,6 +195,8 @@ class Session:
             instance=self._instance,
             token=self._token,
             orders=orders,
+            neighbours=self._neighbours.addresses(),
+            commands=self._neighbours.commands(self._api_url),
         )
         print(text, flush=True)
         while True:

@@ -1,7 +1,8 @@
 """What `run` says when it serves: which addresses to open, and how to place an order of one's own."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from devservices.instance import ROOT, Instance
 from devservices.run.orders import PlacedOrder
@@ -18,8 +19,15 @@ def welcome(
     instance: Instance,
     token: str,
     orders: Sequence[PlacedOrder],
+    neighbours: Mapping[str, str] = MappingProxyType({}),
+    commands: Sequence[str] = (),
 ) -> str:
-    """Several lines for the terminal; the token in them is a development token."""
+    """Several lines for the terminal; the token in them is a development token.
+
+    Args:
+        neighbours: what else to open, by name.
+        commands: what else to try, in lines.
+    """
     json_body = f"-H 'Content-Type: application/json' -d {shlex.quote(BODY)}"
     authorization = shlex.quote(f"Authorization: Bearer {token}")
     named = "" if instance == Instance() else f" --instance {instance.name}"
@@ -29,6 +37,7 @@ def welcome(
             f"  metrics    {ops}/metrics",
             f"  worker     {worker}/readyz",
             f"  platform   {platform}",
+            *(f"  {name:<10} {address}" for name, address in neighbours.items()),
             f"  logs       {instance.logs}",
             "",
             "Place an order of your own, and read one:",
@@ -36,6 +45,7 @@ def welcome(
             f'  curl -i -H "$TOKEN" {json_body} {api}/orders',
             f'  curl -i -H "$TOKEN" {api}/orders/{orders[-1].order_id}',
             "",
+            *commands,
             "Go on in another terminal:",
             f"  cd {shlex.quote(str(ROOT))}; source .venv/bin/activate",
             f'  eval "$(python -m devservices env{named})"',

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,12 @@ def shell(script: str, **environ: str) -> str:
 
 
 def test_the_readme_goes_on_beside_a_run_as_it_is_written(stack: Stack) -> None:
-    """An order by curl, paid and fulfilled, and a command of the worker; only ports and ids are changed."""
-    names = ("API_PORT", "WORKER_PORT", "PLATFORM_PORT")
-    chosen = dict(zip(names, map(str, ports.choose_free(3)), strict=True))
+    """An order by curl, paid and fulfilled, and a command of the worker; only ports and ids are changed.
+
+    With a neighbour: what is printed of it works as it stands, too.
+    """
+    names = ("API_PORT", "WORKER_PORT", "PLATFORM_PORT", "MEMBERS_PORT", "MEMBERS_OPS_PORT")
+    chosen = dict(zip(names, map(str, ports.choose_free(5)), strict=True))
     found = re.search(
         r"```\n(source \.venv.*?\n\n)(.*?)ORDER=…[^\n]*\n(.*?)```", README.read_text(), re.DOTALL
     )
@@ -101,10 +105,16 @@ def test_the_readme_goes_on_beside_a_run_as_it_is_written(stack: Stack) -> None:
     )
     env = {key: value for key, value in os.environ.items() if key not in ELSEWHERE}
     command = [sys.executable, "-m", "devservices", "run", "--instance", stack.instance.name]
+    command += ["--with", " members,"]
     with subprocess.Popen(command, cwd=ROOT, env={**env, **chosen}, stdout=subprocess.PIPE, text=True) as run:
         try:
             assert run.stdout is not None
-            assert any("Ctrl-C stops everything" in line for line in run.stdout)
+            said = list(takewhile(lambda line: "Ctrl-C stops everything" not in line, run.stdout))
+            assert f"  members    http://127.0.0.1:{chosen['MEMBERS_PORT']}/docs\n" in said
+            printed = "".join(line for line in said if "TOKEN='" in line or "-X PUT" in line)
+            answer = shell(printed, **chosen)
+            assert answer.startswith("HTTP/1.1 200"), answer
+            assert '"name":"Hopper Grace"' in answer
             answer = shell(begin + place, **chosen)
             assert answer.startswith("HTTP/1.1 202"), answer
             order_id = json.loads(answer.splitlines()[-1])["orderId"]

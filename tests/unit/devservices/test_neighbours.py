@@ -12,6 +12,7 @@ def test_a_run_alone_tells_nobody_of_neighbours() -> None:
     """No port, no group, no variable."""
     alone = Neighbours([], {"MEMBERS_PORT": "x"})
     assert (alone.environment, alone.groups, alone.scopes, alone.ready_urls()) == ({}, [], [], {})
+    assert (alone.addresses(), alone.commands("")) == ({}, [])
 
 
 def test_a_neighbour_is_told_of_where_it_listens() -> None:
@@ -24,6 +25,14 @@ def test_a_neighbour_is_told_of_where_it_listens() -> None:
     }
     assert members.ready_urls() == {"members": "http://127.0.0.1:8011"}
     assert (members.groups, members.scopes) == (["item-members"], ["--scope", "members:write"])
+    assert members.addresses() == {"members": "http://127.0.0.1:9010/docs"}
+    (_, put, look, _) = members.commands("http://127.0.0.1:8000")
+    assert put.startswith('  curl -i -X PUT -H "$TOKEN"')
+    assert put.endswith("http://127.0.0.1:9010/users/m-1")
+    assert look == "  curl http://127.0.0.1:8000/products/p-1"
+    on_a_host = Neighbours(["members"], {"MEMBERS_HOST": "::1", "MEMBERS_OPS_HOST": "0.0.0.0"})
+    assert on_a_host.environment["MEMBER_API_URL"] == "http://[::1]:8010"
+    assert on_a_host.ready_urls() == {"members": "http://127.0.0.1:8011"}
     elsewhere = Neighbours(["members"], {"MEMBER_API_URL": "https://members.example"})
     assert elsewhere.environment["MEMBER_API_URL"] == "https://members.example"
 
