@@ -5,7 +5,9 @@ from dataclasses import replace
 from app.application.order_queries import OrderQueries
 from app.domain.seller import Seller, SellerSource, unknown_seller
 from app.metrics import AppMetrics
+from app.persistence.products import _LOCK
 from app.persistence.queries import SqlOrderReader
+from app.persistence.tables import products
 from kits.observability.metrics import Metrics
 from tests.builders import NOW, a_product
 from tests.integration.app.conftest import Shop
@@ -39,3 +41,10 @@ async def test_a_page_shows_each_seller_as_the_replica_knows_them(shop: Shop) ->
     shown = metrics.render().decode()
     for source, times in {"replica": 2, "member-api": 1, "fallback": 1, "cache": 0}.items():
         assert f'product_sellers_total{{source="{source}"}} {times}.0' in shown
+
+
+def test_an_order_locks_products_without_their_sellers() -> None:
+    """It needs what it always needed; these rows are the most of its transaction."""
+    assert "seller_id" in {column.name for column in products.columns}
+    assert "seller" not in _LOCK.text
+    assert "member" not in _LOCK.text
