@@ -50,6 +50,7 @@ _MAX_EVENT_BYTES = 16_384
 _MEANWHILE = "members are changed"
 _CHANGES = 10
 _READS = 5
+_READ_WAIT_SECONDS = 2.0
 # Write-back, relay and meter; retention is rare and may wait.
 _BACKGROUND = 3
 
@@ -108,7 +109,7 @@ class Container(CommandContainer):
     # Each kind of work has connections of its own: none can take those that another one needs.
     _pool = CommandContainer.pool
     engine = CommandContainer.engine
-    read_engine = providers.Singleton(_pool, pool_size=_READS)
+    read_engine = providers.Singleton(_pool, pool_size=_READS, wait_seconds=_READ_WAIT_SECONDS)
     background_engine = providers.Singleton(_pool, pool_size=_BACKGROUND)
     health_engine = providers.Singleton(_pool, pool_size=1)
     pools = providers.Singleton(

@@ -97,6 +97,9 @@ async def member_api(container: Container, *, migrated: bool = True) -> AsyncIte
         async with asyncio.timeout(patient(60)):
             yield MemberApi(container, await port, await ops_port)
     finally:
+        if container.settings().kafka.bootstrap_servers == NO_KAFKA:
+            # Nothing answers there: the bound that sends get at the end need not be waited for.
+            await container.producer().stop(within_seconds=0.1)
         stop.set()
         await asyncio.wait_for(serving, patient(60))
 
@@ -119,7 +122,6 @@ async def members_process(
         "MEMBERS_PORT": str(port),
         "MEMBERS_OPS_PORT": str(ops_port),
         "MEMBERS_SHUTDOWN_DELAY_SECONDS": "0",
-        "OUTBOX_LEASE_SECONDS": "5",
         "LOG_LEVEL": "warning",
     }
     process = spawn(

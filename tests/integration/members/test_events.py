@@ -224,6 +224,7 @@ async def test_two_processes_keep_the_order_of_a_member_also_when_one_is_killed_
         with suppress(OSError, asyncio.IncompleteReadError):
             await exchange(dying_port, a_put(one, body))
         assert await asyncio.to_thread(dying.wait, patient(60))
+        await members.rows("UPDATE member_event SET lease_until = clock_timestamp() - interval '1 s'")
         shown = await members.get(f"/users/{one}")
         assert (shown.status, shown.json["version"]) == (200, 1)
         for number in range(2, 10):

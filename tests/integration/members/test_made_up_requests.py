@@ -11,8 +11,8 @@ from tests.integration.made_up_requests import schemathesis
 from tests.integration.members.harness import MemberApi
 from tests.waiting import patient
 
-CASES = int(os.environ.get("FUZZ_CASES", "200"))
-WITHIN_SECONDS = patient(120) * max(1.0, CASES / 200)
+CASES = int(os.environ.get("FUZZ_CASES", "100"))
+WITHIN_SECONDS = patient(120) * max(1.0, CASES / 100)
 
 
 @pytest.mark.asyncio(loop_scope="module")
