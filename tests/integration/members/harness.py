@@ -97,7 +97,8 @@ async def member_api(container: Container, *, migrated: bool = True) -> AsyncIte
         async with asyncio.timeout(patient(60)):
             yield MemberApi(container, await port, await ops_port)
     finally:
-        if container.settings().kafka.bootstrap_servers == NO_KAFKA:
+        settings = container.settings()
+        if isinstance(settings, MembersSettings) and settings.kafka.bootstrap_servers == NO_KAFKA:
             # Nothing answers there: the bound that sends get at the end need not be waited for.
             await container.producer().stop(within_seconds=0.1)
         stop.set()
