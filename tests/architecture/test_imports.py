@@ -45,6 +45,11 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("services.members.store", "services.members.outbox.table"),
         ("services.members.ports", "services.members.users"),
     ],
+    "members-doors": [("services.members.api.doors", "kits.postgres.engine")],
+    "members-use-cases": [
+        ("services.members.users", "kits.postgres.schema"),
+        ("services.members.ports", "contracts.member_events"),
+    ],
     "kit-layers": [
         ("kits.ordered_queue.ports", "kits.outbox.record_item"),
         ("kits.kafka.records", "kits.postgres.schema"),

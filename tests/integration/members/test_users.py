@@ -225,6 +225,19 @@ async def test_without_kafka_the_service_is_degraded_and_says_what_goes_on(membe
     assert (await members.get("/readyz")).status == 404
 
 
+async def test_an_address_has_its_methods_and_no_others(members: MemberApi) -> None:
+    """Whoever asks for them needs no token."""
+    one = new_id()
+    await members.put(one, "Grace", "Hopper")
+    for method, status in (("OPTIONS", 204), ("POST", 405), ("DELETE", 405)):
+        reply = await exchange(members.port, message(method, f"/users/{one}"))
+        assert (reply.status, reply.headers["allow"]) == (status, "GET, HEAD, OPTIONS, PUT")
+    head = await exchange(members.port, message("HEAD", f"/users/{one}"))
+    assert (head.status, head.body, head.headers["etag"]) == (200, b"", '"1"')
+    for path in ("/users", "/users/", f"/users/{one}/names", "/"):
+        assert (await members.get(path)).problem()["code"] == "not_found"
+
+
 async def test_the_doors_are_documented(members: MemberApi) -> None:
     """For everybody, and every code that they answer has its explanation."""
     page = await members.get("/docs")
