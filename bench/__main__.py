@@ -15,12 +15,13 @@ from bench.items import items_table, run_items
 from bench.latency import latency_table, run_latency
 from bench.measuring import Plan, Say
 from bench.report import save, table
+from bench.rpc.run import rpc_table, run_rpc
 from bench.workloads import CEILING, DEFAULT, HOT, RANDOM, full_matrix
 from bench.wrk import GeneratorError, require_wrk
 from devservices.errors import DevServicesError
 
 WRONG = 1
-INTAKE, DRAIN, LATENCY, ITEMS = "intake", "drain", "latency", "items"
+INTAKE, DRAIN, LATENCY, ITEMS, RPC = "intake", "drain", "latency", "items", "rpc"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         DRAIN: _drain,
         LATENCY: _latency,
         ITEMS: _items,
+        RPC: _rpc,
     }
     chosen = [options.part] if options.part else [INTAKE] if options.against else list(parts)
     try:
@@ -80,6 +82,13 @@ def _items(_options: argparse.Namespace, say: Say) -> bool:
     return not report.complaints
 
 
+def _rpc(options: argparse.Namespace, say: Say) -> bool:
+    report = asyncio.run(run_rpc(rounds=options.rounds, seconds=options.seconds, say=say))
+    print(rpc_table(report))
+    print(f"written to {save(report, RPC, report.machine['at'])}", file=sys.stderr)
+    return True
+
+
 def _intake_plan(options: argparse.Namespace) -> Plan:
     if options.against:
         return Plan((CEILING, RANDOM, HOT), options.rounds, options.seconds, half_load=False)
@@ -89,7 +98,10 @@ def _intake_plan(options: argparse.Namespace) -> Plan:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the pipeline.")
     parser.add_argument(
-        "part", nargs="?", choices=[INTAKE, DRAIN, LATENCY, ITEMS], help="one part alone (default: all)"
+        "part",
+        nargs="?",
+        choices=[INTAKE, DRAIN, LATENCY, ITEMS, RPC],
+        help="one part alone (default: all)",
     )
     parser.add_argument(
         "--full",
