@@ -44,7 +44,11 @@ class FakeKafka:
     def write(self, record: OutgoingRecord) -> Acknowledgement:
         """Append at once."""
         numbers = range(self.partitions[record.topic])
-        number = partition_for(record.key, numbers) if record.partition is None else record.partition
+        number = record.partition
+        if number is None:
+            # Those without a key go round.
+            keyless = sum(map(len, self.logs.values())) % len(numbers)
+            number = keyless if record.key is None else partition_for(record.key, numbers)
         at = TopicPartition(record.topic, number)
         log = self.logs[at]
         when = int(self.now() * 1000)

@@ -136,6 +136,7 @@ class GroupReader:
         """Leave the group and end the client, at most some 5 s beyond the bound. Never raises."""
         started, self._started = self._started, None
         if started is not None:
+            started[2].close()
             await end_client(started[0], within_seconds=within_seconds)
 
     async def places(
@@ -185,8 +186,8 @@ class GroupReader:
             InstanceIdInUseError: the same, without the instance id.
         """
         give_up_at = time.monotonic() + timeout_ms / 1000
-        await self._reading.look()
         while True:
+            self._reading.look()
             self._reading.check()
             found = {} if self._paused else await self._reading.take(max_records)
             remaining = give_up_at - time.monotonic()

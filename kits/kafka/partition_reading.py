@@ -22,7 +22,7 @@ from kits.kafka.failures import translated
 from kits.kafka.group_membership import GroupMembership
 from kits.kafka.log_reading import LogPiece, read_log
 from kits.kafka.records import IncomingRecord, TopicPartition
-from kits.kafka.topic_ids import topic_ids
+from kits.kafka.topic_watch import TopicWatch
 from kits.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -50,7 +50,7 @@ class PartitionReading:
         # Read record by record, no sooner than at that time: what the client could not unpack.
         self._odd: dict[TopicPartition, float] = {}
         self._stopped: dict[TopicPartition, PartitionError] = {}
-        self._topic_ids: dict[str, UUID] = {}
+        self._topics = TopicWatch(self._connections)
         self._look_at = 0.0
         self._seen: dict[TopicPartition, int] = {}
 
@@ -87,7 +87,7 @@ class PartitionReading:
 
     def know_topics(self, ids: dict[str, UUID]) -> None:
         """Positions are those of the topics with these ids; look() takes them back from any other."""
-        self._topic_ids |= ids
+        self._topics.know(ids)
 
     async def take(self, max_records: int) -> Batches:
         """What is there, so many of each partition; nothing is lost when cancelled."""
@@ -127,27 +127,23 @@ class PartitionReading:
                 found[at] = [incoming(record) for record in records]
         return found
 
-    async def look(self) -> None:
-        """Once a second: does every partition get on, and is each topic still the same? At most 2 s long."""
-        if time.monotonic() < self._look_at:
-            return
-        self._look_at = time.monotonic() + _LOOK_SECONDS
-        self._follow()
-        self._find_silent()
-        try:
-            async with asyncio.timeout(_STEP_SECONDS):
-                ids = await topic_ids(self._connections, self._topic_ids)
-        except (client.KafkaError, OSError, TimeoutError):
-            return
-        self._follow()
-        for topic, now in ids.items():
-            if now != self._topic_ids[topic]:
-                self._begin_anew(topic, now)
+    def look(self) -> None:
+        """Does every partition get on (asked once a second), and is each topic still the same?"""
+        for topic, topic_id in self._topics.made_anew().items():
+            self._follow()
+            self._begin_anew(topic, topic_id)
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_SECONDS
+            self._follow()
+            self._find_silent()
+
+    def close(self) -> None:
+        """Ask nothing any more."""
+        self._topics.close()
 
     def _begin_anew(self, topic: str, topic_id: UUID) -> None:
         action = "none: its partitions are placed anew"
         log.warning("kafka_topic_made_anew", topic=topic, topic_id=str(topic_id), action=action)
-        self._topic_ids[topic] = topic_id
         for at in [at for at in self._next if at.topic == topic]:
             del self._next[at]
             self._stopped.pop(at, None)

@@ -9,13 +9,8 @@ from kits.kafka.records import OutgoingRecord, TopicPartition
 from kits.kafka.send_queue import Pending, SendQueue
 
 
-def partition_for(key: bytes | None, partitions: Sequence[int]) -> int:
-    """The partition of a key, as the Java client chooses it (murmur2); any one for no key.
-
-    `partitions` must be sorted.
-    """
-    if key is None:
-        return choice(partitions)  # noqa: S311 - spreads load, guards nothing
+def partition_for(key: bytes, partitions: Sequence[int]) -> int:
+    """The partition of a key, as the Java client chooses it (murmur2). `partitions` must be sorted."""
     return partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)]
 
 
@@ -35,6 +30,7 @@ class TopicRoutes:
         self._partitions: dict[str, list[int]] = {}
         self._lobbies: dict[str, SendQueue] = {}
         self._queues: dict[TopicPartition, SendQueue] = {}
+        self._sticky: dict[str, int] = {}
 
     @property
     def topics(self) -> set[str]:
@@ -102,9 +98,18 @@ class TopicRoutes:
         lobby = self._lobbies.get(topic)
         return found + (lobby.drain() if lobby else [])
 
+    def _without_key(self, topic: str) -> int:
+        """The same partition until its batch is taken, then another one (KIP-480): full batches cost less."""
+        chosen = self._sticky.get(topic, -1)
+        if not self._queues.get(TopicPartition(topic, chosen)):
+            chosen = self._sticky[topic] = choice(self._partitions[topic])  # noqa: S311 - spreads load
+        return chosen
+
     def _queue_of(self, pending: Pending) -> SendQueue:
-        topic, named = pending.record.topic, pending.record.partition
-        chosen = partition_for(pending.record.key, self._partitions[topic]) if named is None else named
+        topic, chosen = pending.record.topic, pending.record.partition
+        if chosen is None:
+            key = pending.record.key
+            chosen = self._without_key(topic) if key is None else partition_for(key, self._partitions[topic])
         at = TopicPartition(topic, chosen)
         queue = self._queues.get(at)
         if queue is None:

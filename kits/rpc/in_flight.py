@@ -7,6 +7,7 @@ from typing import Protocol
 from kits.kafka.records import IncomingRecord, TopicPartition
 
 Key = tuple[str, bytes]
+_AT_ONCE = 32
 
 
 class Dispatcher(Protocol):
@@ -60,9 +61,9 @@ class InFlight:
         """A partition begins (again) here; what of it is under way goes on and counts for nothing."""
         self._progress[at] = PartitionProgress(offset)
 
-    def add(self, records: Iterable[IncomingRecord]) -> None:
+    async def add(self, records: Iterable[IncomingRecord]) -> None:
         """Begin with these, of one partition, in order."""
-        for record in records:
+        for place, record in enumerate(records, 1):
             progress = self._progress[record.topic_partition]
             progress.begin(record.offset)
             key = None if record.key is None else (record.topic, record.key)
@@ -72,6 +73,9 @@ class InFlight:
             task.add_done_callback(self._note_end)
             if key is not None:
                 self._last_of_key[key] = task
+            if place % _AT_ONCE == 0:
+                # The first ones are answered while the others begin.
+                await asyncio.sleep(0)
         self._note_room()
 
     def done_before(self, besides: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:

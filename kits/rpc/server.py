@@ -131,7 +131,7 @@ class RpcServer:
         if has_room:
             reader.resume()
         for records in (await reader.poll(_POLL_MS if has_room else 0, _POLL_RECORDS)).values():
-            self._in_flight.add(records)
+            await self._in_flight.add(records)
         if reader.is_handing_back:
             await self._in_flight.drained(_DRAIN_SECONDS)
             await self._commit_all(reader)

@@ -89,8 +89,10 @@ def request_record(
         (DEADLINE, str(deadline_ms).encode()),
         (TRACEPARENT, traceparent.encode()),
     )
-    # The client refuses a record of nothing; whoever reads it takes no notice of the key.
-    return OutgoingRecord(topic, address.correlation_id.encode() if key is None else key, value, headers)
+    if key is None and value is None:
+        # The client refuses a record of nothing; whoever reads it takes no notice of the key.
+        key = address.correlation_id.encode()
+    return OutgoingRecord(topic, key, value, headers)
 
 
 def event_record(topic: str, value: bytes | None, *, key: bytes, traceparent: str) -> OutgoingRecord:

@@ -23,8 +23,16 @@ def test_a_key_goes_to_the_partition_that_the_java_client_would_choose(key: byte
     assert partition_for(key, range(1_000)) == (murmur2 & 0x7FFFFFFF) % 1_000
 
 
-def test_a_record_without_a_key_goes_to_some_partition() -> None:
-    assert partition_for(None, [4, 5, 6]) in {4, 5, 6}
+async def test_records_without_a_key_fill_one_batch_and_then_go_elsewhere() -> None:
+    """A partition is kept until what waits for it was taken; in the long run all get their share."""
+    found, queues = routes()
+    found.settle("topic", [4, 5, 6])
+    for number in range(60):
+        found.add(pending(None, number))
+        if number % 2:
+            (filled,) = [queue for queue in queues.values() if len(queue)]
+            assert numbers(filled.drain()) == [number - 1, number]
+    assert {at.partition for at in queues} == {4, 5, 6}
 
 
 async def test_what_came_before_the_partitions_were_known_goes_before_what_comes_after() -> None:

@@ -35,7 +35,9 @@ def test_a_request_says_who_wants_its_reply_and_until_when() -> None:
     record = request_record(
         "ask", b"{}", key=None, address=ADDRESS, deadline_ms=1_234, traceparent="00-a-b-01"
     )
-    assert record.key == b"c-1"
+    assert record.key is None
+    nothing = request_record("ask", None, key=None, address=ADDRESS, deadline_ms=1, traceparent="")
+    assert nothing.key == b"c-1"
     assert read_request(came(record)) == Request(ADDRESS, 1_234, "00-a-b-01")
 
 
