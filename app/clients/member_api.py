@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Annotated
 from urllib.parse import quote
 
 import aiohttp
@@ -32,7 +33,7 @@ _NO_SEGMENTS = frozenset({".", ".."})
 
 class _Member(msgspec.Struct, frozen=True):
     id: str
-    name: str
+    name: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class MemberApiError(Exception):

@@ -82,6 +82,8 @@ class ReplicaChanges:
         if record.fault or state.member_id != member_id:
             # The topic is compacted by its key: under another one the member would have two newest events.
             raise UnreadableEventError("contradicting_key", record.fault or "The key is another member's.")
+        if not state.name:
+            raise UnreadableEventError("empty_name", "The member has no name.")
         known = self.rows.get(member_id)
         if known is None or state.version > known["version"]:
             self.rows[member_id] = {

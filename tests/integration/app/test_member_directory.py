@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiohttp import web
@@ -172,10 +172,11 @@ async def test_a_second_try_that_succeeds_is_as_good(server: MemberServer, asked
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"{", b"[]", b'{"id":"m-1"}', b'{"id":"m-2","name":"Other"}', b'{"id":"m-1","name":7}', b"\xff",
+        b"", b"{", b"[]", b'{"id":"m-1"}', b'{"id":"m-1","name":""}', b'{"id":"m-1","name":null}',
+        b'{"id":"m-2","name":"Other"}', b'{"id":"m-1","name":7}', b"\xff",
         b"[" * 60_000, b'{"id":"m-1","name":"' + b"x" * 70_000 + b'"}',
     ],
-    ids=range(9),
+    ids=range(11),
 )  # fmt: skip
 async def test_an_answer_that_cannot_be_read_is_no_name(
     server: MemberServer, asked: Asking, body: bytes
@@ -188,6 +189,40 @@ async def test_an_answer_that_cannot_be_read_is_no_name(
     server.answer = strange
     assert await asked.name() is None
     assert asked.tries("unreadable") == 1
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 100,
+        b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
+    ],
+    ids=range(9),
+)
+async def test_bytes_that_are_no_answer_are_no_name(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever listens there; each of them counts as a failure, and nothing is raised."""
+    monkeypatch.setattr(member_api, "TRY_SECONDS", patient(30))
+    monkeypatch.setattr(member_api, "WITHIN_SECONDS", patient(60))
+
+    async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+        with suppress(OSError):
+            await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(odd, "127.0.0.1", 0)
+    async with listening, asking(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}") as asked:
+        assert await asked.name() is None
+        assert sum(map(asked.tries, ("unreachable", "refused", "unreadable"))) in {1, 2}
+        assert asked.tries("found") == asked.tries("not_found") == asked.tries("timeout") == 0
 
 
 async def test_a_redirect_is_not_followed(server: MemberServer, asked: Asking) -> None:
