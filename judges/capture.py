@@ -8,7 +8,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -18,7 +17,8 @@ from devservices.instance import ROOT
 from judges.exchanges import EXCHANGES, Exchange
 from judges.packages import NEST_VERSIONS
 from judges.programs import CLIENT, SERVED, SERVICE, nest_program
-from judges.topics import make_topics, new_records, tapped
+from judges.topics import new_records, own_topics, tapped
+from tests.conftest import RUN_ID
 
 GOLDEN = ROOT / "tests" / "contract" / "golden" / "rpc" / "nest.json"
 REPLY_TOPICS = ("echo.reply", "answer.reply")
@@ -29,14 +29,14 @@ ONE_ID = "correlation-id-000001"
 
 async def captured(version: str, servers: str) -> list[dict[str, Any]]:
     """Every exchange: what was sent, its records in the log's order, what the client made of them."""
-    async with AsyncExitStack() as stack:
-        await make_topics(servers, version, (*SERVED, *REPLY_TOPICS))
-        service = await stack.enter_async_context(nest_program(SERVICE, version, servers, version))
-        client = await stack.enter_async_context(
-            nest_program(CLIENT, version, servers, version, "echo", "answer")
-        )
-        requests = await stack.enter_async_context(tapped(servers, version, SERVED))
-        replies = await stack.enter_async_context(tapped(servers, version, REPLY_TOPICS))
+    prefix = f"wire-{version}-{RUN_ID}"
+    async with (
+        own_topics(servers, prefix, (*SERVED, *REPLY_TOPICS)),
+        nest_program(SERVICE, version, servers, prefix) as service,
+        nest_program(CLIENT, version, servers, prefix, "echo", "answer") as client,
+        tapped(servers, prefix, SERVED) as requests,
+        tapped(servers, prefix, REPLY_TOPICS) as replies,
+    ):
         exchanges = []
         for exchange in EXCHANGES:
             heard = await client.ask(**{exchange.do: exchange.to, "data": exchange.data})

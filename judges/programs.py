@@ -1,11 +1,9 @@
-"""Judges, programs: NestJS's and our own, in processes of their own, told what to do line by line."""
+"""Judges, programs: services and clients of NestJS as processes, told what to do line by line."""
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from devservices.instance import ROOT
@@ -15,8 +13,6 @@ from tests.waiting import patient
 SERVICE, CLIENT = "service", "client"
 SERVED = ("echo", "answer", "noted")
 """The topics of the service of NestJS."""
-OURS = "ours"
-READY = {"ready": True}
 _LINE_BYTES = 4 * 1024 * 1024
 _ANSWER_SECONDS = 60
 
@@ -45,31 +41,22 @@ class Program:
         return json.loads(line)
 
 
-def nest_program(name: str, version: str, *words: str) -> AbstractAsyncContextManager[Program]:
-    """A program of NestJS, when it is ready; ended with the block."""
+def nest_command(name: str, *words: str) -> list[str]:
+    """Runs a program of NestJS, in the folder of its version."""
     source = ROOT / "judges" / "nest" / f"{name}.mjs"
-    return _program(
-        [str(node_folder() / "bin" / "node"), "--no-warnings", str(source), *words], folder(version)
-    )
-
-
-def our_program(name: str, *words: str) -> AbstractAsyncContextManager[Program]:
-    """The same of ours."""
-    return _program([sys.executable, "-m", "judges.echo", name, *words], ROOT)
+    return [str(node_folder() / "bin" / "node"), "--no-warnings", str(source), *words]
 
 
 @asynccontextmanager
-async def _program(command: Sequence[str], directory: Path) -> AsyncIterator[Program]:
+async def nest_program(name: str, version: str, *words: str) -> AsyncIterator[Program]:
+    """A program of NestJS, when it is ready; ended with the block."""
     process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=directory,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=_LINE_BYTES,
-    )
+        *nest_command(name, *words), cwd=folder(version), limit=_LINE_BYTES,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     try:
         program = Program(process)
-        assert await program.said() == READY
+        assert await program.said() == {"ready": True}
         yield program
     finally:
         if process.returncode is None:

@@ -1,112 +1,66 @@
-"""Judges, speed: `python -m judges.speed` measures echoes of ours and of NestJS, in turns on one broker.
+"""Judges, speed: `python -m judges.speed` measures echoes of NestJS in turns with ours and the floor.
 
-Each side is a service and a client in two processes; nothing is asserted of the figures.
+It is `make bench ONLY=rpc` with more contestants; nothing is asserted of the figures.
 """
 
 import asyncio
 import sys
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from statistics import median
-from typing import Any
 
-import msgspec
+from bench.report import machine
+from bench.rpc.run import Contestant, RpcReport, goals, own_contestants, rpc_broker, rpc_table, run_echoes
+from devservices.errors import DevServicesError
+from judges.packages import NEST_VERSIONS, folder
+from judges.programs import SERVED, SERVICE, nest_command
+from judges.topics import own_topics
+from kits.observability.logs import LogSettings, configure_logging
+from tests.conftest import RUN_ID
 
-from devservices import throwaway
-from judges.packages import NEST_VERSIONS
-from judges.programs import CLIENT, OURS, SERVED, SERVICE, Program, nest_program, our_program
-from judges.topics import make_topics
-
-ROUNDS = 3
+ROUNDS = 2
 SECONDS = 3.0
-WARM_UP_SECONDS = 2.0
-LOADS = {1: 2.0, 64: 4.0}
-"""How many calls are in flight, and how many times NestJS's round trips ours are to be."""
-P99_MS = 20.0
-ARTICLE = {"title": "Träume", "tags": ["a", "b"], "words": 3}
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """One run of a client; calls are whole round trips."""
+async def measure() -> RpcReport:
+    """All contestants on one broker.
 
-    calls: int
-    seconds: float
-    p50_ms: float
-    p99_ms: float
-
-
-Runs = Mapping[tuple[str, int], Sequence[Measured]]
-
-
-async def measure(servers: str) -> Runs:
-    """Every side under every load, the sides in turns."""
-    runs: dict[tuple[str, int], list[Measured]] = defaultdict(list)
+    Raises:
+        DevServicesError: in one sentence, what failed.
+    """
     async with AsyncExitStack() as stack:
-        clients = {
-            side: await stack.enter_async_context(_pair(side, servers)) for side in (OURS, *NEST_VERSIONS)
-        }
-        for client in clients.values():
-            await _run(client, max(LOADS), WARM_UP_SECONDS)
-        for _ in range(ROUNDS):
-            for load in LOADS:
-                for side, client in clients.items():
-                    runs[side, load].append(await _run(client, load, SECONDS))
-    return runs
+        servers = await stack.enter_async_context(rpc_broker())
+        peers = [await stack.enter_async_context(contestant(version, servers)) for version in NEST_VERSIONS]
+        all_of_them = [*own_contestants(servers), *peers]
+        runs = await run_echoes(all_of_them, rounds=ROUNDS, seconds=SECONDS, say=say)
+    reached = [*goals(runs), *(goal for peer in peers for goal in goals(runs, peer=peer.name))]
+    return RpcReport(machine=machine(ROUNDS, 0), runs=runs, goals=list(dict.fromkeys(reached)))
 
 
 @asynccontextmanager
-async def _pair(side: str, servers: str) -> AsyncIterator[Program]:
-    """The client of a side, beside its service."""
-    prefix = f"speed-{side}"
-    if side == OURS:
-        service, client = our_program(SERVICE, servers, prefix), our_program(CLIENT, servers, prefix)
-    else:
-        await make_topics(servers, prefix, [*SERVED, "echo.reply"])
-        service = nest_program(SERVICE, side, servers, prefix)
-        client = nest_program(CLIENT, side, servers, prefix, "echo")
-    async with service, client as asking:
-        yield asking
+async def contestant(version: str, servers: str) -> AsyncIterator[Contestant]:
+    """A version of NestJS, with its topics."""
+    prefix = f"speed-{version}-{RUN_ID}"
+    async with own_topics(servers, prefix, [*SERVED, "echo.reply"]):
+        serve, call = (nest_command(name, servers, prefix) for name in (SERVICE, "caller"))
+        yield Contestant(version, serve, call, folder(version))
 
 
-async def _run(client: Program, load: int, seconds: float) -> Measured:
-    told: Any = await client.ask(measure="echo", data=ARTICLE, concurrency=load, seconds=seconds)
-    return msgspec.convert(told, Measured)
-
-
-def table(runs: Runs) -> str:
-    """For a reader at a terminal: medians of the rounds, and what they are to be."""
-    lines = ["round trips of an echo     in flight     per second     p50 ms     p99 ms     ours / this"]
-    for load, times in LOADS.items():
-        own = per_second(runs[OURS, load])
-        for side in (OURS, *NEST_VERSIONS):
-            found = runs[side, load]
-            p50, p99 = median(run.p50_ms for run in found), median(run.p99_ms for run in found)
-            ratio = "" if side == OURS else f"{own / per_second(found):.1f} (goal: {times:.0f} or more)"
-            lines.append(f"{side:20}{load:16}{per_second(found):15,.0f}{p50:11.2f}{p99:11.2f}     {ratio}")
-    worst = max(run.p99_ms for run in runs[OURS, max(LOADS)])
-    lines.append(
-        f"ours at {max(LOADS)} in flight: p99 {worst:.1f} ms in the worst round (goal: under {P99_MS:.0f})"
-    )
-    return "\n".join(lines)
-
-
-def per_second(runs: Sequence[Measured]) -> float:
-    """The median of the rounds."""
-    return median(run.calls / run.seconds for run in runs)
+def say(line: str) -> None:
+    """Progress."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> int:
-    """Measure on a broker of its own, and print."""
-    stack = throwaway.claim("judges", fsync=False)
+    """Measure and print; 0 when every reply was its caller's, however fast."""
+    configure_logging(process="judges", settings=LogSettings(level="warning"), quiet=["aiokafka"])
     try:
-        stack.kafka.start()
-        print(table(asyncio.run(measure(stack.kafka.bootstrap_servers))))
-    except KeyboardInterrupt:
-        print("Interrupted: the broker is stopped and deleted.", file=sys.stderr)
+        print(rpc_table(asyncio.run(measure())))
+    except DevServicesError as error:
+        say(str(error))
         return 1
-    finally:
-        throwaway.release(stack)
+    except KeyboardInterrupt:
+        say("Interrupted: the broker is stopped and deleted.")
+        return 1
     return 0
 
 

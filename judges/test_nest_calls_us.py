@@ -10,9 +10,10 @@ from judges.exchanges import BIG
 from judges.ours import REQUESTS, Article, our_client, our_service, shapes
 from judges.packages import NEST_VERSIONS
 from judges.programs import CLIENT, Program, nest_program
-from judges.topics import make_topics
+from judges.topics import own_topics
 from kits.rpc.errors import RpcTimeoutError
 from kits.rpc.patterns import Pattern
+from tests.conftest import RUN_ID
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,10 +29,10 @@ class Pair(NamedTuple):
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=NEST_VERSIONS)
 async def pair(request: pytest.FixtureRequest, kafka_servers: str) -> AsyncIterator[Pair]:
     """A client of each version, and a service of ours for it."""
-    prefix = f"calls-us-{request.param}"
-    await make_topics(kafka_servers, prefix, [f"{name}.reply" for name in REQUESTS])
+    prefix = f"calls-us-{request.param}-{RUN_ID}"
     controller = shapes(prefix)
     async with (
+        own_topics(kafka_servers, prefix, [f"{name}.reply" for name in REQUESTS]),
         our_service(kafka_servers, prefix, controller),
         nest_program(CLIENT, request.param, kafka_servers, prefix, *REQUESTS) as nest,
     ):
@@ -142,11 +143,11 @@ async def test_an_event_of_nestjs_is_handled(pair: Pair, key: str | None) -> Non
 @pytest.mark.parametrize("version", NEST_VERSIONS)
 async def test_what_waited_for_us_is_served_unless_it_has_expired(version: str, kafka_servers: str) -> None:
     """A request of NestJS from before the start is answered, one of ours whose deadline is past not run."""
-    prefix = f"waits-{version}"
-    await make_topics(kafka_servers, prefix, ["article", "article.reply"])
+    prefix = f"waits-{version}-{RUN_ID}"
     controller = shapes(prefix)
     ours = Pattern(f"{prefix}.article", Article, Article)
     async with (
+        own_topics(kafka_servers, prefix, ["article", "article.reply"]),
         our_client(kafka_servers, prefix) as client,
         nest_program(CLIENT, version, kafka_servers, prefix, "article") as nest,
     ):

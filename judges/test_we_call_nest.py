@@ -10,10 +10,11 @@ from judges.exchanges import AN_OBJECT, BIG
 from judges.ours import our_client
 from judges.packages import NEST_VERSIONS
 from judges.programs import SERVED, SERVICE, Program, nest_program
-from judges.topics import make_topics
+from judges.topics import own_topics
 from kits.rpc.client import RpcClient
 from kits.rpc.errors import RpcError
 from kits.rpc.patterns import Event, Pattern
+from tests.conftest import RUN_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LONG = 30.0
@@ -38,9 +39,9 @@ class Pair(NamedTuple):
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=NEST_VERSIONS)
 async def pair(request: pytest.FixtureRequest, kafka_servers: str) -> AsyncIterator[Pair]:
     """A service of each version."""
-    prefix = f"called-{request.param}"
-    await make_topics(kafka_servers, prefix, SERVED)
+    prefix = f"called-{request.param}-{RUN_ID}"
     async with (
+        own_topics(kafka_servers, prefix, SERVED),
         nest_program(SERVICE, request.param, kafka_servers, prefix) as nest,
         our_client(kafka_servers, prefix) as client,
     ):

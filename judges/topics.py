@@ -11,8 +11,12 @@ from tests.waiting import eventually
 PARTITIONS = 3
 
 
-async def make_topics(servers: str, prefix: str, names: Sequence[str]) -> None:
-    """Topics of three partitions, as NestJS asks its users to make them, that can be read and written."""
+@asynccontextmanager
+async def own_topics(servers: str, prefix: str, names: Sequence[str]) -> AsyncIterator[None]:
+    """Topics of three partitions, as NestJS asks its users to make them, that can be read and written.
+
+    At the end of the block every topic is deleted that begins with the prefix, whoever made it.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
@@ -25,6 +29,8 @@ async def make_topics(servers: str, prefix: str, names: Sequence[str]) -> None:
             return len(leaders) == PARTITIONS * len(topics) and min(leaders) >= 0
 
         await eventually(all_are_led)
+        yield
+        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
     finally:
         await admin.close()
 

@@ -1,4 +1,5 @@
 // What the programs share: NestJS as it lies in the working directory, a broker, an end with their parent.
+import { fstatSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
@@ -29,8 +30,10 @@ export const options = {
 export const tell = (what) =>
   process.stdout.write(`${JSON.stringify(what, (_, value) => (value === undefined ? '<undefined>' : value))}\n`);
 
-// Standard input ends when the parent does, however that ends.
-export const listen = (onLine) =>
+// Standard input ends when the parent does, however that ends; without a parent at its other end a signal does it.
+export const listen = (onLine) => {
+  if (fstatSync(0).isCharacterDevice()) return;
   createInterface({ input: process.stdin })
     .on('line', onLine)
     .on('close', () => process.exit(0));
+};

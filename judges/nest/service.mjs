@@ -55,4 +55,5 @@ Module({ controllers: [Shapes] })(Service);
 const service = await NestFactory.createMicroservice(Service, { transport: Transport.KAFKA, options, logger: ['error', 'fatal'] });
 await service.listen();
 listen(() => {});
+process.once('SIGTERM', () => service.close().then(() => process.exit(0)));
 tell({ ready: true });
