@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from kits.kafka.errors import KafkaError
+from kits.kafka.errors import KafkaError, RecordRefusedError, RecordTooLargeError
 from kits.kafka.records import IncomingRecord, OutgoingRecord
 from kits.observability.logs import get_logger
 from kits.resilience.retry import Backoff
@@ -25,7 +25,10 @@ def dead_letter_topic(topic: str, group: str) -> str:
 
 
 class EventRetries:
-    """Handles events. One that fails holds back only those of its own key."""
+    """Handles events. One that fails holds back only those of its own key.
+
+    An event on a topic of requests has no retries and no dead-letter topic: it is logged, with its place.
+    """
 
     def __init__(self, producer: RpcProducer, group: str, backoff: Backoff = _RETRY) -> None:
         self._producer = producer
@@ -33,11 +36,11 @@ class EventRetries:
         self._backoff = backoff
 
     async def handle(self, handler: RpcHandler, record: IncomingRecord, call: Call) -> str:
-        """Returns how it ended: ok, repeated, unreadable or dead_letter, the letter being written."""
+        """Returns how it ended: ok, repeated, unreadable, failed or dead_letter, the letter being written."""
         try:
             event = handler.request.read(record.value)
         except UnreadableValueError as error:
-            await self._bury(record, "unreadable_event", str(error), 0)
+            await self._give_up(handler, record, "unreadable_event", str(error), 0)
             return "unreadable"
         attempt = 0
         while True:
@@ -52,8 +55,8 @@ class EventRetries:
                     action="none if it works when it is tried again; else it becomes a dead letter",
                 )  # fmt: skip
                 if attempt > handler.retries:
-                    await self._bury(record, type(error).__name__, str(error), attempt)
-                    return "dead_letter"
+                    await self._give_up(handler, record, type(error).__name__, str(error), attempt)
+                    return "dead_letter" if handler.is_event else "failed"
                 await asyncio.sleep(self._backoff.wait_seconds(attempt - 1))
             else:
                 return "ok"
@@ -69,39 +72,53 @@ class EventRetries:
         finally:
             await call.abandon()
 
-    async def _bury(self, record: IncomingRecord, code: str, reason: str, attempts: int) -> None:
-        """Kafka may be away: it is written again and again, and nothing of its key goes on before."""
-        headers = (
-            *record.headers,
+    async def _give_up(
+        self, handler: RpcHandler, record: IncomingRecord, code: str, reason: str, attempts: int
+    ) -> None:
+        reason = reason[:_MAX_REASON]
+        if not handler.is_event:
+            log.error(
+                "event_left_out", **place_of(record), code=code, reason=reason,
+                action="send it as a request, or mark its handler @event_pattern",
+            )  # fmt: skip
+            return
+        topic = dead_letter_topic(record.topic, self._group)
+        about = (
             ("dlq_topic", record.topic.encode()),
             ("dlq_partition", str(record.partition).encode()),
             ("dlq_offset", str(record.offset).encode()),
             ("dlq_error_code", code.encode()),
-            ("dlq_error_message", reason[:_MAX_REASON].encode()),
+            ("dlq_error_message", reason.encode()),
             ("dlq_attempts", str(attempts).encode()),
         )
-        topic = dead_letter_topic(record.topic, self._group)
         key = record.key if record.key is not None or record.value is not None else b""
-        letter = OutgoingRecord(topic, key, record.value, headers)
-        attempt = 0
-        while not await self._is_written(letter, code, attempt):
-            attempt += 1
+        await self._bury(
+            OutgoingRecord(topic, key, record.value, (*record.headers, *about)),
+            # Where it lies is said at least, if Kafka does not take it with a word more than it had.
+            OutgoingRecord(topic, (key or b"")[:_MAX_REASON], None, (*about, ("dlq_value", b"left out"))),
+        )
         log.error(
-            "event_dead_letter", **place_of(record), code=code, reason=reason[:_MAX_REASON],
+            "event_dead_letter", **place_of(record), code=code, reason=reason,
             action=f"read it in {topic}, mend its cause, send it again",
         )  # fmt: skip
 
-    async def _is_written(self, letter: OutgoingRecord, code: str, attempt: int) -> bool:
-        try:
-            await self._producer.send(letter, not_after=time.monotonic() + _DEAD_LETTER_SECONDS)
-        except KafkaError as error:
-            log.warning(
-                "dead_letter_not_written", topic=letter.topic, code=code, error=str(error),
-                action="make the topic or give the right to write it; later events of its key wait",
-            )  # fmt: skip
-            await asyncio.sleep(self._backoff.wait_seconds(attempt))
-            return False
-        return True
+    async def _bury(self, letter: OutgoingRecord, shorter: OutgoingRecord) -> None:
+        """Kafka may be away: it is written again and again, and nothing of its key goes on before."""
+        attempt = 0
+        while True:
+            try:
+                await self._producer.send(letter, not_after=time.monotonic() + _DEAD_LETTER_SECONDS)
+            except KafkaError as error:
+                log.warning(
+                    "dead_letter_not_written", topic=letter.topic, error=str(error),
+                    action="make the topic or give the right to write it; later events of its key wait",
+                )  # fmt: skip
+                if isinstance(error, RecordTooLargeError | RecordRefusedError):
+                    letter = shorter
+                await asyncio.sleep(self._backoff.wait_seconds(attempt))
+                attempt += 1
+            else:
+                return
 
 
 def place_of(record: IncomingRecord) -> dict[str, object]:

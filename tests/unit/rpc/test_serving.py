@@ -135,6 +135,39 @@ def test_an_unreadable_event_is_a_dead_letter_at_once() -> None:
     virtually(test)
 
 
+@pytest.mark.parametrize("value", [b"rubbish", b'{"title":"break"}'])
+def test_events_on_a_topic_of_requests_that_fail_stop_nobody(value: bytes) -> None:
+    """It has no dead-letter topic: they are logged, and done."""
+
+    async def test(world: World) -> None:
+        for _ in range(6):
+            world.kafka.write(OutgoingRecord(PATTERNS.create.topic, b"k", value, ()))
+        assert await world.client.send(PATTERNS.create, Article("next"), key="k") == Article("NEXT", 1)
+        await world.server.stop()
+        read = {at: len(log) for at, log in world.kafka.logs.items() if at.topic == PATTERNS.create.topic}
+        assert read.items() <= world.kafka.committed.items()
+
+    virtually(test, max_in_flight=3)
+
+
+def test_a_dead_letter_that_is_too_large_says_where_its_event_lies() -> None:
+    """Its own words make it larger than the event was, which Kafka had just taken."""
+
+    async def test(world: World) -> None:
+        value, headers = b"[" * 1_000_001, (("ce_id", b"e-1"),)
+        world.kafka.write(OutgoingRecord(PATTERNS.created.topic, b"a", value, headers))
+        await world.client.emit(PATTERNS.created, Article("next"), key="a")
+        await asyncio.sleep(5)
+        assert world.controller.heard == ["next"]
+        (letter,) = world.kafka.records(f"{PATTERNS.created.topic}.{PATTERNS.group}.dlq")
+        said = dict(letter.headers)
+        assert (letter.key, letter.value, said["dlq_value"]) == (b"a", None, b"left out")
+        assert (said["dlq_topic"], said["dlq_offset"]) == (PATTERNS.created.topic.encode(), b"0")
+        assert said["dlq_error_code"] == b"unreadable_event"
+
+    virtually(test)
+
+
 def test_clients_that_share_a_partition_take_their_own_replies_only() -> None:
     """Eight of them on six partitions; what is another's is neither taken nor counted as late."""
 
