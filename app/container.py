@@ -27,6 +27,7 @@ from app.persistence.storage_errors import MIGRATE_COMMAND
 from app.persistence.tables import shop
 from app.persistence.unit_of_work import SqlTransactions
 from app.persistence.write_probe import shop_write_probe
+from app.rpc_container import RpcContainer
 from app.settings import AppSettings
 from contracts.topics import DATA_PLATFORM_GROUP, ORDER_EVENTS, TOPIC_CONFIG
 from kits.kafka.admin import TopicAdmin, TopicSpec
@@ -176,6 +177,14 @@ class Container(containers.DeclarativeContainer):
         providers.Factory(HeldRows, transactions),
         queue_size=settings.provided.intake.queue_size,
         one_batch_per_customer=providers.Callable(bool, settings.provided.max_open_orders),
+    )
+    order_door = providers.Container(
+        RpcContainer,
+        is_open=settings.provided.orders_rpc,
+        brokers=providers.Dict(_brokers),
+        order_intake=order_intake,
+        new_id=new_id,
+        metrics=metrics,
     )
     changes = providers.Singleton(SqlTransactions, change_engine, event_bus, outbox.provider)
     order_life = providers.Singleton(OrderLife, changes, app_metrics)

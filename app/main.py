@@ -37,13 +37,15 @@ def create_app(container: Container) -> Litestar:
 
     @asynccontextmanager
     async def background(_app: Litestar) -> AsyncIterator[None]:
-        lifecycle = container.lifecycle()
+        lifecycle, order_door = container.lifecycle(), container.order_door.door()
         try:
             await lifecycle.start()
+            await order_door.start()
             with long_lived_objects_set_aside():
                 yield
         finally:
             # Also after a start that failed or was given up half-way.
+            await order_door.stop()
             await container.order_intake().stop(within_seconds=INTAKE_STOP_SECONDS)
             await lifecycle.stop()
 

@@ -105,6 +105,13 @@ class DatabaseCommandSettings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
 
 
+class KafkaCommandSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the commands read that only speak to Kafka."""
+
+    kafka: KafkaSettings
+    log: LogSettings = LogSettings()
+
+
 class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What serving reads."""
 
@@ -123,6 +130,8 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     order: OrderSettings = OrderSettings()
     max_open_orders: NoneOrMore = 0
     """Orders of one customer that may wait for their payment at a time; 0: no limit."""
+    orders_rpc: bool = False
+    """Whether other services may place orders over Kafka, for any customer (the topic `orders.create`)."""
     outbox: OutboxSettings = OutboxSettings()
     member_api: MemberApiSettings = MemberApiSettings()
     log: LogSettings = LogSettings()

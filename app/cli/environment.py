@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from app.command_container import DatabaseContainer
-from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from app.settings import AppSettings, DatabaseCommandSettings, KafkaCommandSettings, TokenCommandSettings
 from kits.env_file import with_env_file
 from kits.observability.logs import configure_logging
 from kits.postgres.readiness import opened
@@ -16,7 +16,7 @@ USAGE_ERROR = 2
 _QUIET = ("aiokafka",)
 
 
-S = TypeVar("S", AppSettings, DatabaseCommandSettings, TokenCommandSettings)
+S = TypeVar("S", AppSettings, DatabaseCommandSettings, KafkaCommandSettings, TokenCommandSettings)
 
 
 def settings_of(kind: type[S]) -> S:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from app.application.catalogue_errors import CatalogueError
 from app.application.errors import ApplicationError
-from app.cli import catalogue, dead_events, development_token, preparing, serving, shown_settings
+from app.cli import asking, catalogue, dead_events, development_token, preparing, serving, shown_settings
 from app.cli.catalogue_file import CatalogueFileError
 from app.cli.environment import FAILED, USAGE_ERROR
 from kits.outbox.operating import OutboxUnavailableError
@@ -46,6 +46,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="The order service.")
     parser.set_defaults(command=serving.run_service)
     commands = parser.add_subparsers(metavar="command", title="commands (without one: serve)")
-    for family in (serving, preparing, development_token, catalogue, dead_events, shown_settings):
+    for family in (serving, preparing, development_token, catalogue, dead_events, asking, shown_settings):
         family.add_commands(commands)
     return parser

@@ -4,7 +4,6 @@ from hashlib import blake2b
 from types import TracebackType
 from typing import Any
 
-from kits.kafka.records import IncomingRecord
 from kits.rpc.deadlines import WallClock
 from kits.rpc.errors import HandlerError
 from kits.rpc.ledger import AlreadyAnsweredError, RequestEntry, RequestLedger
@@ -15,19 +14,20 @@ class Call:
 
     def __init__(
         self,
-        record: IncomingRecord,
-        correlation_id: str,
+        *,
+        topic: str,
+        key: bytes | None,
+        request_id: str,
         expires_at: float,
         clock: WallClock,
         ledger: RequestLedger[Any] | None,
     ) -> None:
-        """Args: correlation_id: "" for an event."""
-        self.topic = record.topic
-        self.key = record.key
-        self.correlation_id = correlation_id
+        self.topic = topic
+        self.key = key
+        self.request_id = request_id
+        """The same for the same request, also when it comes again; visible ASCII, at most 300 characters."""
         self.expires_at = expires_at
         """In seconds since 1970."""
-        self._record = record
         self._clock = clock
         self._ledger = ledger
         self._entry: RequestEntry[Any] | None = None
@@ -62,19 +62,21 @@ class Call:
         """Begin the transaction of once(). Raises: AlreadyAnsweredError: nothing is to be done."""
         if self._entry is not None:
             raise HandlerError(f"{self.topic} uses once() twice: one transaction has one reply.")
-        self._entry = await ledger.begin(self._request_id)
+        self._entry = await ledger.begin(self.request_id)
         if self._entry.is_answered:
             raise AlreadyAnsweredError(self._entry.reply)
         return self._entry.work
 
-    @property
-    def _request_id(self) -> str:
-        """What makes it the same request as another."""
-        if not self.correlation_id:
-            return f"{self.topic}:{self._record.partition}:{self._record.offset}"
-        # With the bytes: a correlation id that somebody uses again never gets the reply of another request.
-        told = blake2b(self._record.value or b"", digest_size=16, person=b"rpc request")
-        return f"{self.topic}:{self.correlation_id}:{told.hexdigest()}"
+
+def request_id(topic: str, correlation_id: str, value: bytes | None) -> str:
+    """What makes a request the same as another.
+
+    With its bytes: a correlation id that somebody uses again never gets the reply of another request.
+    """
+    told = blake2b(correlation_id.encode(), digest_size=16, person=b"rpc request")
+    told.update(b"\0")
+    told.update(value or b"")
+    return f"{topic}:{told.hexdigest()}"
 
 
 class Once:

@@ -1,0 +1,33 @@
+"""Request-reply, a part of a process: a producer, and what asks or answers by it."""
+
+from typing import Protocol
+
+from kits.kafka.producer import RecordProducer
+
+_STOP_SECONDS = 2.0
+
+
+class Side(Protocol):
+    """RpcClient or RpcServer."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class RpcPart:
+    """A part of a process's lifecycle; Kafka may be away at its start and at its end."""
+
+    def __init__(self, producer: RecordProducer, side: Side) -> None:
+        self._producer = producer
+        self._side = side
+
+    async def start(self) -> None:
+        """The producer first: whoever asks or answers sends."""
+        await self._producer.start()
+        await self._side.start()
+
+    async def stop(self) -> None:
+        """What is under way ends first."""
+        await self._side.stop()
+        await self._producer.stop(within_seconds=_STOP_SECONDS)
