@@ -17,20 +17,29 @@ class Call:
         *,
         topic: str,
         key: bytes | None,
-        request_id: str,
+        identity: tuple[str, bytes | None],
         expires_at: float,
         clock: WallClock,
         ledger: RequestLedger[Any] | None,
     ) -> None:
+        """Args: identity: what makes it the same request as another: its name and its bytes."""
         self.topic = topic
         self.key = key
-        self.request_id = request_id
-        """The same for the same request, also when it comes again; visible ASCII, at most 300 characters."""
+        self._identity = identity
         self.expires_at = expires_at
         """In seconds since 1970."""
         self._clock = clock
         self._ledger = ledger
         self._entry: RequestEntry[Any] | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The same for the same request, also when it comes again; visible ASCII, at most 300 characters."""
+        name, value = self._identity
+        told = blake2b(name.encode(), digest_size=16, person=b"rpc request")
+        told.update(b"\0")
+        told.update(value or b"")
+        return f"{self.topic}:{told.hexdigest()}"
 
     @property
     def remaining_seconds(self) -> float:
@@ -66,17 +75,6 @@ class Call:
         if self._entry.is_answered:
             raise AlreadyAnsweredError(self._entry.reply)
         return self._entry.work
-
-
-def request_id(topic: str, correlation_id: str, value: bytes | None) -> str:
-    """What makes a request the same as another.
-
-    With its bytes: a correlation id that somebody uses again never gets the reply of another request.
-    """
-    told = blake2b(correlation_id.encode(), digest_size=16, person=b"rpc request")
-    told.update(b"\0")
-    told.update(value or b"")
-    return f"{topic}:{told.hexdigest()}"
 
 
 class Once:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -197,26 +197,38 @@ class RpcClient:
                 # Whoever has its reply goes on, and Kafka gets work, while the others are handed out.
                 await asyncio.sleep(0)
 
-    @contextmanager
-    def _timed(self, topic: str) -> Any:
-        began, outcome = time.perf_counter(), "ok"
-        try:
-            yield
-        except RpcError as error:
-            outcome = _OUTCOMES.get(type(error), "refused")
-            raise
-        except BaseException:
-            outcome = "given_up"
-            raise
-        finally:
-            self._metrics.round_trip_seconds.labels(topic, outcome).observe(time.perf_counter() - began)
+    def _timed(self, topic: str) -> "Timed":
+        return Timed(self._metrics, topic)
 
 
-_OUTCOMES = {
+_OUTCOMES: dict[type[BaseException], str] = {
     RpcTimeoutError: "timeout",
     RpcUnavailableError: "unavailable",
     RpcOverloadedError: "overloaded",
 }
+
+
+class Timed:
+    """Measures what happens in its block, by how that ends. (A generator would cost three times as much.)"""
+
+    __slots__ = ("_began", "_metrics", "_topic")
+
+    def __init__(self, metrics: CallMetrics, topic: str) -> None:
+        self._metrics = metrics
+        self._topic = topic
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        outcome = "ok"
+        if kind is not None:
+            outcome = _OUTCOMES.get(kind, "refused") if issubclass(kind, RpcError) else "given_up"
+        took = time.perf_counter() - self._began
+        self._metrics.round_trip_seconds.labels(self._topic, outcome).observe(took)
 
 
 def _traceparent() -> str:

@@ -10,7 +10,7 @@ from kits.kafka.records import IncomingRecord
 from kits.observability.logs import get_logger
 from kits.observability.traces import continue_trace, current_traceparent
 from kits.rpc.answers import ReplyPlaces, ReplyWriter
-from kits.rpc.call import Call, request_id
+from kits.rpc.call import Call
 from kits.rpc.deadlines import WallClock, current_deadline, expiry_of
 from kits.rpc.errors import RpcError
 from kits.rpc.event_retries import EventRetries, place_of
@@ -58,8 +58,8 @@ class RequestDispatcher:
             if handler.is_event or request.address is None:
                 return await self._take_event(handler, record)
             expires_at = expiry_of(request.deadline_ms, record.timestamp_ms)
-            name = request_id(record.topic, request.address.correlation_id, record.value)
-            call = self._call(record, name, expires_at)
+            # With its bytes: an id that somebody uses again never gets the reply of another request.
+            call = self._call(record, (request.address.correlation_id, record.value), expires_at)
             if call.remaining_seconds <= 0:
                 log.info("rpc_request_expired", **place_of(record))
                 return "expired"
@@ -75,11 +75,11 @@ class RequestDispatcher:
             log.warning("rpc_reply_not_sent", **place_of(record), error=str(error), action=action)
             return "failed"
 
-    def _call(self, record: IncomingRecord, name: str, expires_at: float) -> Call:
+    def _call(self, record: IncomingRecord, identity: tuple[str, bytes | None], expires_at: float) -> Call:
         return Call(
             topic=record.topic,
             key=record.key,
-            request_id=name,
+            identity=identity,
             expires_at=expires_at,
             clock=self._clock,
             ledger=self._ledger,
@@ -124,8 +124,8 @@ class RequestDispatcher:
     async def _take_event(self, handler: RpcHandler, record: IncomingRecord) -> str:
         # Nobody waits for it: what it asks of others has their own deadlines.
         current_deadline.set(None)
-        name = f"{record.topic}:{record.partition}:{record.offset}"
-        call = self._call(record, name, expiry_of(None, record.timestamp_ms))
+        place = f"{record.partition}:{record.offset}"
+        call = self._call(record, (place, None), expiry_of(None, record.timestamp_ms))
         return await self._events.handle(handler, record, call)
 
 
