@@ -18,7 +18,7 @@ from kits.observability.logs import LogSettings, configure_logging
 from tests.conftest import RUN_ID
 
 ROUNDS = 2
-SECONDS = 3.0
+SECONDS = 2.0
 
 
 async def measure() -> RpcReport:
