@@ -21,6 +21,7 @@ class Call:
         expires_at: float,
         clock: WallClock,
         ledger: RequestLedger[Any] | None,
+        is_stream: bool,
     ) -> None:
         """Args: identity: what makes it the same request as another: its name and its bytes."""
         self.topic = topic
@@ -30,6 +31,7 @@ class Call:
         """In seconds since 1970."""
         self._clock = clock
         self._ledger = ledger
+        self._is_stream = is_stream
         self._entry: RequestEntry[Any] | None = None
 
     @property
@@ -52,6 +54,8 @@ class Call:
         The transaction commits after the handler has returned, together with what it returned. The same
         request again gets that reply, and the block does not run. An error rolls back, and nothing is kept.
         """
+        if self._is_stream:
+            raise HandlerError(f"{self.topic} answers with a stream: once() has one reply to keep.")
         if self._ledger is None:
             raise HandlerError(f"{self.topic} wants once(): give its RpcServer a request ledger.")
         return Once(self, self._ledger)

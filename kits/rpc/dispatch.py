@@ -83,6 +83,7 @@ class RequestDispatcher:
             expires_at=expires_at,
             clock=self._clock,
             ledger=self._ledger,
+            is_stream=self._handlers[record.topic].is_stream,
         )
 
     async def _answer(

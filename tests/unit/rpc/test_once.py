@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from kits.rpc.call import Call
 from kits.rpc.errors import RpcError
 from kits.rpc.handlers import message_pattern
@@ -59,6 +61,12 @@ async def serving_once(memory: Memory) -> AsyncIterator[World]:
                     raise RpcError(409, "not_yet", "Not yet.")
                 return Article(f"{article.title} {self.runs}")
 
+        @message_pattern(patterns.titles)
+        async def titles(self, article: Article, call: Call) -> AsyncIterator[str]:
+            async with call.once() as work:
+                work.append(article.title)
+                yield article.title
+
     world = World()
     server = fake_server(world.kafka, patterns, OnceController(), ledger=memory)
     async with started(server):
@@ -103,5 +111,19 @@ def test_another_request_under_the_same_id_does_not_get_its_reply() -> None:
             world.ask_as_nest("b", kafka_correlationId="a")
             await asyncio.sleep(1)
             assert len({each.value for each in world.kafka.records(REPLIES)}) == 2
+
+    run_virtually(run())
+
+
+def test_a_stream_of_replies_cannot_be_done_once() -> None:
+    """There is no one reply to keep: it is refused before anything is done, not rolled back afterwards."""
+
+    async def run() -> None:
+        memory = Memory()
+        async with serving_once(memory) as world, started(world.client):
+            with pytest.raises(RpcError) as error:
+                await world.client.send(PATTERNS.titles, Article("a"))
+            assert (error.value.status, error.value.code) == (500, "internal_error")
+            assert memory.effects == []
 
     run_virtually(run())
