@@ -28,6 +28,13 @@ class Place(msgspec.Struct, frozen=True):
     log_end: int
     committed: int | None
 
+    @property
+    def goes_on_at(self) -> int:
+        """Where the group left off; the log's start if that is gone, or in a topic that was made anew."""
+        if self.committed is not None and self.log_start <= self.committed <= self.log_end:
+            return self.committed
+        return self.log_start
+
 
 async def places_of(
     connections: Connections, group: str, partitions: Iterable[TopicPartition], *, within_seconds: float

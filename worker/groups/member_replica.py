@@ -130,7 +130,7 @@ class MemberReplica:
 
     async def begin(self, places: Mapping[TopicPartition, Place]) -> Mapping[TopicPartition, int]:
         """See Handler. In a topic that was made anew the group begins anew."""
-        return {at: _start(place) for at, place in places.items()}
+        return {at: place.goes_on_at for at, place in places.items()}
 
     async def handle(self, records: Records) -> Mapping[TopicPartition, int]:
         """See Handler: everything in one statement, or two if somebody is gone."""
@@ -143,11 +143,6 @@ class MemberReplica:
             raise HandlerUnavailableError(diagnose_statement(error)) from error
         self._left_out.inc(changes.left_out)
         return {at: each[-1].offset + 1 for at, each in records.items() if each}
-
-
-def _start(place: Place) -> int:
-    committed = place.committed or 0
-    return committed if place.log_start <= committed <= place.log_end else place.log_start
 
 
 def _as_of(state: MemberState, record: IncomingRecord) -> datetime:

@@ -48,7 +48,7 @@ class OrderStatus:
 
     async def begin(self, places: Mapping[TopicPartition, Place]) -> Mapping[TopicPartition, int]:
         """See Handler."""
-        return {at: max(place.committed or 0, place.log_start) for at, place in places.items()}
+        return {at: place.goes_on_at for at, place in places.items()}
 
     async def handle(self, records: Records) -> Mapping[TopicPartition, int]:
         """See Handler: everything in one statement."""

@@ -35,6 +35,7 @@ from tests.waiting import eventually, patient
 from worker.command_container import MemberCommands
 from worker.container import Container
 from worker.groups.member_replica import MemberReplica, ReplicaChanges, ReplicaTable
+from worker.groups.order_status import OrderStatus
 from worker.settings import MemberSettings, WorkerSettings
 
 AT = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
@@ -185,14 +186,14 @@ async def test_a_row_says_since_when_it_is_true(
 
 
 async def test_a_topic_that_was_made_anew_is_read_from_its_start(engine: AsyncEngine) -> None:
-    """What was committed means nothing in it; else the group goes on where it was."""
-    group = MemberReplica(engine, event=MEMBER_UPDATED_V2, left_out=Cell())
+    """What was committed means nothing in it; else the group goes on where it was, as `cg-order` does."""
     places = [(0, 9, None), (3, 9, None), (0, 9, 5), (0, 9, 9), (0, 9, 70), (6, 9, 2)]
-    starts = []
-    for log_start, log_end, committed in places:
-        place = Place(uuid4(), log_start=log_start, log_end=log_end, committed=committed)
-        starts.append((await group.begin({PARTITION: place}))[PARTITION])
-    assert starts == [0, 3, 5, 9, 0, 6]
+    for group in MemberReplica(engine, event=MEMBER_UPDATED_V2, left_out=Cell()), OrderStatus(engine):
+        starts = []
+        for log_start, log_end, committed in places:
+            place = Place(uuid4(), log_start=log_start, log_end=log_end, committed=committed)
+            starts.append((await group.begin({PARTITION: place}))[PARTITION])
+        assert starts == [0, 3, 5, 9, 0, 6]
 
 
 def environment(database_url: str, kafka_servers: str) -> dict[str, str]:
