@@ -16,9 +16,5 @@ async def ask_once(brokers: Brokers, topic: str, value: bytes | None, *, timeout
     name = topic_name(topic)
     producer = rpc_producer(brokers)
     client = rpc_client(brokers, producer, CallMetrics(Metrics()))
-    part = RpcPart(producer, client)
-    try:
-        await part.start()
+    async with RpcPart(producer, client):
         return await client.ask(name, value, timeout=timeout)
-    finally:
-        await part.stop()

@@ -1,6 +1,7 @@
 """Request-reply, a part of a process: a producer, and what asks or answers by it."""
 
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from kits.kafka.producer import RecordProducer
 
@@ -16,7 +17,7 @@ class Side(Protocol):
 
 
 class RpcPart:
-    """A part of a process's lifecycle; Kafka may be away at its start and at its end."""
+    """A part of a process's lifecycle, or an `async with` block; Kafka may be away at both ends of it."""
 
     def __init__(self, producer: RecordProducer, side: Side) -> None:
         self._producer = producer
@@ -31,3 +32,12 @@ class RpcPart:
         """What is under way ends first."""
         await self._side.stop()
         await self._producer.stop(within_seconds=_STOP_SECONDS)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
