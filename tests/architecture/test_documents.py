@@ -6,7 +6,14 @@ import pytest
 
 from tests.architecture.source import ROOT
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/runbook.md", "docs/guarantees.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/runbook.md",
+    "docs/guarantees.md",
+    "docs/messaging.md",
+]
 FOLDERS = (
     "app",
     "worker",
