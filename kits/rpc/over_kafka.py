@@ -23,6 +23,8 @@ from kits.rpc.metrics import CallMetrics, ServerMetrics
 from kits.rpc.server import HAND_BACK_SECONDS, RpcServer
 from kits.rpc.topics import GroupRivals, RpcTopics, handled_specs, reply_spec, reply_topic
 
+_GRACE_SECONDS = 2.0
+
 
 class Brokers(TypedDict):
     """Where Kafka is, and who asks: the arguments that every client of the Kafka kit takes."""
@@ -64,8 +66,8 @@ class TopicLookup:
 
 
 def rpc_producer(brokers: Brokers) -> RecordProducer:
-    """A producer for requests and replies, each of which somebody waits for."""
-    return RecordProducer(**brokers, batch_spacing_seconds=0.0)
+    """A producer for requests and replies, each of which somebody waits for: a missing topic is said soon."""
+    return RecordProducer(**brokers, batch_spacing_seconds=0.0, missing_topic_grace_seconds=_GRACE_SECONDS)
 
 
 def rpc_client(brokers: Brokers, producer: RecordProducer, metrics: CallMetrics) -> RpcClient:
