@@ -18,7 +18,7 @@ from kits.rpc.handlers import RpcHandler
 from kits.rpc.ledger import AlreadyAnsweredError, RequestLedger
 from kits.rpc.metrics import ServerMetrics
 from kits.rpc.values import UnreadableValueError
-from kits.rpc.wire import ReplyAddress, UnreadableRequestError, read_request
+from kits.rpc.wire import ReplyAddress, UnreadableRequestError, read_request, traceparent_of
 
 log = get_logger(__name__)
 
@@ -53,9 +53,9 @@ class RequestDispatcher:
 
     async def _outcome(self, handler: RpcHandler, record: IncomingRecord) -> str:
         try:
-            request = read_request(record)
-            current_traceparent.set(continue_trace(request.traceparent))
-            if handler.is_event or request.address is None:
+            current_traceparent.set(continue_trace(traceparent_of(record)))
+            request = None if handler.is_event else read_request(record)
+            if request is None or request.address is None:
                 return await self._take_event(handler, record)
             expires_at = expiry_of(request.deadline_ms, record.timestamp_ms)
             # With its bytes: an id that somebody uses again never gets the reply of another request.
@@ -111,8 +111,6 @@ class RequestDispatcher:
     async def _reply(
         self, handler: RpcHandler, record: IncomingRecord, address: ReplyAddress, call: Call
     ) -> None:
-        if record.fault:
-            raise UnreadableValueError(record.fault)
         request = handler.request.read(record.value)
         if handler.is_stream:
             stream = handler.replies(request, call)

@@ -37,10 +37,13 @@ class EventRetries:
 
     async def handle(self, handler: RpcHandler, record: IncomingRecord, call: Call) -> str:
         """Returns how it ended: ok, repeated, unreadable, failed or dead_letter, the letter being written."""
+        event, reason = None, record.fault
         try:
             event = handler.request.read(record.value)
         except UnreadableValueError as error:
-            await self._give_up(handler, record, "unreadable_event", str(error), 0)
+            reason = str(error)
+        if reason:
+            await self._give_up(handler, record, "unreadable_event", reason, 0)
             return "unreadable"
         attempt = 0
         while True:

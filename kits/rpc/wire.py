@@ -36,7 +36,6 @@ class Request(NamedTuple):
 
     address: ReplyAddress | None
     deadline_ms: int | None
-    traceparent: str
 
 
 class Reply(NamedTuple):
@@ -118,8 +117,15 @@ def read_request(record: IncomingRecord) -> Request:
     Raises:
         UnreadableRequestError: the sentence says which header is wrong.
     """
+    if record.fault:
+        raise UnreadableRequestError(record.fault)
     headers = _first_of_each(record.headers)
-    return Request(_address(headers), _deadline(headers.get(DEADLINE)), _text(headers.get(TRACEPARENT, b"")))
+    return Request(_address(headers), _deadline(headers.get(DEADLINE)))
+
+
+def traceparent_of(record: IncomingRecord) -> str:
+    """Of which trace it is a part, or ""."""
+    return next((_text(value) for name, value in record.headers if name == TRACEPARENT), "")
 
 
 def read_reply(record: IncomingRecord) -> Reply:

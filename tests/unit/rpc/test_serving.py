@@ -2,9 +2,10 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
-from kits.kafka.records import OutgoingRecord
+from kits.kafka.records import OutgoingRecord, TopicPartition
 from kits.rpc.errors import RpcOverloadedError
 from kits.rpc.wire import ReplyAddress, request_record
 from tests.rpc_services import Article, fake_client, started
@@ -164,6 +165,42 @@ def test_a_dead_letter_that_is_too_large_says_where_its_event_lies() -> None:
         assert (letter.key, letter.value, said["dlq_value"]) == (b"a", None, b"left out")
         assert (said["dlq_topic"], said["dlq_offset"]) == (PATTERNS.created.topic.encode(), b"0")
         assert said["dlq_error_code"] == b"unreadable_event"
+
+    virtually(test)
+
+
+def with_unreadable_headers(world: World, topic: str, value: bytes) -> None:
+    """A record as the client hands it on that cannot read its headers."""
+    at = world.kafka.write(OutgoingRecord(topic, b"a", value, ()))
+    log = world.kafka.logs[TopicPartition(at.topic, at.partition)]
+    log[-1] = msgspec.structs.replace(log[-1], fault="A header is not UTF-8.")
+
+
+def test_a_request_whose_headers_cannot_be_read_is_not_carried_out() -> None:
+    """Without them it would look like an event."""
+
+    async def test(world: World) -> None:
+        with_unreadable_headers(world, PATTERNS.create.topic, b'{"title":"evil"}')
+        assert await world.client.send(PATTERNS.create, Article("next"), key="a") == Article("NEXT", 1)
+        assert world.controller.created == ["next"]
+
+    virtually(test)
+
+
+def test_no_event_is_lost_for_its_headers() -> None:
+    """Those of requests mean nothing on an event; one whose headers cannot be read is a dead letter."""
+
+    async def test(world: World) -> None:
+        topic = PATTERNS.created.topic
+        for name, value in ("rpc_deadline", b"soon"), ("kafka_replyPartition", b"-1"):
+            headers = (("kafka_correlationId", b"c"), ("kafka_replyTopic", b"t.reply"), (name, value))
+            world.kafka.write(OutgoingRecord(topic, b"a", b'{"title":"heard"}', headers))
+        with_unreadable_headers(world, topic, b'{"title":"unheard"}')
+        await asyncio.sleep(5)
+        assert world.controller.heard == ["heard"] * 2
+        (letter,) = world.kafka.records(f"{topic}.{PATTERNS.group}.dlq")
+        assert letter.value == b'{"title":"unheard"}'
+        assert dict(letter.headers)["dlq_error_message"] == b"A header is not UTF-8."
 
     virtually(test)
 

@@ -14,6 +14,7 @@ from kits.rpc.wire import (
     read_request,
     reply_record,
     request_record,
+    traceparent_of,
 )
 
 ADDRESS = ReplyAddress("gateway.reply", 4, "c-1")
@@ -38,7 +39,8 @@ def test_a_request_says_who_wants_its_reply_and_until_when() -> None:
     assert record.key is None
     nothing = request_record("ask", None, key=None, address=ADDRESS, deadline_ms=1, traceparent="")
     assert nothing.key == b"c-1"
-    assert read_request(came(record)) == Request(ADDRESS, 1_234, "00-a-b-01")
+    assert read_request(came(record)) == Request(ADDRESS, 1_234)
+    assert traceparent_of(came(record)) == "00-a-b-01"
 
 
 def test_a_record_without_a_correlation_id_or_a_reply_topic_is_an_event() -> None:
@@ -49,7 +51,7 @@ def test_a_record_without_a_correlation_id_or_a_reply_topic_is_an_event() -> Non
 
 
 def test_a_nest_request_may_lack_a_partition_and_has_no_deadline() -> None:
-    assert read_request(with_headers(*NEST)) == Request(ReplyAddress("gateway.reply", None, "c-1"), None, "")
+    assert read_request(with_headers(*NEST)) == Request(ReplyAddress("gateway.reply", None, "c-1"), None)
 
 
 @pytest.mark.parametrize(
