@@ -9,6 +9,7 @@ import uvloop
 from bench.rpc.calling import Message, measure
 from kits.kafka.security import KafkaSecurity
 from kits.observability.metrics import Metrics
+from kits.process.garbage_collection import long_lived_objects_set_aside
 from kits.process.signals import stop_on_signals
 from kits.rpc.client import RpcClient
 from kits.rpc.handlers import message_pattern
@@ -51,7 +52,8 @@ async def _serve(servers: str) -> None:
     with stop_on_signals() as signals:
         await producer.start()
         await server.start()
-        await signals.asked.wait()
+        with long_lived_objects_set_aside():
+            await signals.asked.wait()
         await server.stop()
         await producer.stop(within_seconds=_STOP_SECONDS)
 

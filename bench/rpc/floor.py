@@ -10,6 +10,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from bench.rpc.calling import Message, measure
+from kits.process.garbage_collection import long_lived_objects_set_aside
 from kits.process.signals import stop_on_signals
 
 _DECODER = msgspec.json.Decoder(Message)
@@ -69,7 +70,8 @@ async def _serve(servers: str) -> None:
 
     with stop_on_signals() as signals:
         answering = asyncio.create_task(answer())
-        await signals.asked.wait()
+        with long_lived_objects_set_aside():
+            await signals.asked.wait()
         answering.cancel()
         await consumer.stop()
         await producer.stop()
