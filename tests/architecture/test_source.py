@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 
 from tests.architecture import source
-from tests.architecture.source import PACKAGES, PRODUCT, Source, sources
+from tests.architecture.source import PACKAGES, PRODUCT, ROOT, Source, sources
 
 MAY_END_TRANSACTIONS = (
     "app/persistence/",
@@ -109,3 +109,10 @@ def test_the_rule_of_class_names_reports_what_is_planted() -> None:
     """Both places are named."""
     two = [Source(Path(f"kits/{name}.py"), "class Lane:\n    pass\n") for name in ("one", "two")]
     assert source.twins(two) == ["Lane: kits/one.py, kits/two.py"]
+
+
+def test_no_folder_of_tests_is_a_package_without_those_above_it() -> None:
+    """Two files of one name would be one module then, and pytest runs the first of them twice."""
+    packages = {each.parent for each in (ROOT / "tests").rglob("__init__.py")}
+    orphans = [each for each in packages if each.name != "tests" and each.parent not in packages]
+    assert [str(each.relative_to(ROOT)) for each in orphans] == []

@@ -163,6 +163,8 @@ async def test_what_happens_to_a_running_workers_topic_offsets_and_database_lose
         await next_events()
         await arrived(pipeline, 20 * seq)
         assert (await pipeline.platform.received())["duplicates"] == 0
+        # What is on its way at the backup would be sent once more.
+        await pipeline.all_delivered(20 * seq)
         restored = await backed_up(pipeline)
         await next_events()
         await arrived(pipeline, 20 * seq)

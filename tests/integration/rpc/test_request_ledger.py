@@ -22,6 +22,8 @@ from kits.postgres.request_ledger import SqlRequestLedger, request_ledger_table
 from kits.postgres.schema import metadata
 from kits.rpc.metrics import CallMetrics
 from kits.rpc.over_kafka import rpc_client, rpc_producer
+from kits.rpc.topics import request_spec
+from tests.integration.kafka.clients import topic_admin
 from tests.rpc_services import Article, Patterns, brokers_of, started
 from tests.waiting import eventually, patient
 
@@ -66,6 +68,7 @@ async def test_a_kill_between_commit_and_reply_has_one_effect_and_the_first_repl
     brokers = brokers_of(kafka_servers, patterns.client_id)
     producer = rpc_producer(brokers)
     client = rpc_client(brokers, producer, CallMetrics(Metrics()))
+    await topic_admin(kafka_servers).ensure_topics([request_spec(patterns.create.topic)])
     dying = service(kafka_servers, empty_database_url, prefix, log, "kill-after-commit")
     try:
         async with started(producer, client):
@@ -81,6 +84,7 @@ async def test_a_kill_between_commit_and_reply_has_one_effect_and_the_first_repl
                 await asyncio.to_thread(successor.wait)
     finally:
         dying.kill()
+        await asyncio.to_thread(dying.wait)
     titles = await database.fetch("SELECT title FROM article ORDER BY number")
     assert [title for (title,) in titles] == ["one", "two"]
 

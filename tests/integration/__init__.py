@@ -1,0 +1,1 @@
+"""Integration: parts against real servers."""

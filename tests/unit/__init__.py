@@ -1,0 +1,1 @@
+"""Unit: one part alone, without servers."""
