@@ -78,6 +78,8 @@ class SqlRequestEntry:
             await self._transaction.__aexit__(type(gone), gone, None)
         except _GivenUpError:
             return
+        except Exception as error:  # noqa: BLE001 - the server rolls back what has lost its connection
+            log.info("rpc_rollback_not_said", error=repr(error))
 
 
 class _GivenUpError(Exception):

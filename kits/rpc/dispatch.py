@@ -14,7 +14,7 @@ from kits.rpc.call import Call
 from kits.rpc.deadlines import WallClock, current_deadline, expiry_of
 from kits.rpc.errors import RpcError
 from kits.rpc.event_retries import EventRetries, place_of
-from kits.rpc.handlers import RpcHandler
+from kits.rpc.handlers import RpcHandler, is_cut_off
 from kits.rpc.ledger import AlreadyAnsweredError, RequestLedger
 from kits.rpc.metrics import ServerMetrics
 from kits.rpc.values import UnreadableValueError
@@ -48,7 +48,11 @@ class RequestDispatcher:
     async def handle(self, record: IncomingRecord) -> None:
         """See Dispatcher: done means that the reply is acknowledged, or nobody waits for it any more."""
         began = time.perf_counter()
-        outcome = await self._outcome(self._handlers[record.topic], record)
+        try:
+            outcome = await self._outcome(self._handlers[record.topic], record)
+        except Exception as error:  # noqa: BLE001 - its partition must not stand because of it
+            log.error("rpc_record_failed", **place_of(record), exc_info=error, action="report a bug")
+            outcome = "failed"
         self._metrics.handled_seconds.labels(record.topic, outcome).observe(time.perf_counter() - began)
 
     async def _outcome(self, handler: RpcHandler, record: IncomingRecord) -> str:
@@ -94,9 +98,14 @@ class RequestDispatcher:
             async with limit:
                 await self._reply(handler, record, address, call)
         except AlreadyAnsweredError as answered:
+            # No transaction stays open while Kafka is waited for.
+            await call.abandon()
             await self._writer.reply(address, answered.reply, call.remaining_seconds)
             return "repeated"
-        except Exception as error:  # noqa: BLE001 - the caller is told, and the log has its trace
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cut_off(error):
+                raise
+            await call.abandon()
             if limit.expired():
                 action = "look why its handler takes so long"
                 log.warning("rpc_request_cut_off", **place_of(record), action=action)
@@ -128,7 +137,7 @@ class RequestDispatcher:
         return await self._events.handle(handler, record, call)
 
 
-def _refusal(error: Exception, record: IncomingRecord) -> tuple[str, RpcError]:
+def _refusal(error: BaseException, record: IncomingRecord) -> tuple[str, RpcError]:
     """How it ended, and what the caller is told; nothing of a fault's own words."""
     if isinstance(error, RpcError):
         return "refused", error

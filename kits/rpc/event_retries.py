@@ -8,7 +8,7 @@ from kits.kafka.records import IncomingRecord, OutgoingRecord
 from kits.observability.logs import get_logger
 from kits.resilience.retry import Backoff
 from kits.rpc.call import Call
-from kits.rpc.handlers import RpcHandler
+from kits.rpc.handlers import RpcHandler, is_cut_off
 from kits.rpc.ledger import AlreadyAnsweredError
 from kits.rpc.ports import RpcProducer
 from kits.rpc.values import UnreadableValueError
@@ -51,14 +51,16 @@ class EventRetries:
                 await self._run(handler, event, call)
             except AlreadyAnsweredError:
                 return "repeated"
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if is_cut_off(error):
+                    raise
                 attempt += 1
                 log.warning(
                     "event_handler_failed", **place_of(record), attempt=attempt, exc_info=True,
                     action="none if it works when it is tried again; else it becomes a dead letter",
                 )  # fmt: skip
                 if attempt > handler.retries:
-                    await self._give_up(handler, record, type(error).__name__, str(error), attempt)
+                    await self._give_up(handler, record, type(error).__name__, _words_of(error), attempt)
                     return "dead_letter" if handler.is_event else "failed"
                 await asyncio.sleep(self._backoff.wait_seconds(attempt - 1))
             else:
@@ -91,7 +93,7 @@ class EventRetries:
             ("dlq_partition", str(record.partition).encode()),
             ("dlq_offset", str(record.offset).encode()),
             ("dlq_error_code", code.encode()),
-            ("dlq_error_message", reason.encode()),
+            ("dlq_error_message", reason.encode(errors="replace")),
             ("dlq_attempts", str(attempts).encode()),
         )
         key = record.key if record.key is not None or record.value is not None else b""
@@ -127,3 +129,11 @@ class EventRetries:
 def place_of(record: IncomingRecord) -> dict[str, object]:
     """Where a record stands, for the log."""
     return {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+
+
+def _words_of(error: BaseException) -> str:
+    """What an error says of itself, if it can."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - it is a handler's own class
+        return ""

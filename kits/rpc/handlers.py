@@ -1,5 +1,6 @@
 """Request-reply, handlers: methods of a controller that are marked with the pattern or event they serve."""
 
+import asyncio
 import inspect
 from collections.abc import (
     AsyncGenerator,
@@ -52,6 +53,12 @@ class RpcHandler:
 
     def _called(self, request: Any, call: Call) -> Any:
         return self.run(request, call) if self.wants_call else self.run(request)
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """Whether this task itself is to end; a handler may also have waited for what somebody else cancelled."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def message_pattern(pattern: Pattern[Any, Any] | str) -> Callable[[F], F]:

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from kits.kafka.records import IncomingRecord, TopicPartition
+from kits.observability.logs import get_logger
 
+log = get_logger(__name__)
 Key = tuple[str, bytes]
 _AT_ONCE = 32
+_CUT_OFF_SECONDS = 1.0
 
 
 class Dispatcher(Protocol):
@@ -90,12 +93,16 @@ class InFlight:
         return not self._tasks
 
     async def stop(self) -> None:
-        """Cut off what is still under way: its offsets are not done."""
+        """Cut off what is still under way, within a second: its offsets are not done."""
         tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        _, stuck = await asyncio.wait(tasks, timeout=_CUT_OFF_SECONDS) if tasks else ((), ())
+        if stuck:
+            action = "let these handlers end when they are cancelled; until then they take room"
+            log.error(
+                "rpc_handlers_stuck", handlers=sorted({each.get_name() for each in stuck}), action=action
+            )
 
     async def _run(
         self, record: IncomingRecord, progress: PartitionProgress, before: "asyncio.Task[None] | None"

@@ -21,6 +21,9 @@ DEADLINE = "rpc_deadline"
 
 _LAST = (IS_LAST, b"\0")
 _MAX_DIGITS = 15
+_MAX_ID_BYTES = 1_000
+_MAX_WORDS = 2_000
+_REFUSALS = range(400, 600)
 
 
 class ReplyAddress(NamedTuple):
@@ -107,7 +110,8 @@ def reply_record(address: ReplyAddress, value: bytes | None, *, is_last: bool) -
 
 def error_record(address: ReplyAddress, error: RpcError) -> OutgoingRecord:
     """A refusal: JSON that tells programs `code`, and readers of NestJS `message`."""
-    body = _Refusal(error.status, error.code, error.detail, error.detail, error.path)
+    detail = _bounded(error.detail)
+    body = _Refusal(error.status, _bounded(error.code), detail, detail, _bounded(error.path))
     return _to(address, None, ((ERROR, msgspec.json.encode(body)), _LAST))
 
 
@@ -152,6 +156,8 @@ def _address(headers: dict[str, bytes]) -> ReplyAddress | None:
         raise UnreadableRequestError("Correlation id and reply topic have to be UTF-8.") from error
     if not correlation_id or not topic:
         return None
+    if len(headers[CORRELATION_ID]) > _MAX_ID_BYTES:
+        raise UnreadableRequestError(f"A correlation id has {_MAX_ID_BYTES} bytes at most.")
     return ReplyAddress(topic, _number(headers.get(REPLY_PARTITION), REPLY_PARTITION), correlation_id)
 
 
@@ -173,13 +179,19 @@ def _error_of(told: bytes) -> RpcError:
         body = _refusals.decode(text)
     except (msgspec.DecodeError, RecursionError):
         # NestJS sends what an RpcException was given, a plain text as it is.
-        return RpcError(500, "error", text)
-    status = body.status if isinstance(body.status, int) else 500
-    return RpcError(status, body.code, body.detail or str(body.message) or text, body.path)
+        return RpcError(500, "error", _bounded(text))
+    status = body.status if isinstance(body.status, int) and body.status in _REFUSALS else 500
+    detail = body.detail or str(body.message) or text
+    return RpcError(status, _bounded(body.code), _bounded(detail), _bounded(body.path))
 
 
 def _first_of_each(headers: Headers) -> dict[str, bytes]:
     return dict(reversed(headers))
+
+
+def _bounded(words: str) -> str:
+    """Words that fit into a header and a log, and can be written as UTF-8."""
+    return str(words)[:_MAX_WORDS].encode(errors="replace").decode()
 
 
 def _text(told: bytes) -> str:

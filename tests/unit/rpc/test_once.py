@@ -20,9 +20,11 @@ class Memory:
     def __init__(self) -> None:
         self.replies: dict[str, bytes | None] = {}
         self.effects: list[str] = []
+        self.entries: list[Entry] = []
 
     async def begin(self, request_id: str) -> "Entry":
-        return Entry(self, request_id)
+        self.entries.append(Entry(self, request_id))
+        return self.entries[-1]
 
 
 class Entry:
@@ -33,13 +35,16 @@ class Entry:
         self.work: list[str] = []
         self.is_answered = request_id in memory.replies
         self.reply = memory.replies.get(request_id)
+        self.is_over = False
 
     async def finish(self, reply: bytes | None) -> None:
         self.memory.replies[self.request_id] = reply
         self.memory.effects += self.work
+        self.is_over = True
 
     async def abandon(self) -> None:
         self.work = []
+        self.is_over = True
 
 
 @asynccontextmanager
