@@ -5,7 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from kits.kafka.errors import KafkaConfigurationError, RecordTooLargeError
+from kits.kafka.errors import (
+    KafkaConfigurationError,
+    PartitionError,
+    RecordsUnreadableError,
+    RecordTooLargeError,
+)
 from kits.kafka.places import Place
 from kits.kafka.records import Acknowledgement, Deadline, IncomingRecord, OutgoingRecord, TopicPartition
 from kits.kafka.topic_routes import partition_for
@@ -25,6 +30,7 @@ class FakeKafka:
         }
         self.committed: dict[TopicPartition, int] = {}
         self.clock_offset_seconds = 0.0
+        self.damage: dict[TopicPartition, int] = {}
         self.is_up = asyncio.Event()
         self.is_up.set()
         self._news = asyncio.Event()
@@ -130,12 +136,13 @@ class FakeReader:
         self._assigned = assigned
         self._positions: dict[TopicPartition, int] = {}
         self._paused = False
+        self.stopped: dict[TopicPartition, PartitionError] = {}
         self.rebalances = 0
         self.is_handing_back = False
 
     @property
     def unplaced(self) -> frozenset[TopicPartition]:
-        return frozenset(self._assigned) - self._positions.keys()
+        return frozenset(self._assigned) - self._positions.keys() - self.stopped.keys()
 
     async def start(self) -> None:
         await self._kafka.is_up.wait()
@@ -160,10 +167,17 @@ class FakeReader:
         if self._paused:
             await asyncio.sleep(timeout_ms / 1000)
             return {}
+        self._stop_at_damage()
         found: dict[TopicPartition, list[IncomingRecord]] = {}
         for record in await self._kafka.read(self._positions, timeout_ms / 1000, max_records):
             found.setdefault(record.topic_partition, []).append(record)
         return found
+
+    def _stop_at_damage(self) -> None:
+        for at, offset in self._kafka.damage.items():
+            if self._positions.get(at, offset + 1) <= offset:
+                self.stopped[at] = RecordsUnreadableError(at, offset, "damaged")
+                del self._positions[at]
 
     async def commit(self, offsets: Mapping[TopicPartition, int], within_seconds: float) -> bool:
         self._kafka.committed |= offsets
@@ -171,6 +185,7 @@ class FakeReader:
 
     def place(self, partition: TopicPartition, offset: int) -> None:
         self._positions[partition] = offset
+        self.stopped.pop(partition, None)
 
     def pause(self) -> None:
         self._paused = True

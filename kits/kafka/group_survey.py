@@ -1,7 +1,9 @@
 """Kafka kit, administration: which living groups read a topic."""
 
+import struct
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
@@ -37,13 +39,15 @@ class GroupSurvey:
             for name in names:
                 # One by one: the client reads an answer about several with the layout of another version.
                 for answer in await admin.describe_consumer_groups([name]):
-                    for topic in set(_subscribed(answer.groups[0])) & set(topics):
+                    for topic in set(subscribed_by(answer.groups[0])) & set(topics):
                         found[topic].add(name)
             return found
 
 
-def _subscribed(group: Any) -> Iterator[str]:
+def subscribed_by(group: Any) -> Iterator[str]:
+    """The topics of its members, with repeats."""
     for member in group[_MEMBERS]:
-        # Empty while the group is being shared out anew.
-        if metadata := member[_METADATA]:
-            yield from ConsumerProtocolMemberMetadata.decode(metadata).subscription
+        # Empty while the group is being shared out anew; what a stranger's client wrote need not be any.
+        with suppress(ValueError, struct.error):
+            if metadata := member[_METADATA]:
+                yield from ConsumerProtocolMemberMetadata.decode(metadata).subscription or ()

@@ -106,7 +106,10 @@ class PartitionTail:
         there = await partitions_of(Connections(consumer), [self._topic])
         if not there:
             raise KafkaConfigurationError(f"there is no topic {self._topic}, or no right to see it")
-        at = self._at or there[self._slot % len(there)]
+        at = self._at
+        if at is None or at not in there:
+            # The topic may have been made anew with fewer partitions.
+            at, self._next = there[self._slot % len(there)], None
         consumer.assign([in_client(at)])
         if self._next is None:
             await consumer.seek_to_end(in_client(at))

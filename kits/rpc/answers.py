@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from kits.kafka.records import Acknowledgement, OutgoingRecord
 from kits.rpc.errors import RpcError
+from kits.rpc.patterns import topic_name
 from kits.rpc.ports import RpcProducer
 from kits.rpc.values import Shape
 from kits.rpc.wire import ReplyAddress, UnreadableRequestError, error_record, reply_record
@@ -16,6 +17,8 @@ from kits.rpc.wire import ReplyAddress, UnreadableRequestError, error_record, re
 REPLY_SUFFIX = ".reply"
 _MAX_TOPICS = 1_000
 _KNOWN_SECONDS = 60.0
+_UNKNOWN_SECONDS = 1.0
+_QUESTIONS = 4
 _MAX_UNACKNOWLEDGED = 64
 
 
@@ -28,16 +31,25 @@ class TopicDirectory(Protocol):
 
 
 class ReplyPlaces:
-    """Where strangers may want replies: topics that end in `.reply` and exist; remembered for a minute."""
+    """Where strangers may want replies: topics that end in `.reply` and exist; remembered for a minute.
+
+    That one is not there is remembered for a second, and few are asked for at a time.
+    """
 
     def __init__(self, directory: TopicDirectory) -> None:
         self._directory = directory
         self._known: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._unknown: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._asking = asyncio.Semaphore(_QUESTIONS)
 
     async def check(self, address: ReplyAddress) -> None:
         """Raises: UnreadableRequestError, KafkaError (not to be found out now)."""
         if not address.topic.endswith(REPLY_SUFFIX):
             raise UnreadableRequestError(f"Replies go to topics that end in {REPLY_SUFFIX}.")
+        try:
+            topic_name(address.topic)
+        except ValueError as error:
+            raise UnreadableRequestError("The reply topic cannot be a topic.") from error
         count = await self._count(address.topic)
         if count == 0:
             raise UnreadableRequestError("There is no such reply topic.")
@@ -45,13 +57,28 @@ class ReplyPlaces:
             raise UnreadableRequestError(f"The reply topic has {count} partitions.")
 
     async def _count(self, topic: str) -> int:
-        asked_at, count = self._known.get(topic, (0.0, 0))
-        if not count or time.monotonic() - asked_at > _KNOWN_SECONDS:
-            if topic not in self._known and len(self._known) >= _MAX_TOPICS:
-                self._known.popitem(last=False)
+        if (count := self._remembered(topic)) is not None:
+            return count
+        async with self._asking:
+            # Somebody who waited before may have learned it.
+            if (count := self._remembered(topic)) is not None:
+                return count
             count = await self._directory.partition_count(topic)
-            self._known[topic] = time.monotonic(), count
+        # Made-up names never push out those that are in use.
+        where, other = (self._known, self._unknown) if count else (self._unknown, self._known)
+        other.pop(topic, None)
+        where[topic] = asyncio.get_running_loop().time(), count
+        if len(where) > _MAX_TOPICS:
+            where.popitem(last=False)
         return count
+
+    def _remembered(self, topic: str) -> int | None:
+        now = asyncio.get_running_loop().time()
+        for where, seconds in ((self._known, _KNOWN_SECONDS), (self._unknown, _UNKNOWN_SECONDS)):
+            asked_at, count = where.get(topic, (-seconds, 0))
+            if now - asked_at < seconds:
+                return count
+        return None
 
 
 class ReplyWriter:

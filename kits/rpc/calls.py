@@ -11,6 +11,7 @@ from kits.rpc.errors import RpcError, RpcOverloadedError, RpcTimeoutError, RpcUn
 from kits.rpc.wire import Reply
 
 _MAX_UNTAKEN = 10_000
+_MAX_UNTAKEN_BYTES = 64 * 1_048_576
 
 
 class Waiting:
@@ -24,6 +25,7 @@ class Waiting:
         self._sent: asyncio.Future[Acknowledgement] | None = None
         self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
         self._replies: deque[bytes | None] = deque()
+        self._bytes = 0
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._error: RpcError | None = None
         self._is_over = False
@@ -51,23 +53,31 @@ class Waiting:
         # An empty last one only ends: NestJS sends it after the last element of a stream.
         elif reply.value is not None or not reply.is_last:
             self._replies.append(reply.value)
-        self._is_over = reply.is_last
-        if len(self._replies) > _MAX_UNTAKEN:
-            self.fail(RpcOverloadedError(self.topic, f"{_MAX_UNTAKEN} of its replies wait to be taken"))
+            self._bytes += len(reply.value or b"")
+        if reply.is_last:
+            self._end()
+        if len(self._replies) > _MAX_UNTAKEN or self._bytes > _MAX_UNTAKEN_BYTES:
+            told = f"{len(self._replies)} of its replies ({self._bytes} bytes) wait to be taken"
+            self.fail(RpcOverloadedError(self.topic, told))
         self._wake()
 
     def fail(self, error: RpcError) -> None:
         """End it; what has come before can still be taken."""
-        self._error, self._is_over = error, True
+        self._error = error
+        self._end()
         self._wake()
 
     async def last(self) -> bytes | None:
         """The last reply, when all have come. Raises: its RpcError."""
-        while not self._is_over:
+        last: bytes | None = None
+        while True:
+            while self._replies:
+                last = self._taken()
+            if self._error is not None:
+                raise self._error
+            if self._is_over:
+                return last
             await self._wait()
-        if self._error is not None:
-            raise self._error
-        return self._replies[-1] if self._replies else None
 
     async def next(self) -> tuple[bool, bytes | None]:
         """Whether there is one more reply, and it. Raises: its RpcError."""
@@ -77,7 +87,18 @@ class Waiting:
             if self._is_over:
                 return False, None
             await self._wait()
-        return True, self._replies.popleft()
+        return True, self._taken()
+
+    def _taken(self) -> bytes | None:
+        reply = self._replies.popleft()
+        self._bytes -= len(reply or b"")
+        return reply
+
+    def _end(self) -> None:
+        """Nothing counts any more, so nobody need know it: a caller may keep its stream open for ever."""
+        self._is_over = True
+        self._timer.cancel()
+        self._calls.forget(self)
 
     def _expire(self) -> None:
         if self._sent is not None and self._sent.done() and self._sent.exception() is None:

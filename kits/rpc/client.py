@@ -22,7 +22,7 @@ from kits.rpc.metrics import CallMetrics
 from kits.rpc.patterns import Event, Pattern
 from kits.rpc.ports import NeededTopics, ReplyTail, RpcProducer
 from kits.rpc.values import UnreadableValueError
-from kits.rpc.wire import ReplyAddress, event_record, read_reply, request_record
+from kits.rpc.wire import ReplyAddress, event_record, read_reply, request_record, value_to_send
 
 log = get_logger(__name__)
 Q = TypeVar("Q")
@@ -66,6 +66,7 @@ class RpcClient:
         self._calls = Calls(self._instance, max_waiting)
         self._place: TopicPartition | None = None
         self._opened = asyncio.Event()
+        self._has_stopped = False
         self._tasks = Supervisor()
         self._repeats = Repeats(every_seconds=60.0)
         metrics.waiting.set_function(lambda: len(self._calls))
@@ -76,6 +77,8 @@ class RpcClient:
 
     async def stop(self) -> None:
         """End what waits with RpcTimeoutError, and stop reading."""
+        self._has_stopped = True
+        self._opened.set()
         self._calls.end_all()
         await self._tasks.stop()
         await self._tail.close()
@@ -84,14 +87,15 @@ class RpcClient:
         self, pattern: Pattern[Q, R], request: Q, *, key: str | None = None, timeout: float | None = None
     ) -> R:
         """Ask, and return the reply; of a stream the last one."""
-        data = await self.ask(pattern.topic, pattern.request.write(request), key=key, timeout=timeout)
+        value = value_to_send(pattern.topic, pattern.request, request)
+        data = await self.ask(pattern.topic, value, key=key, timeout=timeout)
         return _read(pattern, data)
 
     async def stream(
         self, pattern: Pattern[Q, R], request: Q, *, key: str | None = None, timeout: float | None = None
     ) -> AsyncIterator[R]:
         """Ask, and return the replies as they come; the deadline is that of the last one."""
-        value = pattern.request.write(request)
+        value = value_to_send(pattern.topic, pattern.request, request)
         with (
             self._timed(pattern.topic),
             await self._begin(pattern.topic, value, key, timeout) as waiting,
@@ -112,7 +116,7 @@ class RpcClient:
     async def emit(self, event: Event[Q], value: Q, *, key: str, timeout: float | None = None) -> None:
         """Publish an event; returns when the broker has it. Those of one key keep their order."""
         seconds = self._seconds(event.topic, timeout)
-        data = event.event.write(value)
+        data = value_to_send(event.topic, event.event, value)
         record = event_record(event.topic, data, key=key.encode(), traceparent=_traceparent())
         sent = self._hand_over(record, seconds)
         await asyncio.wait({sent}, timeout=seconds)
@@ -128,7 +132,9 @@ class RpcClient:
         until = self._clock.now() + seconds
         if self._place is None and not await wait_for(self._opened, seconds):
             raise RpcUnavailableError(topic, f"the replies could not be read within {seconds:.3g} s")
-        waiting = self._calls.open(topic, until - self._clock.now())
+        if self._has_stopped:
+            raise RpcUnavailableError(topic, "this client has stopped")
+        waiting = self._calls.open(topic, min(seconds, until - self._clock.now()))
         try:
             record = self._record(topic, value, key, waiting.correlation_id, until)
             waiting.sent(self._hand_over(record, until - self._clock.now()))

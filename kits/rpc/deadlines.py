@@ -35,7 +35,10 @@ def deadline_of(timeout: float | None, now: float) -> float:
     return until if inherited is None else min(until, inherited)
 
 
-def expiry_of(deadline_ms: int | None, written_ms: int) -> float:
-    """When a request that came expires, in seconds since 1970; by the broker's time if it does not say."""
-    latest = written_ms / 1000 + LONGEST_SECONDS
+def expiry_of(deadline_ms: int | None, written_ms: int, now: float) -> float:
+    """When a request that came expires, in seconds since 1970; by the broker's time if it does not say.
+
+    One whose time of writing lies in the future (a stranger's, or a clock's fault) counts as written now.
+    """
+    latest = min(written_ms / 1000, now) + LONGEST_SECONDS
     return latest if deadline_ms is None else min(latest, deadline_ms / 1000)

@@ -8,6 +8,7 @@ from typing import Any
 from kits.kafka.errors import KafkaError, RecordRefusedError, RecordTooLargeError
 from kits.kafka.records import IncomingRecord
 from kits.observability.logs import get_logger
+from kits.observability.repeats import Repeats
 from kits.observability.traces import continue_trace, current_traceparent
 from kits.rpc.answers import ReplyPlaces, ReplyWriter
 from kits.rpc.call import Call
@@ -21,6 +22,7 @@ from kits.rpc.values import UnreadableValueError
 from kits.rpc.wire import ReplyAddress, UnreadableRequestError, read_request, traceparent_of
 
 log = get_logger(__name__)
+_LINE_SECONDS = 10.0
 
 
 class RequestDispatcher:
@@ -44,14 +46,16 @@ class RequestDispatcher:
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
+        self._lines = Repeats(every_seconds=_LINE_SECONDS)
 
     async def handle(self, record: IncomingRecord) -> None:
         """See Dispatcher: done means that the reply is acknowledged, or nobody waits for it any more."""
         began = time.perf_counter()
         try:
             outcome = await self._outcome(self._handlers[record.topic], record)
-        except Exception as error:  # noqa: BLE001 - its partition must not stand because of it
-            log.error("rpc_record_failed", **place_of(record), exc_info=error, action="report a bug")
+        except Exception:
+            # Its partition must not stand because of it.
+            log.exception("rpc_record_failed", **place_of(record), action="report a bug")
             outcome = "failed"
         self._metrics.handled_seconds.labels(record.topic, outcome).observe(time.perf_counter() - began)
 
@@ -61,22 +65,29 @@ class RequestDispatcher:
             request = None if handler.is_event else read_request(record)
             if request is None or request.address is None:
                 return await self._take_event(handler, record)
-            expires_at = expiry_of(request.deadline_ms, record.timestamp_ms)
+            expires_at = expiry_of(request.deadline_ms, record.timestamp_ms, self._clock.now())
             # With its bytes: an id that somebody uses again never gets the reply of another request.
             call = self._call(record, (request.address.correlation_id, record.value), expires_at)
             if call.remaining_seconds <= 0:
-                log.info("rpc_request_expired", **place_of(record))
+                if count := self._lines.due(f"expired {record.topic}"):
+                    log.info("rpc_request_expired", **place_of(record), count=count)
                 return "expired"
             current_deadline.set(expires_at)
             await self._places.check(request.address)
             return await self._answer(handler, record, request.address, call)
         except UnreadableRequestError as error:
-            action = "look who sends it: nobody can be answered"
-            log.warning("rpc_request_left_out", **place_of(record), reason=str(error), action=action)
+            if count := self._lines.due(f"{record.topic} {error}"):
+                log.warning(
+                    "rpc_request_left_out", **place_of(record), reason=str(error), count=count,
+                    action="look who sends it: nobody can be answered",
+                )  # fmt: skip
             return "unreadable"
         except KafkaError as error:
-            action = "none if Kafka comes back; the caller has a deadline of its own"
-            log.warning("rpc_reply_not_sent", **place_of(record), error=str(error), action=action)
+            if count := self._lines.due(f"not sent {record.topic} {error.code}"):
+                log.warning(
+                    "rpc_reply_not_sent", **place_of(record), error=str(error), count=count,
+                    action="none if Kafka comes back; the caller has a deadline of its own",
+                )  # fmt: skip
             return "failed"
 
     def _call(self, record: IncomingRecord, identity: tuple[str, bytes | None], expires_at: float) -> Call:
@@ -107,10 +118,11 @@ class RequestDispatcher:
                 raise
             await call.abandon()
             if limit.expired():
-                action = "look why its handler takes so long"
-                log.warning("rpc_request_cut_off", **place_of(record), action=action)
+                if count := self._lines.due(f"cut off {record.topic}"):
+                    action = "look why its handler takes so long"
+                    log.warning("rpc_request_cut_off", **place_of(record), count=count, action=action)
                 return "expired"
-            outcome, refusal = _refusal(error, record)
+            outcome, refusal = self._refusal(error, record)
             await self._writer.refuse(address, refusal, call.remaining_seconds)
             return outcome
         finally:
@@ -133,22 +145,22 @@ class RequestDispatcher:
         # Nobody waits for it: what it asks of others has their own deadlines.
         current_deadline.set(None)
         place = f"{record.partition}:{record.offset}"
-        call = self._call(record, (place, None), expiry_of(None, record.timestamp_ms))
+        call = self._call(record, (place, None), expiry_of(None, record.timestamp_ms, self._clock.now()))
         return await self._events.handle(handler, record, call)
 
-
-def _refusal(error: BaseException, record: IncomingRecord) -> tuple[str, RpcError]:
-    """How it ended, and what the caller is told; nothing of a fault's own words."""
-    if isinstance(error, RpcError):
-        return "refused", error
-    if isinstance(error, UnreadableValueError):
-        return "unreadable", RpcError(422, "unreadable_request", error.reason, error.path)
-    if isinstance(error, RecordTooLargeError | RecordRefusedError):
-        action = "answer with less: a page, or a stream of replies"
-        log.error("rpc_reply_too_large", **place_of(record), error=str(error), action=action)
-        return "failed", RpcError(500, "reply_too_large", "The reply is too large for its topic.")
-    if isinstance(error, KafkaError):
-        raise error
-    action = "a fault of the handler: see its trace"
-    log.error("rpc_handler_failed", **place_of(record), exc_info=error, action=action)
-    return "failed", RpcError(500, "internal_error", "The service failed; its log says more.")
+    def _refusal(self, error: BaseException, record: IncomingRecord) -> tuple[str, RpcError]:
+        """How it ended, and what the caller is told; nothing of a fault's own words."""
+        if isinstance(error, RpcError):
+            return "refused", error
+        if isinstance(error, UnreadableValueError):
+            return "unreadable", RpcError(422, "unreadable_request", error.reason, error.path)
+        if isinstance(error, RecordTooLargeError | RecordRefusedError):
+            action = "answer with less: a page, or a stream of replies"
+            log.error("rpc_reply_too_large", **place_of(record), error=str(error), action=action)
+            return "failed", RpcError(500, "reply_too_large", "The reply is too large for its topic.")
+        if isinstance(error, KafkaError):
+            raise error
+        if count := self._lines.due(f"failed {record.topic} {type(error).__name__}"):
+            action = "a fault of the handler: see its trace"
+            log.error("rpc_handler_failed", **place_of(record), count=count, exc_info=error, action=action)
+        return "failed", RpcError(500, "internal_error", "The service failed; its log says more.")

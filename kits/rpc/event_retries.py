@@ -6,6 +6,7 @@ import time
 from kits.kafka.errors import KafkaError, RecordRefusedError, RecordTooLargeError
 from kits.kafka.records import IncomingRecord, OutgoingRecord
 from kits.observability.logs import get_logger
+from kits.observability.repeats import Repeats
 from kits.resilience.retry import Backoff
 from kits.rpc.call import Call
 from kits.rpc.handlers import RpcHandler, is_cut_off
@@ -17,6 +18,7 @@ log = get_logger(__name__)
 _RETRY = Backoff(base_seconds=0.2, cap_seconds=5.0)
 _DEAD_LETTER_SECONDS = 30.0
 _MAX_REASON = 1_000
+_LINE_SECONDS = 10.0
 
 
 def dead_letter_topic(topic: str, group: str) -> str:
@@ -34,6 +36,7 @@ class EventRetries:
         self._producer = producer
         self._group = group
         self._backoff = backoff
+        self._lines = Repeats(every_seconds=_LINE_SECONDS)
 
     async def handle(self, handler: RpcHandler, record: IncomingRecord, call: Call) -> str:
         """Returns how it ended: ok, repeated, unreadable, failed or dead_letter, the letter being written."""
@@ -55,10 +58,12 @@ class EventRetries:
                 if is_cut_off(error):
                     raise
                 attempt += 1
-                log.warning(
-                    "event_handler_failed", **place_of(record), attempt=attempt, exc_info=True,
-                    action="none if it works when it is tried again; else it becomes a dead letter",
-                )  # fmt: skip
+                if count := self._lines.due(f"failed {record.topic} {type(error).__name__}"):
+                    log.warning(
+                        "event_handler_failed", **place_of(record), attempt=attempt, count=count,
+                        exc_info=True,
+                        action="none if it works when it is tried again; else it becomes a dead letter",
+                    )  # fmt: skip
                 if attempt > handler.retries:
                     await self._give_up(handler, record, type(error).__name__, _words_of(error), attempt)
                     return "dead_letter" if handler.is_event else "failed"
@@ -82,10 +87,11 @@ class EventRetries:
     ) -> None:
         reason = reason[:_MAX_REASON]
         if not handler.is_event:
-            log.error(
-                "event_left_out", **place_of(record), code=code, reason=reason,
-                action="send it as a request, or mark its handler @event_pattern",
-            )  # fmt: skip
+            if count := self._lines.due(f"left out {record.topic} {code}"):
+                log.error(
+                    "event_left_out", **place_of(record), code=code, reason=reason, count=count,
+                    action="send it as a request, or mark its handler @event_pattern",
+                )  # fmt: skip
             return
         topic = dead_letter_topic(record.topic, self._group)
         about = (
@@ -102,10 +108,11 @@ class EventRetries:
             # Where it lies is said at least, if Kafka does not take it with a word more than it had.
             OutgoingRecord(topic, (key or b"")[:_MAX_REASON], None, (*about, ("dlq_value", b"left out"))),
         )
-        log.error(
-            "event_dead_letter", **place_of(record), code=code, reason=reason,
-            action=f"read it in {topic}, mend its cause, send it again",
-        )  # fmt: skip
+        if count := self._lines.due(f"dead letter {record.topic} {code}"):
+            log.error(
+                "event_dead_letter", **place_of(record), code=code, reason=reason, count=count,
+                action=f"read it in {topic}, mend its cause, send it again",
+            )  # fmt: skip
 
     async def _bury(self, letter: OutgoingRecord, shorter: OutgoingRecord) -> None:
         """Kafka may be away: it is written again and again, and nothing of its key goes on before."""
@@ -114,10 +121,11 @@ class EventRetries:
             try:
                 await self._producer.send(letter, not_after=time.monotonic() + _DEAD_LETTER_SECONDS)
             except KafkaError as error:
-                log.warning(
-                    "dead_letter_not_written", topic=letter.topic, error=str(error),
-                    action="make the topic or give the right to write it; later events of its key wait",
-                )  # fmt: skip
+                if count := self._lines.due(f"not written {letter.topic} {error.code}"):
+                    log.warning(
+                        "dead_letter_not_written", topic=letter.topic, error=str(error), count=count,
+                        action="make the topic or give the right to write it; later events of its key wait",
+                    )  # fmt: skip
                 if isinstance(error, RecordTooLargeError | RecordRefusedError):
                     letter = shorter
                 await asyncio.sleep(self._backoff.wait_seconds(attempt))

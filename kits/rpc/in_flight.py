@@ -100,9 +100,8 @@ class InFlight:
         _, stuck = await asyncio.wait(tasks, timeout=_CUT_OFF_SECONDS) if tasks else ((), ())
         if stuck:
             action = "let these handlers end when they are cancelled; until then they take room"
-            log.error(
-                "rpc_handlers_stuck", handlers=sorted({each.get_name() for each in stuck}), action=action
-            )
+            names = sorted({each.get_name() for each in stuck})
+            log.error("rpc_handlers_stuck", handlers=names, action=action)
 
     async def _run(
         self, record: IncomingRecord, progress: PartitionProgress, before: "asyncio.Task[None] | None"

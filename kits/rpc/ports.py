@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from kits.kafka.errors import PartitionError
 from kits.kafka.places import Place
 from kits.kafka.records import Acknowledgement, Deadline, IncomingRecord, OutgoingRecord, TopicPartition
 
@@ -43,6 +44,9 @@ class RequestReader(Protocol):
 
     @property
     def unplaced(self) -> frozenset[TopicPartition]: ...
+
+    @property
+    def stopped(self) -> Mapping[TopicPartition, PartitionError]: ...
 
     async def start(self) -> None: ...
 

@@ -5,7 +5,14 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
-from kits.kafka.errors import KafkaConfigurationError, KafkaError, KafkaUnavailableError
+from kits.kafka.errors import (
+    KafkaConfigurationError,
+    KafkaError,
+    KafkaUnavailableError,
+    OffsetOutOfRangeError,
+    PartitionError,
+    RecordsUnreadableError,
+)
 from kits.kafka.places import Place
 from kits.kafka.records import TopicPartition
 from kits.observability.health import CheckResult, Status
@@ -138,11 +145,13 @@ class RpcServer:
             reader.hand_back()
         self._commit(reader)
         if reader.rebalances:
-            self.trouble = ""
+            standing = "; ".join(str(error) for _, error in sorted(reader.stopped.items()))
+            self.trouble = f"Partitions stand, the others go on: {standing}." if standing else ""
 
     async def _place(self, reader: RequestReader) -> None:
         """Ask for what was just assigned at once, for what is left every second."""
-        wanted = reader.unplaced
+        stopped = reader.stopped
+        wanted = reader.unplaced | {at for at, error in stopped.items() if self._may_go_on(at, error)}
         if not wanted or (wanted <= self._asked and time.monotonic() < self._ask_at):
             return
         self._asked |= wanted
@@ -150,6 +159,12 @@ class RpcServer:
         try:
             places = await reader.places(wanted)
             starts = await self._starts(reader, places)
+            # What stands in front of damage is lost, as its callers are told by their deadlines.
+            starts |= {
+                at: places[at].log_end
+                for at, error in stopped.items()
+                if at in places and isinstance(error, RecordsUnreadableError)
+            }
         except KafkaUnavailableError as error:
             log.warning("places_not_known", error=str(error), action="none if Kafka comes back")
             return
@@ -157,6 +172,10 @@ class RpcServer:
             self._in_flight.place(at, offset)
             reader.place(at, offset)
             self._asked -= {at}
+
+    def _may_go_on(self, at: TopicPartition, error: PartitionError) -> bool:
+        """No request is worth that a partition stands; events that cannot be read wait for an operator."""
+        return isinstance(error, OffsetOutOfRangeError) or not self._handlers[at.topic].is_event
 
     async def _starts(
         self, reader: RequestReader, places: Mapping[TopicPartition, Place]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from kits.kafka.admin import TopicAdmin, TopicSpec
-from kits.kafka.errors import KafkaConfigurationError
+from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError
 from kits.kafka.group_survey import GroupSurvey
 from kits.observability.logs import get_logger
 from kits.rpc.answers import REPLY_SUFFIX
@@ -65,15 +65,14 @@ class RpcTopics:
     def __init__(self, admin: TopicAdmin, specs: Iterable[TopicSpec]) -> None:
         self._admin = admin
         self._specs = list(specs)
-        self._are_there = False
+        self._told: set[str] = set()
 
     async def ensure(self) -> None:
-        """See NeededTopics."""
-        if self._are_there:
-            return
+        """See NeededTopics. They are looked for each time: somebody may have deleted one."""
         for difference in await self._admin.ensure_topics(self._specs):
-            log.warning("topic_differs", difference=difference.sentence, action=difference.action)
-        self._are_there = True
+            if difference.sentence not in self._told:
+                self._told.add(difference.sentence)
+                log.warning("topic_differs", difference=difference.sentence, action=difference.action)
 
 
 class GroupRivals:
@@ -85,10 +84,11 @@ class GroupRivals:
         self._requests = frozenset(each.topic for each in handlers if not each.is_event)
 
     async def refuse(self) -> None:
-        """See Rivals. Without the right to look at groups it is not found out."""
+        """See Rivals. Without the right to look at groups, or the time, it is not found out."""
         try:
             readers = await self._survey.readers_of(self._requests)
-        except KafkaConfigurationError as error:
+        except (KafkaConfigurationError, KafkaUnavailableError) as error:
+            # Thousands of groups take longer than the bound; that is no reason to serve nobody.
             log.info("rpc_rivals_not_known", reason=str(error))
             return
         for topic, groups in sorted(readers.items()):

@@ -3,14 +3,16 @@
 Read in @nestjs/microservices 11.2 and 12.1 (kafka-headers, client- and server-kafka); `rpc_deadline` is ours.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from kits.kafka.records import Headers, IncomingRecord, OutgoingRecord
 from kits.observability.traces import TRACEPARENT
 from kits.rpc.errors import RpcError
+from kits.rpc.values import Shape
 
+T = TypeVar("T")
 CORRELATION_ID = "kafka_correlationId"
 REPLY_TOPIC = "kafka_replyTopic"
 REPLY_PARTITION = "kafka_replyPartition"
@@ -100,6 +102,18 @@ def request_record(
 def event_record(topic: str, value: bytes | None, *, key: bytes, traceparent: str) -> OutgoingRecord:
     """An event."""
     return OutgoingRecord(topic, key, value, ((TRACEPARENT, traceparent.encode()),))
+
+
+def value_to_send(topic: str, shape: Shape[T], value: T) -> bytes | None:
+    """The bytes of a request or an event.
+
+    Raises:
+        RpcError: a text of it cannot travel; it may be somebody else's. TypeError: its caller's own fault.
+    """
+    try:
+        return shape.write(value)
+    except UnicodeEncodeError as error:
+        raise RpcError(422, "invalid_text", f"A text in {topic} has half a character in it.") from error
 
 
 def reply_record(address: ReplyAddress, value: bytes | None, *, is_last: bool) -> OutgoingRecord:
