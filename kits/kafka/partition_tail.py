@@ -94,6 +94,9 @@ class PartitionTail:
             )  # fmt: skip
             self._next = None
             raise KafkaUnavailableError(f"{self._topic} cannot be unpacked; going on at its end") from error
+        if not found and not self._consumer.partitions_for_topic(self._topic):
+            # The client would wait for it without a word.
+            raise KafkaConfigurationError(f"there is no topic {self._topic} any more")
         return [incoming(record) for records in found.values() for record in records]
 
     async def close(self) -> None:

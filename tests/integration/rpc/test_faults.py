@@ -174,6 +174,24 @@ async def test_a_stranger_cannot_have_a_reply_written_elsewhere(
     assert controller.created == ["first", "last"]
 
 
+async def test_a_reply_topic_that_somebody_deleted_is_made_again(
+    kafka_servers: str, patterns: Patterns
+) -> None:
+    """By the client that reads it, and the calls after that are answered."""
+    admin = topic_admin(kafka_servers)
+    async with both_on_kafka(kafka_servers, patterns, articles(patterns)) as client:
+        await client.send(patterns.create, Article("before"), timeout=LONG)
+        await admin.delete_topics([f"{patterns.client_id}.reply"])
+
+        async def answered() -> bool:
+            try:
+                return await client.send(patterns.create, Article("x"), timeout=1) == Article("X", 1)
+            except RpcTimeoutError:
+                return False
+
+        await eventually(answered, within_seconds=LONG)
+
+
 @pytest.fixture(scope="module")
 def own_broker() -> Iterator[KafkaServer]:
     """A broker that only this file uses, since it is stopped."""
