@@ -70,7 +70,8 @@ class RequestDispatcher:
             call = self._call(record, (request.address.correlation_id, record.value), expires_at)
             if call.remaining_seconds <= 0:
                 if count := self._lines.due(f"expired {record.topic}"):
-                    log.info("rpc_request_expired", **place_of(record), count=count)
+                    action = "see why requests wait so long; if they do not, compare the machines' clocks"
+                    log.warning("rpc_request_expired", **place_of(record), count=count, action=action)
                 return "expired"
             current_deadline.set(expires_at)
             await self._places.check(request.address)

@@ -87,6 +87,7 @@ class RpcServer:
 
     async def start(self) -> None:
         """Begin to serve, in the background; Kafka may be away."""
+        self._stop.clear()
         self._ended.clear()
         self._tasks.start("rpc-server", self._run)
 

@@ -231,7 +231,8 @@ def test_a_service_that_stops_ends_what_is_under_way() -> None:
             call = asyncio.create_task(world.client.send(PATTERNS.titles, Article("t", 3)))
             await asyncio.sleep(0)
             await world.server.stop()
-            async with started(world.new_server()):
+            # The same one, started again.
+            async with started(world.server):
                 assert await call == "t 2"
 
     run_virtually(run())
