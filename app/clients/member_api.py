@@ -14,7 +14,7 @@ from kits.observability.logs import get_logger
 from kits.observability.traces import TRACEPARENT, continue_trace, current_traceparent
 from kits.resilience.breaker import Breaker
 from kits.settings import Secret
-from kits.web.bounded_response import BoundedResponse
+from kits.web.bounded_response import BoundedResponse, read_bounded
 
 log = get_logger(__name__)
 
@@ -142,7 +142,7 @@ class MemberApi:
         trace = {TRACEPARENT: continue_trace(current_traceparent.get())}
         try:
             async with self._session.get(url, headers=trace, allow_redirects=False) as answer:
-                body = await _read_bounded(answer.content) if answer.status == 200 else b""
+                body = await read_bounded(answer.content, _BODY_BYTES) if answer.status == 200 else b""
         except TimeoutError as error:
             raise MemberApiError(TryOutcome.TIMEOUT, f"no answer within {TRY_SECONDS} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -162,18 +162,6 @@ class MemberApi:
         if member.id != member_id:
             raise MemberApiError(TryOutcome.UNREADABLE, "its answer is about another member")
         return member.name
-
-
-async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
-    """At most 64 KiB. A longer answer is cut, and then it cannot be read."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > _BODY_BYTES:
-            break
-    return b"".join(parts)[:_BODY_BYTES]
 
 
 def _may_pass(error: Exception) -> bool:

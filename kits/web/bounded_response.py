@@ -1,4 +1,4 @@
-"""Adapter: an answer of aiohttp's client whose interim answers (1xx) are bounded in number."""
+"""Adapter: an answer of aiohttp's client, bounded in its interim answers (1xx) and in its bytes."""
 
 from typing import Any
 
@@ -6,6 +6,18 @@ import aiohttp
 from aiohttp.connector import Connection
 
 INTERIM_ANSWERS = 16
+
+
+async def read_bounded(content: aiohttp.StreamReader, max_bytes: int) -> bytes:
+    """At most so many bytes. A longer answer is cut, and then it cannot be read as what it is."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > max_bytes:
+            break
+    return b"".join(parts)[:max_bytes]
 
 
 class BoundedResponse(aiohttp.ClientResponse):

@@ -12,7 +12,7 @@ import msgspec
 
 from kits.observability.traces import TRACEPARENT, continue_trace
 from kits.settings import Secret
-from kits.web.bounded_response import BoundedResponse
+from kits.web.bounded_response import BoundedResponse, read_bounded
 from worker.groups.data_platform.answers import BROKEN, TIMEOUT, UNREACHABLE, Answer, retry_after
 from worker.inbox.item import InboxItem
 
@@ -128,7 +128,7 @@ class DataPlatformClient:
             async with self._session.post(
                 url, data=body, headers=headers, allow_redirects=False, timeout=bounds
             ) as response:
-                content = await _read_bounded(response.content)
+                content = await read_bounded(response.content, _BODY_BYTES)
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ClientSSLError,
@@ -148,18 +148,6 @@ class DataPlatformClient:
             retry_after_seconds=retry_after(response.headers.get("Retry-After"), now=time.time()),
         )
         return answer, content
-
-
-async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
-    """At most 1 MiB. A longer answer is cut, and then it cannot be read as results."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > _BODY_BYTES:
-            break
-    return b"".join(parts)[:_BODY_BYTES]
 
 
 def _in_batch(item: InboxItem) -> _BatchItem:
