@@ -54,7 +54,7 @@ from kits.resilience.rate_limit import rate_limiter
 from kits.web.middleware.turns import Turns
 from kits.web.tokens.jwks_url import JwksUrl
 from kits.web.tokens.refused_tokens import RefusedTokens
-from kits.web.tokens.verifier import TokenVerifier
+from kits.web.tokens.verifier import verifier_of
 
 _MAX_EVENT_BYTES = 900_000
 _MEANWHILE = "orders are accepted"
@@ -214,16 +214,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     # Doors
-    token_verifier = providers.Singleton(
-        TokenVerifier,
-        issuer=settings.provided.jwt.issuer,
-        audience=settings.provided.jwt.audience,
-        token_type=settings.provided.jwt.type,
-        max_lifetime_seconds=settings.provided.jwt.max_lifetime_seconds,
-        secret=settings.provided.jwt.secret,
-        jwks_file=settings.provided.jwt.jwks_file,
-        jwks_url=jwks_url,
-    )
+    token_verifier = providers.Singleton(verifier_of, settings.provided.jwt, jwks_url)
     refused_tokens = providers.Singleton(RefusedTokens, metrics)
     turns = providers.Singleton(Turns)
     rate_limiter = providers.Singleton(rate_limiter, settings.provided.rate_limit.per_second)

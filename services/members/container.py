@@ -30,7 +30,7 @@ from kits.resilience.clock import BootClock
 from kits.web.middleware.turns import Turns
 from kits.web.tokens.jwks_url import JwksUrl
 from kits.web.tokens.refused_tokens import RefusedTokens
-from kits.web.tokens.verifier import TokenVerifier
+from kits.web.tokens.verifier import verifier_of
 from services.members.metrics import MembersMetrics
 from services.members.outbox.events import MemberEvents, MemberOutbox
 from services.members.outbox.operations import OutboxOperations
@@ -171,16 +171,7 @@ class Container(CommandContainer):
     lifecycle = providers.Singleton(Lifecycle, providers.List(pools, outbox_lifecycle, jwks_url))
 
     # Doors
-    token_verifier = providers.Singleton(
-        TokenVerifier,
-        issuer=settings.provided.jwt.issuer,
-        audience=settings.provided.jwt.audience,
-        token_type=settings.provided.jwt.type,
-        max_lifetime_seconds=settings.provided.jwt.max_lifetime_seconds,
-        secret=settings.provided.jwt.secret,
-        jwks_file=settings.provided.jwt.jwks_file,
-        jwks_url=jwks_url,
-    )
+    token_verifier = providers.Singleton(verifier_of, settings.provided.jwt, jwks_url)
     refused_tokens = providers.Singleton(RefusedTokens, metrics)
     turns = providers.Singleton(Turns)
     health = providers.Singleton(

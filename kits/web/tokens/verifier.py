@@ -23,6 +23,7 @@ from kits.web.tokens.jwks_file import JwksFile
 from kits.web.tokens.jwks_url import JwksUrl
 from kits.web.tokens.key_set import MOST_OF_ONE_NAME
 from kits.web.tokens.keys import TokenKey, TokenKeysError, secret_key
+from kits.web.tokens.settings import TokenSettings
 
 LONGEST_TOKEN = 8192
 CACHED_TOKENS = 4096
@@ -177,6 +178,19 @@ class TokenVerifier:
         if len(self._verified) >= CACHED_TOKENS:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = (identity, expires_at)
+
+
+def verifier_of(settings: TokenSettings, jwks_url: JwksUrl) -> TokenVerifier:
+    """The verifier that these settings ask for. Raises: as TokenVerifier."""
+    return TokenVerifier(
+        issuer=settings.issuer,
+        audience=settings.audience,
+        token_type=settings.type,
+        max_lifetime_seconds=settings.max_lifetime_seconds,
+        secret=settings.secret,
+        jwks_file=settings.jwks_file,
+        jwks_url=jwks_url,
+    )
 
 
 def issue_token(
