@@ -24,8 +24,8 @@ from contracts.envelope import EventMessage, headers_of
 from contracts.order_events import AGGREGATE_TYPE
 from kits.kafka.records import OutgoingRecord
 from kits.ordered_queue.columns import QueueTable
+from kits.ordered_queue.item import Item
 from kits.ordered_queue.sql_store import SqlStore
-from kits.outbox.record_item import RecordItem
 from kits.postgres.identifiers import quoted
 from kits.postgres.schema import metadata
 
@@ -131,18 +131,18 @@ def outbox_queue(schema: str) -> QueueTable:
     )
 
 
-class OutboxItem(RecordItem, gc=False, kw_only=True):
+class OutboxItem(Item, gc=False, kw_only=True):
     """An event on its way to Kafka: `key` is the order, `number` its seq."""
 
     message: EventMessage
 
     def record(self) -> OutgoingRecord:
-        """See RecordItem."""
+        """See kits.outbox.kafka_sink.RecordItem."""
         message = self.message
         return OutgoingRecord(message.topic, message.key, message.payload, headers_of(message))
 
     def names(self) -> dict[str, Any]:
-        """See RecordItem."""
+        """See kits.outbox.kafka_sink.RecordItem."""
         return {"order_id": self.key, "event_id": self.id, "seq": self.number}
 
 

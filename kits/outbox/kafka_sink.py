@@ -9,7 +9,6 @@ from kits.kafka.errors import KafkaConfigurationError, KafkaError, RecordRefused
 from kits.kafka.records import Acknowledgement, Deadline, OutgoingRecord
 from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result
-from kits.outbox.record_item import RecordItem
 from kits.resilience.clock import Clock
 
 log = get_logger(__name__)
@@ -27,6 +26,18 @@ class Producer(Protocol):
 
     def send(self, record: OutgoingRecord, *, not_after: float | Deadline) -> asyncio.Future[Acknowledgement]:
         """Take a record; those of one key keep their order."""
+        ...
+
+
+class RecordItem(Protocol):
+    """What the sink needs of an item: its owner says what is sent of it, and what logs call it."""
+
+    def record(self) -> OutgoingRecord:
+        """What goes to Kafka, byte for byte the same each time."""
+        ...
+
+    def names(self) -> dict[str, Any]:
+        """The fields that its log lines have."""
         ...
 
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from kits.ordered_queue.item import Claim
+from kits.ordered_queue.item import Claim, Item
 from kits.ordered_queue.sql_store import Arrival, Enqueue
-from kits.outbox.record_item import RecordItem
 from kits.postgres.driver import DriverConnection
 
 
@@ -24,7 +23,7 @@ class Recording:
         self._enqueue = enqueue
         self._claims: list[Claim] = []
 
-    async def record(self, items: Sequence[RecordItem], rows: Sequence[object], *, claimed: bool) -> None:
+    async def record(self, items: Sequence[Item], rows: Sequence[object], *, claimed: bool) -> None:
         """Insert rows in one statement; with `claimed`, those that may be sent are born claimed.
 
         Args:

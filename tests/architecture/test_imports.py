@@ -51,7 +51,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("services.members.ports", "contracts.member_events"),
     ],
     "kit-layers": [
-        ("kits.ordered_queue.ports", "kits.outbox.record_item"),
+        ("kits.ordered_queue.ports", "kits.outbox.recording"),
         ("kits.kafka.records", "kits.postgres.schema"),
         ("kits.web.probes", "kits.kafka.records"),
         ("kits.terminal.progress", "kits.web.probes"),

@@ -21,8 +21,8 @@ from sqlalchemy import (
 from contracts.member_events import headers_of
 from kits.kafka.records import OutgoingRecord
 from kits.ordered_queue.columns import QueueTable
+from kits.ordered_queue.item import Item
 from kits.ordered_queue.sql_store import SqlStore
-from kits.outbox.record_item import RecordItem
 from kits.postgres.identifiers import quoted
 from kits.postgres.schema import metadata
 
@@ -89,7 +89,7 @@ def member_queue(schema: str) -> QueueTable:
     )
 
 
-class MemberItem(RecordItem, gc=False, kw_only=True):
+class MemberItem(Item, gc=False, kw_only=True):
     """An event on its way to Kafka, with everything that its row has."""
 
     topic: str
@@ -98,7 +98,7 @@ class MemberItem(RecordItem, gc=False, kw_only=True):
     traceparent: str
 
     def record(self) -> OutgoingRecord:
-        """See RecordItem."""
+        """See kits.outbox.kafka_sink.RecordItem."""
         headers = headers_of(
             self.topic,
             self.id,
@@ -109,7 +109,7 @@ class MemberItem(RecordItem, gc=False, kw_only=True):
         return OutgoingRecord(self.topic, self.member_id.encode(), self.payload, headers)
 
     def names(self) -> dict[str, Any]:
-        """See RecordItem."""
+        """See kits.outbox.kafka_sink.RecordItem."""
         return {"member_id": self.member_id, "event_id": self.id, "version": self.number}
 
 
