@@ -130,13 +130,18 @@ class RpcClient:
     ) -> Waiting:
         seconds = self._seconds(topic, timeout)
         until = self._clock.now() + seconds
-        if self._place is None and not await wait_for(self._opened, seconds):
-            raise RpcUnavailableError(topic, f"the replies could not be read within {seconds:.3g} s")
-        if self._has_stopped:
-            raise RpcUnavailableError(topic, "this client has stopped")
+        place = await self._place_of_replies(topic, seconds)
         waiting = self._calls.open(topic, min(seconds, until - self._clock.now()))
         try:
-            record = self._record(topic, value, key, waiting.correlation_id, until)
+            address = ReplyAddress(place.topic, place.partition, waiting.correlation_id)
+            record = request_record(
+                topic,
+                value,
+                key=None if key is None else key.encode(),
+                address=address,
+                deadline_ms=int(until * 1000),
+                traceparent=_traceparent(),
+            )
             waiting.sent(self._hand_over(record, until - self._clock.now()))
         except BaseException:
             waiting.__exit__(None, None, None)
@@ -150,18 +155,14 @@ class RpcClient:
             raise RpcTimeoutError(topic, 0.0)
         return seconds
 
-    def _record(
-        self, topic: str, value: bytes | None, key: str | None, correlation_id: str, until: float
-    ) -> OutgoingRecord:
-        assert self._place is not None  # noqa: S101 - the reply tail is open
-        return request_record(
-            topic,
-            value,
-            key=None if key is None else key.encode(),
-            address=ReplyAddress(self._place.topic, self._place.partition, correlation_id),
-            deadline_ms=int(until * 1000),
-            traceparent=_traceparent(),
-        )
+    async def _place_of_replies(self, topic: str, seconds: float) -> TopicPartition:
+        if self._place is None:
+            await wait_for(self._opened, seconds)
+        if self._has_stopped:
+            raise RpcUnavailableError(topic, "this client has stopped")
+        if self._place is None:
+            raise RpcUnavailableError(topic, f"the replies could not be read within {seconds:.3g} s")
+        return self._place
 
     def _hand_over(self, record: OutgoingRecord, seconds: float) -> "asyncio.Future[Acknowledgement]":
         try:

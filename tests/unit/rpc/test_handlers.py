@@ -85,8 +85,12 @@ def not_async(self: object, ask: Ask) -> Answer:
     return Answer(ask.n)
 
 
+async def answers(ask: Ask) -> AsyncIterator[Answer]:
+    yield Answer(ask.n)
+
+
 async def returns_iterator(self: object, ask: Ask) -> AsyncIterator[Answer]:
-    raise NotImplementedError
+    return answers(ask)
 
 
 @pytest.mark.parametrize(
