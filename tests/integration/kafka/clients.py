@@ -3,13 +3,15 @@
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as ClientPartition
 
+from devservices import throwaway
+from devservices.kafka import KafkaServer
 from kits.kafka.admin import TopicAdmin
 from kits.kafka.producer import RecordProducer
 from kits.kafka.records import OutgoingRecord
@@ -43,6 +45,15 @@ async def producing(servers: str, **options: Any) -> AsyncIterator[RecordProduce
         yield producer
     finally:
         await producer.stop(within_seconds=2.0)
+
+
+@contextmanager
+def own_kafka(purpose: str) -> Iterator[KafkaServer]:
+    """A broker that only one file uses, since it stops or kills it; not started yet."""
+    stack = throwaway.claim(purpose)
+    # A killed broker's successor is let in after one second instead of two.
+    yield KafkaServer(stack.instance.directory / "kafka", session_timeout_ms=1_000)
+    throwaway.release(stack)
 
 
 def new_group() -> str:

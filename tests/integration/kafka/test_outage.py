@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from devservices import throwaway
 from devservices.kafka import KafkaServer
 from kits.kafka.admin import TopicSpec
 from kits.kafka.errors import KafkaUnavailableError, SendNotDoneError
@@ -18,6 +17,7 @@ from kits.kafka.records import Acknowledgement, Deadline
 from tests.integration.kafka.clients import (
     by_key,
     new_group,
+    own_kafka,
     producing,
     record,
     repeats,
@@ -32,10 +32,8 @@ from tests.waiting import eventually, patient
 @pytest.fixture(scope="module")
 def own_broker() -> Iterator[KafkaServer]:
     """A broker that only the tests of this file use, since they kill it."""
-    stack = throwaway.claim("kafka-outage")
-    # A killed broker's successor is let in after one second instead of two.
-    yield KafkaServer(stack.instance.directory / "kafka", session_timeout_ms=1_000)
-    throwaway.release(stack)
+    with own_kafka("kafka-outage") as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from devservices import throwaway
 from devservices.kafka import KafkaServer
 from kits.kafka.records import OutgoingRecord
 from kits.observability.metrics import Metrics
@@ -18,7 +17,7 @@ from kits.rpc.metrics import CallMetrics, ServerMetrics
 from kits.rpc.over_kafka import rpc_client, rpc_producer, rpc_server
 from kits.rpc.server import RpcServer, RpcServerCheck
 from kits.rpc.topics import reply_spec, request_spec
-from tests.integration.kafka.clients import soon, topic_admin
+from tests.integration.kafka.clients import own_kafka, soon, topic_admin
 from tests.rpc_services import Article, Patterns, articles, both_on_kafka, brokers_of, started
 from tests.waiting import eventually, patient
 
@@ -195,9 +194,8 @@ async def test_a_reply_topic_that_somebody_deleted_is_made_again(
 @pytest.fixture(scope="module")
 def own_broker() -> Iterator[KafkaServer]:
     """A broker that only this file uses, since it is stopped."""
-    stack = throwaway.claim("rpc-outage")
-    yield KafkaServer(stack.instance.directory / "kafka", session_timeout_ms=1_000)
-    throwaway.release(stack)
+    with own_kafka("rpc-outage") as broker:
+        yield broker
 
 
 @pytest.fixture
