@@ -11,9 +11,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from kits.kafka.diagnosis import explained
-from kits.kafka.ending import bounded
+from kits.kafka.ending import end_admin
 from kits.kafka.errors import KafkaConfigurationError
 from kits.kafka.failures import translated
+from kits.kafka.internals import start_client
 from kits.kafka.security import KafkaSecurity, asking_options
 from kits.observability.logs import get_logger
 
@@ -130,12 +131,12 @@ async def admin_connection(
     admin = AIOKafkaAdminClient(**options)
     try:
         async with asyncio.timeout(within_seconds):
-            await admin.start()
+            await start_client(admin)
             yield admin
     except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
         raise await explained(error, doing, options) from error
     finally:
-        await bounded(admin.close(), within_seconds=2.0)
+        await end_admin(admin)
 
 
 async def _describe(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, _Found]:

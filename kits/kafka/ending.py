@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from kits.kafka.internals import end_consumer
 from kits.observability.logs import get_logger
@@ -44,6 +45,11 @@ async def bounded(step: Awaitable[None], *, within_seconds: float) -> bool:
     return in_time
 
 
+async def end_admin(admin: AIOKafkaAdminClient) -> None:
+    """Close its connections, within 2 s. Never raises for a fault of Kafka."""
+    await uninterrupted(_end_admin(admin))
+
+
 async def end_client(consumer: AIOKafkaConsumer, *, within_seconds: float) -> None:
     """Leave the group in good order if that works in time; then nothing of the consumer runs any more."""
     await uninterrupted(_end_client(consumer, within_seconds))
@@ -52,3 +58,7 @@ async def end_client(consumer: AIOKafkaConsumer, *, within_seconds: float) -> No
 async def _end_client(consumer: AIOKafkaConsumer, within_seconds: float) -> None:
     await bounded(consumer.stop(), within_seconds=within_seconds)
     await bounded(end_consumer(consumer, within_seconds=_STEP_SECONDS), within_seconds=4 * _STEP_SECONDS)
+
+
+async def _end_admin(admin: AIOKafkaAdminClient) -> None:
+    await bounded(admin.close(), within_seconds=2 * _STEP_SECONDS)

@@ -13,6 +13,7 @@ from kits.kafka.admin import admin_connection
 from kits.kafka.client_values import in_client
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import end_client
+from kits.kafka.internals import start_client
 from kits.kafka.records import TopicPartition
 from kits.kafka.security import KafkaSecurity, asking_options
 
@@ -70,7 +71,7 @@ class GroupAdmin:
         consumer = AIOKafkaConsumer(**self._options, group_id=self._group, enable_auto_commit=False)
         try:
             async with asyncio.timeout(self._within_seconds):
-                await consumer.start()
+                await start_client(consumer)
                 yield consumer
         except (client.KafkaError, OSError, TimeoutError) as error:
             raise await explained(error, doing, self._options) from error

@@ -116,7 +116,7 @@ class GroupReader:
         try:
             async with asyncio.timeout(within_seconds):
                 # Without a subscription start() does not wait for the group, which may take a minute.
-                await consumer.start()
+                await internals.start_client(consumer)
                 missing = self._topics - await consumer.topics()
         except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
             await end_client(consumer, within_seconds=_STEP_SECONDS)

@@ -3,13 +3,30 @@
 import asyncio
 import contextlib
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as ClientPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from kits.kafka.records import TopicPartition
+
+
+async def start_client(client: AIOKafkaAdminClient | AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Start it; cut off in between it leaves no open connection, which its own close() would not know of.
+
+    Raises: as the client's own start().
+    """
+    try:
+        await client.start()
+    except asyncio.CancelledError as cut_off:
+        for frame, _line in traceback.walk_tb(cut_off.__traceback__):
+            # Only bootstrap() of the client holds the connection on which it asks for the brokers.
+            if (connection := frame.f_locals.get("bootstrap_conn")) is not None:
+                connection.close()
+        raise
 
 
 async def end_sender(producer: AIOKafkaProducer, *, within_seconds: float) -> bool:

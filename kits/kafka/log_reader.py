@@ -12,8 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from kits.kafka.broker_requests import COMMITTED, EARLIEST, LATEST, list_offsets, partitions_of
 from kits.kafka.connections import Connections
 from kits.kafka.diagnosis import explained
-from kits.kafka.ending import bounded
+from kits.kafka.ending import end_admin
 from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError
+from kits.kafka.internals import start_client
 from kits.kafka.log_reading import LogPiece, read_log
 from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.kafka.security import KafkaSecurity, asking_options
@@ -47,7 +48,7 @@ class LogReader:
     async def __aenter__(self) -> Self:
         self._admin = AIOKafkaAdminClient(**self._options)
         try:
-            await self._asked(self._admin.start(), "connecting")
+            await self._asked(start_client(self._admin), "connecting")
         except BaseException:
             await self._close()
             raise
@@ -125,7 +126,7 @@ class LogReader:
 
     async def _close(self) -> None:
         if self._admin is not None:
-            await bounded(self._admin.close(), within_seconds=2.0)
+            await end_admin(self._admin)
 
     @property
     def _connections(self) -> Connections:

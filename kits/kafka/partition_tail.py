@@ -12,6 +12,7 @@ from kits.kafka.connections import Connections
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import end_client
 from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError
+from kits.kafka.internals import start_client
 from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.kafka.security import KafkaSecurity, client_options
 from kits.observability.logs import get_logger
@@ -62,7 +63,7 @@ class PartitionTail:
         consumer = AIOKafkaConsumer(**self._options)
         try:
             async with asyncio.timeout(within_seconds):
-                await consumer.start()
+                await start_client(consumer)
                 self._at = await self._place(consumer)
         except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
             await end_client(consumer, within_seconds=_STEP_SECONDS)

@@ -11,7 +11,7 @@ from aiokafka import errors as client
 from kits.kafka.diagnosis import explained
 from kits.kafka.ending import bounded, uninterrupted
 from kits.kafka.errors import KafkaUnavailableError
-from kits.kafka.internals import abandon_batches, end_sender, when_sender_ends
+from kits.kafka.internals import abandon_batches, end_sender, start_client, when_sender_ends
 from kits.kafka.records import OutgoingRecord, TopicPartition
 
 _START_SECONDS = 15.0
@@ -45,7 +45,7 @@ class ProducerSession:
         session = cls(producer)
         try:
             async with asyncio.timeout(_START_SECONDS):
-                await producer.start()
+                await start_client(producer)
                 # Without it the partitions of known topics would be unknown to the first sends.
                 await session.refresh(topics, within_seconds=_METADATA_SECONDS)
         except (client.KafkaError, OSError, ValueError, TimeoutError) as error:
