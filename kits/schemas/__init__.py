@@ -1,0 +1,1 @@
+"""Schemas of what travels: a registry, and which change of a definition its readers survive."""
