@@ -9,7 +9,9 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 SERVICES := $(PYTHON) -m devservices
 # The checks never touch a database or a broker that the shell or .env happens to name; TEST_... names are for them.
-ISOLATED := env -u DATABASE_URL -u WORKER_DATABASE_URL -u MEMBERS_DATABASE_URL -u KAFKA_BOOTSTRAP_SERVERS ENV_FILE=/dev/null
+# They start hundreds of processes: bytecode is kept for them, outside of the tree, whatever the shell says of it.
+ISOLATED := env -u DATABASE_URL -u WORKER_DATABASE_URL -u MEMBERS_DATABASE_URL -u KAFKA_BOOTSTRAP_SERVERS \
+	-u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX="$$PWD/.devservices/cache/bytecode" ENV_FILE=/dev/null
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
