@@ -85,6 +85,8 @@ requirements.lock: pyproject.toml | setup
 		--group run -c requirements-dev.lock pyproject.toml -o requirements-run.lock
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group judges -c requirements-dev.lock pyproject.toml -o requirements-judges.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra sales -c requirements-dev.lock pyproject.toml -o requirements-sales.lock
 
 # NestJS's, after a change of its package.json: `make judges/nest12/package-lock.json`.
 judges/%/package-lock.json: judges/%/package.json | setup-judges

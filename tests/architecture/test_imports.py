@@ -50,6 +50,21 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("services.members.users", "kits.postgres.schema"),
         ("services.members.ports", "contracts.member_events"),
     ],
+    "sales-layers": [
+        ("services.sales.builds", "services.sales.metrics"),
+        ("services.sales.table.store", "services.sales.stream.topology"),
+        ("services.sales.stream.watch", "services.sales.rebuild"),
+    ],
+    "sales-doors": [("services.sales.api.schemas", "kits.kafka.records")],
+    "sales-stream": [("services.sales.stream.engine", "kits.postgres.engine")],
+    "sales-topology": [
+        ("services.sales.stream.topology", "quixstreams"),
+        ("services.sales.stream.reading", "kits.kafka.records"),
+    ],
+    "services": [
+        ("services.members.users", "services.sales.builds"),
+        ("services.sales.table.store", "services.members.store"),
+    ],
     "kit-layers": [
         ("kits.ordered_queue.ports", "kits.outbox.recording"),
         ("kits.kafka.records", "kits.postgres.schema"),
@@ -134,6 +149,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "door-jwt": [("app.api.orders", "jwt")],
     "door-metrics": [("app.metrics", "prometheus_client")],
     "door-uvicorn": [("app.main", "uvicorn")],
+    "door-quixstreams": [("services.sales.stream.process", "quixstreams"), ("kits.settings", "quixstreams")],
 }
 
 

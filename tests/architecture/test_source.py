@@ -71,7 +71,7 @@ def test_functions_are_short() -> None:
     assert median(lines for _, lines in lengths) <= 10
 
 
-@pytest.mark.parametrize("process", ["app", "worker", "services/members"])
+@pytest.mark.parametrize("process", ["app", "worker", "services/members", "services/sales"])
 def test_no_class_name_stands_twice_in_a_process(process: str) -> None:
     """Whoever reads a name in a trace, a log or a document finds one class by it."""
     assert source.twins(sources(process, "contracts", "kits")) == []

@@ -10,6 +10,7 @@ from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSetti
 from kits.env_file import read_env_file
 from kits.settings import is_secret, read_settings, variables
 from services.members.settings import MembersSettings
+from services.sales.settings import RebuildSettings
 from worker.groups.data_platform.settings import DeliverySettings
 from worker.settings import InboxSettings
 
@@ -21,6 +22,7 @@ STRUCTS = (
     InboxSettings,
     DeliverySettings,
     MembersSettings,
+    RebuildSettings,
 )
 OF_DEVSERVICES = {"PLATFORM_PORT"}
 SHOWN_FILLED = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_URL"}
@@ -64,7 +66,7 @@ def test_a_copy_of_the_file_changes_nothing() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [AppSettings, DeliverySettings, MembersSettings])
+@pytest.mark.parametrize("kind", [AppSettings, DeliverySettings, MembersSettings, RebuildSettings])
 def test_what_the_file_shows_is_valid_with_a_secret(kind: type[msgspec.Struct]) -> None:
     """Also when every # is taken away."""
     read_settings(kind, example() | {"JWT_SECRET": "x" * 32})

@@ -1,0 +1,1 @@
+"""The doors of the sales: HTTP in, HTTP out."""
