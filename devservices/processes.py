@@ -15,6 +15,7 @@ import psutil  # type: ignore[import-untyped]
 from devservices.errors import ServerStartError
 
 POLL_SECONDS = 0.01
+LOG_LIMIT_BYTES = 20_000_000
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -158,6 +159,12 @@ def spawn(
     # From here on it is known by its mark; without this line the Popen object warns when it is dropped.
     started.returncode = 0
     return ManagedProcess(name, started.pid, mark, log_path)
+
+
+def limit_log(path: Path) -> None:
+    """Begin a log that has grown large anew; the former one is kept beside it."""
+    if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
+        path.replace(path.with_suffix(".log.1"))
 
 
 def find_by_argument(argument: str) -> Iterator[ManagedProcess]:

@@ -16,14 +16,17 @@ def describe(stack: Stack) -> dict[str, Any]:
     `state` of a server is running, stopped, silent (its process lives and does not answer) or external.
     """
     run = leftovers.active_run(stack.instance)
+    servers: list[tuple[Server, str | None]] = [
+        (stack.postgres, stack.external_database),
+        (stack.kafka, stack.external_kafka),
+    ]
+    if stack.registry.exists or stack.external_registry is not None:
+        servers.append((stack.registry, stack.external_registry))
     return {
         "instance": stack.instance.name,
         "directory": str(stack.instance.directory),
         "run": {"pid": run.pid} if run is not None else None,
-        "servers": [
-            _describe_server(stack.postgres, stack.external_database),
-            _describe_server(stack.kafka, stack.external_kafka),
-        ],
+        "servers": [_describe_server(server, external) for server, external in servers],
     }
 
 

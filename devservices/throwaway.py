@@ -24,7 +24,7 @@ def claim(purpose: str, *, fsync: bool = True) -> Stack:
 
 def release(stack: Stack) -> None:
     """Stop the servers and delete everything they left."""
-    for server in (stack.kafka, stack.postgres):
+    for server in (stack.registry, stack.kafka, stack.postgres):
         server.kill()
     stack.reset()
     stack.instance.lock.unlink(missing_ok=True)

@@ -1,13 +1,14 @@
 """What a run starts besides the pipeline, by name: `make run WITH=members`. Each is one entry in OFFERED."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from devservices.environment import port_from, reachable
 from devservices.errors import DevServicesError
 from devservices.run.children import Children
 from devservices.run.member_example import MemberExample
+from devservices.run.registry_example import RegistryExample
 
 
 class UnknownNeighbourError(DevServicesError):
@@ -38,27 +39,31 @@ class Neighbour:
 
     `ports` are its variables NAME_PORT with their defaults, beside which NAME_HOST may be set; the first one
     is the service's, the last one answers `/readyz`. `told` are variables that hold the address at a port.
+    Without a `module` it is a server of the stack, which knows its address and waits for it.
     """
 
     name: str
-    module: str
-    ports: Mapping[str, int]
-    told: Mapping[str, str]
-    groups: Sequence[str]
-    scope: str
     example: Example
+    module: str = ""
+    page: str = ""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
+    groups: Sequence[str] = ()
+    scope: str = ""
 
 
 MEMBERS = Neighbour(
     name="members",
     module="services.members",
+    page="/docs",
     ports={"MEMBERS_PORT": 8010, "MEMBERS_OPS_PORT": 8011},
     told={"MEMBER_API_URL": "MEMBERS_PORT"},
     groups=["item-members"],
     scope="members:write",
     example=MemberExample(),
 )
-OFFERED = {each.name: each for each in (MEMBERS,)}
+REGISTRY = Neighbour(name="registry", page="/subjects", example=RegistryExample())
+OFFERED = {each.name: each for each in (MEMBERS, REGISTRY)}
 
 
 class Neighbours:
@@ -76,6 +81,21 @@ class Neighbours:
             for name, default in each.ports.items()
         }
         self._environ = environ
+        self._servers: dict[str, str] = {}
+
+    def found(self, name: str, url: str) -> None:
+        """Where a server of the stack is, as soon as that is known."""
+        self._servers[name] = url
+
+    @property
+    def processes(self) -> list[Neighbour]:
+        """Those that are processes of the run."""
+        return [each for each in self.chosen if each.module]
+
+    @property
+    def servers(self) -> list[str]:
+        """Names of those that are servers of the stack."""
+        return [each.name for each in self.chosen if not each.module]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -87,7 +107,8 @@ class Neighbours:
     @property
     def scopes(self) -> list[str]:
         """Options of `token`: what its owner may do there."""
-        return ["--scope", " ".join(each.scope for each in self.chosen)] if self.chosen else []
+        scopes = [each.scope for each in self.chosen if each.scope]
+        return ["--scope", " ".join(scopes)] if scopes else []
 
     @property
     def groups(self) -> list[str]:
@@ -96,11 +117,11 @@ class Neighbours:
 
     def ready_urls(self) -> dict[str, str]:
         """Where each says whether it is ready."""
-        return {each.name: self._url(list(each.ports)[-1]) for each in self.chosen}
+        return {each.name: self._url(list(each.ports)[-1]) for each in self.processes}
 
     def addresses(self) -> dict[str, str]:
         """What to open of each."""
-        return {each.name: f"{self._own(each)}/docs" for each in self.chosen}
+        return {each.name: self._own(each) + each.page for each in self.chosen}
 
     def commands(self, api: str) -> list[str]:
         """Lines for the terminal: how to try each of them by hand."""
@@ -119,7 +140,7 @@ class Neighbours:
         ]
 
     def _own(self, neighbour: Neighbour) -> str:
-        return self._url(next(iter(neighbour.ports)))
+        return self._servers.get(neighbour.name) or self._url(next(iter(neighbour.ports)))
 
     def _url(self, port: str) -> str:
         return reachable(self._environ, port.replace("_PORT", "_HOST"), self.ports[port])

@@ -53,9 +53,9 @@ class Session:
         """Args: besides: names of neighbours to start too (see devservices.run.neighbours)."""
         self._instance = instance
         self._environ = environ
-        self._stack = Stack(instance, environ)
-        self._ports = run_ports(environ)
         self._neighbours = Neighbours(besides, environ)
+        self._stack = Stack(instance, environ, besides=self._neighbours.servers)
+        self._ports = run_ports(environ)
         self._own_platform = has_own_platform(environ, self._ports)
         self._stop = StopRequest()
         self._children = Children(instance, self._stop)
@@ -105,6 +105,9 @@ class Session:
         self._stop.check()
         self._addresses = self._stack.addresses()
         say("PostgreSQL and Kafka are up")
+        for name in self._neighbours.servers:
+            self._neighbours.found(name, self._addresses.schema_registry_url)
+            say(f"the {name} is up")
         self._prepare()
         say("the tables and the demo products are in place")
         self._start_processes()
@@ -116,7 +119,7 @@ class Session:
         chains: list[list[list[str]]] = [
             [["app", "migrate"], ["app", "seed"]],
             [["worker", "migrate"], ["app", "token", "--sub", CUSTOMER, *self._neighbours.scopes]],
-            *([[each.module, "migrate"]] for each in self._neighbours.chosen),
+            *([[each.module, "migrate"]] for each in self._neighbours.processes),
         ]
         jwt_secret(self._instance, self._environ)  # made here, once, before two threads need it
         with ThreadPoolExecutor(len(chains)) as pool:
@@ -136,7 +139,7 @@ class Session:
             self._children.start(
                 "platform", "devservices", "platform", "--journal", journal, env=self._env("platform")
             )
-        for each in self._neighbours.chosen:
+        for each in self._neighbours.processes:
             self._children.start(each.name, each.module, env=self._env(each.name))
         self._children.start("api", "app", env=self._env("api"))
         groups = [DATA_PLATFORM_GROUP, *self._neighbours.groups] if self._neighbours.groups else []

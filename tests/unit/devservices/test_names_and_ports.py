@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from devservices.environment import PortNameError, port_from, reachable
+from devservices.errors import ExternalDatabaseError
 from devservices.instance import Instance, InstanceNameError
 from devservices.ports import choose_free, is_free
+from devservices.registry import settings
 from devservices.run.configuration import has_own_platform, run_ports, shared_environment
 from devservices.stack import Addresses, Stack
 from devservices.state import save
+from devservices.status import describe
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "cache", "locks", "A", "-x", "x" * 42])
@@ -66,6 +69,47 @@ def test_the_addresses_that_env_printed_are_still_its_own(tmp_path: Path) -> Non
     assert Stack(instance, elsewhere).own_servers() == []
     assert not has_own_platform(elsewhere | {"DATA_PLATFORM_URL": "https://platform"}, run_ports(printed))
     assert Stack(Instance("new", tmp_path), {"DATABASE_URL": ""}).external_database is None
+
+
+def test_the_registry_is_there_when_it_is_asked_for_and_goes_with_the_others(tmp_path: Path) -> None:
+    """A run that asks for none starts none; down and reset take one that is there with them."""
+    instance = Instance("mine", tmp_path)
+    alone = Stack(instance, {})
+    assert alone.own_servers() == [alone.postgres, alone.kafka]
+    asked = Stack(instance, {}, besides=["registry"])
+    assert asked.own_servers() == [asked.postgres, asked.kafka, asked.registry]
+    save(instance.directory / "registry" / "server.json", {"ports": [5003, 5004]})
+    later = Stack(instance, {})
+    assert later.own_servers() == [later.postgres, later.kafka, later.registry]
+    assert [each["name"] for each in describe(later)["servers"]] == ["postgres", "kafka", "registry"]
+
+    printed = Addresses("postgresql://", "", later.registry.url).as_environment()
+    assert printed["SCHEMA_REGISTRY_URL"] == "http://127.0.0.1:5003/apis/ccompat/v7"
+    assert Stack(instance, {"SCHEMA_REGISTRY_URL": later.registry.url}).external_names() == []
+    elsewhere = Stack(instance, {"SCHEMA_REGISTRY_URL": "https://registry.example"}, besides=["registry"])
+    assert elsewhere.own_servers() == [elsewhere.postgres, elsewhere.kafka]
+    assert elsewhere.external_names() == ["SCHEMA_REGISTRY_URL"]
+
+
+def test_the_registry_keeps_nothing_in_a_database_of_somebody_else(tmp_path: Path) -> None:
+    """Nothing is started, and the sentence says which of the two addresses to change."""
+    somebody_elses = {"DATABASE_URL": "postgresql://db/orders", "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}
+    stack = Stack(Instance("mine", tmp_path), somebody_elses, besides=["registry"])
+    with pytest.raises(ExternalDatabaseError, match="unset DATABASE_URL, or set SCHEMA_REGISTRY_URL"):
+        stack.up()
+    assert not stack.registry.exists
+
+
+def test_the_registry_listens_on_loopback_alone_and_its_password_is_no_argument() -> None:
+    """Also for its probes; everybody on the machine can read a command line."""
+    read = settings(20_001, 20_002, "postgresql://postgres:p-w_1@127.0.0.1:5000/schema_registry")
+    assert {read["QUARKUS_HTTP_HOST"], read["QUARKUS_MANAGEMENT_HOST"]} == {"127.0.0.1"}
+    assert (read["QUARKUS_HTTP_PORT"], read["QUARKUS_MANAGEMENT_PORT"]) == ("20001", "20002")
+    assert read["APICURIO_DATASOURCE_URL"] == "jdbc:postgresql://127.0.0.1:5000/schema_registry"
+    assert (read["APICURIO_DATASOURCE_USERNAME"], read["APICURIO_DATASOURCE_PASSWORD"]) == (
+        "postgres",
+        "p-w_1",
+    )
 
 
 async def test_chosen_ports_are_not_chosen_again_while_their_servers_start() -> None:

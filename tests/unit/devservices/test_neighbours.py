@@ -39,7 +39,7 @@ def test_a_neighbour_is_told_of_where_it_listens() -> None:
 
 def test_what_is_not_offered_or_no_port_is_refused_at_once() -> None:
     """With the names that there are."""
-    with pytest.raises(UnknownNeighbourError, match="WITH=conduct is not known: there is members"):
+    with pytest.raises(UnknownNeighbourError, match="WITH=conduct is not known: there is members, registry"):
         Neighbours(["conduct", "members"], {})
     with pytest.raises(PortNameError, match="MEMBERS_PORT"):
         Neighbours(["members"], {"MEMBERS_PORT": "x"})
@@ -49,3 +49,17 @@ def test_its_ports_must_differ_from_the_others() -> None:
     """Each is named."""
     with pytest.raises(PortTakenError, match="MEMBERS_PORT must differ"):
         require_free_ports(RunPorts(1, 2, 3, 4), own_platform=False, besides={"MEMBERS_PORT": 2})
+
+
+def test_the_registry_is_a_server_that_says_where_it_is() -> None:
+    """No port of its own to choose, no process of the run, no right of a token."""
+    both = Neighbours(["registry", "members"], {})
+    assert (both.servers, [each.name for each in both.processes]) == (["registry"], ["members"])
+    alone = Neighbours(["registry"], {})
+    assert (alone.ports, alone.environment, alone.groups, alone.scopes) == ({}, {}, [], [])
+    assert alone.ready_urls() == {}
+    alone.found("registry", "http://127.0.0.1:20001/apis/ccompat/v7")
+    assert alone.addresses() == {"registry": "http://127.0.0.1:20001/apis/ccompat/v7/subjects"}
+    (_, register, look, _) = alone.commands("")
+    assert register.endswith("http://127.0.0.1:20001/apis/ccompat/v7/subjects/shop.example.Greeting/versions")
+    assert look == "  curl http://127.0.0.1:20001/apis/ccompat/v7/subjects"
