@@ -27,6 +27,7 @@ SYMBOLS = SchemaIncompatibilityType.missing_enum_symbols
 SIZE = SchemaIncompatibilityType.fixed_size_mismatch
 LOGICAL_TYPE = "logical_type_mismatch"
 AMBIGUOUS = "ambiguous_alias"
+NO_TEXT = "bytes_read_as_text"
 _CHECKER: Callable[[], Any] = ReaderWriterCompatibilityChecker
 _VALUE_WITH_NAME = (EnumSchema, FixedSchema)
 _LOGICAL = ("logicalType", "precision", "scale")
@@ -50,7 +51,8 @@ def incompatibilities(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[In
     """Why a reader with the schema `new` cannot read what was written with `old`; empty: it can.
 
     That is BACKWARD; with the arguments swapped it is FORWARD. In the order of the fields. Stricter than Avro
-    where it reads something else than was written: another logical type, an alias with two meanings.
+    where it reads something else than was written (another logical type, an alias with two meanings), or
+    cannot read all of it (bytes as text).
 
     Raises:
         InvalidDefinitionError: one of them is no Avro schema.
@@ -160,6 +162,9 @@ def _another_value(reader: Schema, writer: Schema, path: str) -> Iterator[Incomp
     for rule in found:
         if rule is not NAME:
             yield Incompatibility(rule.value, path, _sentence(rule, reader, writer, path))
+    if reader.type == "string" and writer.type == "bytes":
+        sentence = f"{path} is read as text, and any bytes are written: make it a new field"
+        yield Incompatibility(NO_TEXT, path, sentence)
     if not found and _logical_type(reader) != _logical_type(writer):
         sentence = (
             f"{path} is read as {_shown(reader)}, and {_shown(writer)} is written:"
