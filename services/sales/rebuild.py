@@ -14,7 +14,7 @@ from kits.observability.logs import get_logger
 from services.sales.builds import Build
 from services.sales.stream.process import EngineProcess
 from services.sales.stream.watch import StreamTopics
-from services.sales.table.build_registry import BuildError, BuildRegistry
+from services.sales.table.build_registry import IN_FORCE, BuildError, BuildRegistry
 from services.sales.table.follower import Follower
 
 log = get_logger(__name__)
@@ -154,6 +154,10 @@ class Removal:
             KafkaError: what of it can be seen on the brokers is left for the next time.
             StorageError: nothing was done.
         """
+        state = (await self._builds.states()).get(self._build.name)
+        if state in {None, IN_FORCE}:
+            known = "in force" if state else "not known"
+            raise BuildError(f"The build {self._build.name} is {known}: look at `builds`.")
         if members := (await self._watch.measure()).members:
             hosts = ", ".join(sorted({member.host for member in members}))
             raise BuildError(f"The build {self._build.name} is still streamed, by {hosts}: end that first.")

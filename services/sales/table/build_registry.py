@@ -13,7 +13,7 @@ from services.sales.table.tables import sales_build, sales_per_minute, sales_pos
 
 BUILDING, IN_FORCE, FORMER, REMOVED = "building", "in_force", "former", "removed"
 
-_ALL = "SELECT name, state FROM {build} ORDER BY since, name"
+_ALL = "SELECT name, state FROM {build} ORDER BY name"
 _ADD = "INSERT INTO {build} (name, state) VALUES (:name, 'building') ON CONFLICT DO NOTHING"
 _LOCK = "SELECT name, state FROM {build} ORDER BY name FOR UPDATE"
 # What the topic has forgotten stands in the former build alone; a row that is further stays as it is.
@@ -48,7 +48,7 @@ class BuildRegistry:
         self._engine = engine
 
     async def states(self) -> Mapping[str, str]:
-        """The state of every build by its name, the oldest first."""
+        """The state of every build by its name."""
         with storage_errors():
             rows = await driver_fetch(self._engine, self._statement(_ALL))
         return {row["name"]: row["state"] for row in rows}
