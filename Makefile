@@ -3,14 +3,16 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test check unit fmt judges chaos bench abuse up down status reset
-.PHONY: setup-dev setup-run setup-judges
+.PHONY: setup-dev setup-run setup-judges setup-sales setup-sales-dev
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
 SERVICES := $(PYTHON) -m devservices
+SALES := $(if $(findstring sales,$(WITH)$(ONLY)),setup-sales)
 # The checks never touch a database or a broker that the shell or .env happens to name; TEST_... names are for them.
 # They start hundreds of processes: bytecode is kept for them, outside of the tree, whatever the shell says of it.
-ISOLATED := env -u DATABASE_URL -u WORKER_DATABASE_URL -u MEMBERS_DATABASE_URL -u KAFKA_BOOTSTRAP_SERVERS \
+ISOLATED := env -u DATABASE_URL -u WORKER_DATABASE_URL -u MEMBERS_DATABASE_URL -u SALES_DATABASE_URL -u SALES_ORDERS_DATABASE_URL \
+	-u KAFKA_BOOTSTRAP_SERVERS \
 	-u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX="$$PWD/.devservices/cache/bytecode" ENV_FILE=/dev/null
 
 help:  ## this list
@@ -18,22 +20,24 @@ help:  ## this list
 
 setup: setup-dev  ## make .venv from the lock files (every other target does it too)
 
-# What only runs needs no linters, no type checker and no test tools; only the judges need Node.js.
-setup-dev setup-run setup-judges:
+# What only runs needs no linters, no type checker and no test tools; only the judges need Node.js. The stream of the
+# sales has .venv-sales, since its engine pins other versions of what it shares with the rest.
+setup-dev setup-run setup-judges setup-sales setup-sales-dev:
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 		if $$python -c "" 2>/dev/null; then exec $$python -E -s -m devservices.bootstrap $(@:setup-%=%); fi; \
 	done; \
 	echo "python3 is missing: install CPython 3.11 to 3.14 and put it on the PATH." >&2; exit 1
 
-run: setup-run  ## start everything, place a few orders, show their journey, serve until Ctrl-C (WITH=members,registry: those too)
+run: setup-run $(SALES)  ## start everything, place a few orders, show their journey, serve until Ctrl-C (WITH=members,sales,registry: those too)
 	@$(SERVICES) run $(if $(WITH),--with "$(WITH)")
 
-demo: setup-run  ## the same, and end by itself: exit 0 when the orders have arrived
+demo: setup-run $(SALES)  ## the same, and end by itself: exit 0 when the orders have arrived
 	@$(SERVICES) run --until-arrived $(if $(WITH),--with "$(WITH)")
 
-test: check  ## all checks and all tests, on real servers
+test: check setup-sales-dev  ## all checks and all tests, on real servers
 	# Four processes on two cores: half of the time is spent waiting for servers, time-outs and restarts.
-	$(ISOLATED) $(PYTHON) -m pytest --ignore=tests/architecture --numprocesses=4 --dist=worksteal
+	$(ISOLATED) $(PYTHON) -m pytest --ignore=tests/architecture --ignore=tests/sales --numprocesses=4 --dist=worksteal
+	$(ISOLATED) .venv-sales/bin/python -m pytest tests/sales --numprocesses=2 --dist=loadfile
 
 check: setup  ## style, types, import rules, budgets
 	.venv/bin/ruff check .

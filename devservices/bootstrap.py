@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from typing import Sequence
+from typing import List, Sequence
 
 from devservices.bootstrap_checks import (
     NEWEST,
@@ -27,17 +27,17 @@ from devservices.bootstrap_checks import (
 from devservices.bootstrap_packages import SetupError, install_packages, make_environment
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-VENV = os.path.join(ROOT, ".venv")
-STAMP = os.path.join(VENV, "setup-complete")
 MODULE = ["-E", "-s", "-m", "devservices.bootstrap"]
-KINDS = ("run", "dev", "judges")  # each holds all that those before it hold
+# By environment: in a row each holds all that those before it hold. The sales' engine has one of its own.
+LADDERS = {".venv": ("run", "dev", "judges"), ".venv-sales": ("sales", "sales-dev")}
+BESIDES = {"sales": "run", "sales-dev": "dev"}
 DEV = "dev"
 NEARLY_FULL_BYTES = 50000000
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make .venv complete, for developers if no kind is named; 0, or 1 after a sentence on stderr."""
-    asked = arguments[0] if arguments and arguments[0] in KINDS else DEV
+    """Make an environment complete, for developers if none is named; 0, or 1 after a sentence on stderr."""
+    asked = arguments[0] if arguments and any(arguments[0] in row for row in LADDERS.values()) else DEV
     if is_complete(asked):
         return 0
     try:
@@ -57,13 +57,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def is_complete(asked: str) -> bool:
-    """Whether .venv holds exactly what its lock file says, here and with its interpreter still in place.
+    """Whether it holds exactly what its lock files say, here and with its interpreter still in place.
 
     An environment that holds more serves as well.
     """
-    found = stamped()
+    found = stamped(asked)
     kind = kind_of(found)
-    return kind in KINDS[KINDS.index(asked) :] and found == stamp(kind)
+    ladder = LADDERS[name_of(asked)]
+    return kind in ladder[ladder.index(asked) :] and found == stamp(kind)
 
 
 def kind_of(found: str) -> str:
@@ -71,30 +72,44 @@ def kind_of(found: str) -> str:
     return found.partition("\n")[0]
 
 
-def stamped() -> str:
+def name_of(kind: str) -> str:
+    """The environment that holds this kind."""
+    return next(name for name, ladder in LADDERS.items() if kind in ladder)
+
+
+def venv_of(kind: str) -> str:
+    """Where that is."""
+    return os.path.join(ROOT, name_of(kind))
+
+
+def stamp_file(kind: str) -> str:
+    """What is written down there when it is complete."""
+    return os.path.join(venv_of(kind), "setup-complete")
+
+
+def stamped(kind: str) -> str:
     """What the environment that is there was made from; empty if it is not complete."""
     try:
-        with open(STAMP) as handle:
+        with open(stamp_file(kind)) as handle:
             return handle.read()
     except OSError:
         return ""
 
 
 def stamp(kind: str) -> str:
-    """What an environment is made from: the kind of its lock file, this file, the place, the interpreter."""
-    with open(lock_file(kind), "rb") as handle:
-        digest = hashlib.sha256(handle.read()).hexdigest()
-    return "\n".join([kind, digest, VENV, os.path.realpath(venv_python())]) + "\n"
+    """What an environment is made from: its kind, its lock files, the place, the interpreter."""
+    digest = hashlib.sha256()
+    for path in lock_files(kind):
+        with open(path, "rb") as handle:
+            digest.update(handle.read())
+    python = os.path.realpath(os.path.join(venv_of(kind), "bin", "python"))
+    return "\n".join([kind, digest.hexdigest(), venv_of(kind), python]) + "\n"
 
 
-def lock_file(kind: str) -> str:
-    """What an environment of this kind holds."""
-    return os.path.join(ROOT, "requirements-{}.lock".format(kind))
-
-
-def venv_python() -> str:
-    """The interpreter of the virtual environment."""
-    return os.path.join(VENV, "bin", "python")
+def lock_files(kind: str) -> List[str]:
+    """What an environment of this kind holds; uv stands in the last one. Together they pin nothing twice."""
+    names = ["sales", BESIDES[kind]] if kind in BESIDES else [kind]
+    return [os.path.join(ROOT, "requirements-{}.lock".format(name)) for name in names]
 
 
 def use_a_fitting_python(arguments: Sequence[str]) -> None:
@@ -143,22 +158,24 @@ def take_turns(lock: int) -> None:
 
 def install(asked: str, lock: int) -> None:
     """Make the environment; what an interrupted attempt left is thrown away first."""
-    say("Setting up .venv with Python {} (first time: a minute or two) ...".format(platform.python_version()))
-    before = stamped()
+    name = name_of(asked)
+    version = platform.python_version()
+    say("Setting up {} with Python {} (first time: a minute or two) ...".format(name, version))
+    before = stamped(asked)
     # Who has had more goes on to have it.
-    kind = [each for each in KINDS if each in (asked, kind_of(before))][-1]
+    kind = [each for each in LADDERS[name] if each in (asked, kind_of(before))][-1]
     if before:
-        os.remove(STAMP)
+        os.remove(stamp_file(kind))
     try:
-        make_environment(VENV, lock, anew=before.splitlines()[2:] != stamp(kind).splitlines()[2:])
-        install_packages(VENV, lock_file(kind), lock)
+        make_environment(venv_of(kind), lock, anew=before.splitlines()[2:] != stamp(kind).splitlines()[2:])
+        install_packages(venv_of(kind), lock_files(kind), lock)
     except SetupError:
         if shutil.disk_usage(ROOT).free < NEARLY_FULL_BYTES:
             raise SetupError(
                 "The disk of {} is full: free at least 2 GB and run it again.".format(ROOT)
             ) from None
         raise
-    with open(STAMP, "w") as handle:
+    with open(stamp_file(kind), "w") as handle:
         handle.write(stamp(kind))
     say("Set-up is complete.")
 

@@ -60,10 +60,10 @@ def make_environment(venv: str, lock: int, *, anew: bool) -> None:
         run_or_explain([sys.executable, "-m", "venv", "--clear", "--without-pip", venv], lock)
 
 
-def install_packages(venv: str, lock_file: str, lock: int) -> None:
-    """Make the environment hold exactly what the lock file names; whatever it held before goes."""
+def install_packages(venv: str, lock_files: Sequence[str], lock: int) -> None:
+    """Make the environment hold exactly what these files name; whatever it held before goes."""
     python, uv = (os.path.join(venv, "bin", name) for name in ("python", "uv"))
-    wanted = entry_of("uv", lock_file)
+    wanted = entry_of("uv", lock_files[-1])
     with tempfile.TemporaryDirectory() as directory:
         environ = {**os.environ, "PYTHONPATH": unpacked_pip(directory)}
         environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -89,8 +89,10 @@ def install_packages(venv: str, lock_file: str, lock: int) -> None:
                 "--no-input",
             ]
             run_or_explain([*pip, *chosen, "-r", entry], lock, environ)
-    sync = [uv, "pip", "sync", "--python", python, "--require-hashes", "--only-binary", ":all:", lock_file]
-    run_or_explain([*sync, *uv_options(settings)], lock, {**uv_environment(settings), **os.environ})
+    sync = [uv, "pip", "sync", "--python", python, "--require-hashes", "--only-binary", ":all:"]
+    run_or_explain(
+        [*sync, *lock_files, *uv_options(settings)], lock, {**uv_environment(settings), **os.environ}
+    )
 
 
 def unpacked_pip(directory: str) -> str:

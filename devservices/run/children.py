@@ -31,13 +31,15 @@ class Children:
         self._stop = stop
         self._children: list[ManagedProcess] = []
 
-    def start(self, name: str, *arguments: str, env: Mapping[str, str]) -> ManagedProcess:
+    def start(
+        self, name: str, *arguments: str, env: Mapping[str, str], python: str | Path = sys.executable
+    ) -> ManagedProcess:
         """Start `python -m <arguments>`; its output and its JSON log begin anew."""
         self._stop.check()
         log_path = self._instance.logs / f"{name}.log"
         for old in (log_path, Path(env["LOG_FILE"])):
             old.unlink(missing_ok=True)
-        child = spawn(name, [sys.executable, "-m", *arguments], log_path=log_path, env=env, cwd=ROOT)
+        child = spawn(name, [python, "-m", *arguments], log_path=log_path, env=env, cwd=ROOT)
         self._children.append(child)
         leftovers.remember(self._instance, self._children)
         return child

@@ -6,15 +6,23 @@ from typing import Protocol
 
 from devservices.environment import port_from, reachable
 from devservices.errors import DevServicesError
+from devservices.instance import ROOT
 from devservices.run.children import Children
 from devservices.run.member_example import MemberExample
 from devservices.run.registry_example import RegistryExample
+from devservices.run.sales_example import SalesExample
 
 
 class UnknownNeighbourError(DevServicesError):
     """WITH names something that there is not."""
 
     code = "unknown_neighbour"
+
+
+class EngineMissingError(DevServicesError):
+    """The environment of a neighbour's engine has not been made."""
+
+    code = "engine_missing"
 
 
 class Example(Protocol):
@@ -39,7 +47,8 @@ class Neighbour:
 
     `ports` are its variables NAME_PORT with their defaults, beside which NAME_HOST may be set; the first one
     is the service's, the last one answers `/readyz`. `told` are variables that hold the address at a port.
-    Without a `module` it is a server of the stack, which knows its address and waits for it.
+    Without a `module` it is a server of the stack, which knows its address and waits for it. `engines` are
+    further processes of the module, by name: their arguments; they run in `.venv-sales`.
     """
 
     name: str
@@ -50,6 +59,7 @@ class Neighbour:
     told: Mapping[str, str] = field(default_factory=dict)
     groups: Sequence[str] = ()
     scope: str = ""
+    engines: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 MEMBERS = Neighbour(
@@ -63,7 +73,16 @@ MEMBERS = Neighbour(
     example=MemberExample(),
 )
 REGISTRY = Neighbour(name="registry", page="/subjects", example=RegistryExample())
-OFFERED = {each.name: each for each in (MEMBERS, REGISTRY)}
+SALES = Neighbour(
+    name="sales",
+    module="services.sales",
+    page="/docs",
+    ports={"SALES_PORT": 8020, "SALES_STREAM_PORT": 8022, "SALES_OPS_PORT": 8021},
+    engines={"sales-stream": ["stream"]},
+    example=SalesExample(),
+)
+OFFERED = {each.name: each for each in (MEMBERS, SALES, REGISTRY)}
+ENGINE_PYTHON = ROOT / ".venv-sales" / "bin" / "python"
 
 
 class Neighbours:
@@ -75,6 +94,10 @@ class Neighbours:
             offered = ", ".join(OFFERED)
             raise UnknownNeighbourError(f"WITH={','.join(unknown)} is not known: there is {offered}.")
         self.chosen = [OFFERED[name] for name in dict.fromkeys(names)]
+        if any(each.engines for each in self.chosen) and not ENGINE_PYTHON.exists():
+            raise EngineMissingError(
+                "The stream of the sales has an environment of its own: `make run WITH=sales` makes it."
+            )
         self.ports = {
             name: port_from(environ, name, default)
             for each in self.chosen

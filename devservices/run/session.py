@@ -24,7 +24,7 @@ from devservices.run.configuration import (
 )
 from devservices.run.http import call
 from devservices.run.journey import Step, read_steps, render
-from devservices.run.neighbours import Neighbours
+from devservices.run.neighbours import ENGINE_PYTHON, Neighbours
 from devservices.run.orders import PlacedOrder, place_orders
 from devservices.run.signals import StopRequest, StopRequestedError
 from devservices.run.welcome import welcome
@@ -141,6 +141,8 @@ class Session:
             )
         for each in self._neighbours.processes:
             self._children.start(each.name, each.module, env=self._env(each.name))
+            for name, words in each.engines.items():
+                self._children.start(name, each.module, *words, env=self._env(name), python=ENGINE_PYTHON)
         self._children.start("api", "app", env=self._env("api"))
         groups = [DATA_PLATFORM_GROUP, *self._neighbours.groups] if self._neighbours.groups else []
         self._children.start("worker", "worker", *groups, env=self._env("worker"))

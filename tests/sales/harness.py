@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import psutil
+import psutil  # type: ignore[import-untyped]
 from aiokafka import AIOKafkaProducer
 
 from contracts.envelope import EventMessage, UnreadableEventError, headers_of

@@ -55,7 +55,7 @@ class Running:
     async def command(self, *words: str) -> tuple[int, str]:
         """A command of the sales."""
         environment = {**self.stream.environment(), "DATABASE_URL": self.database_url}
-        done = await run_command("services.sales", *words, **environment)
+        done = await run_command("services.sales", *words, given=b"", **environment)
         return done.code, done.out + done.err
 
 
@@ -131,6 +131,7 @@ async def test_records_of_strangers_in_the_topics_of_the_sales_change_nothing_an
     (sold,) = [value for name, value in (await stream.told()).items() if name == key]
     lie = SalesOfMinuteV1(minute=key[:17], currency=one.currency, orders=sold[0] + 5, pieces=999, revenue=1)
     sale = msgspec.json.encode(Sale(str(uuid.uuid4()), key[:17], one.currency, 1, 7))
+    junk: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]
     junk = [(None, b"", []), (b"\xff\xfe", b"\xff", []), (b"k", b"{}", []), (b"k", b"[1,2,3,4,5]", [])]
     await write(stream.kafka_servers, build.by_minute, [*junk, (b"another", sale, [])])
     await write(stream.kafka_servers, build.large, junk)

@@ -121,12 +121,26 @@ def test_what_is_set_for_pip_holds_for_uv(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_all_lock_files_name_uv_with_its_hashes() -> None:
     """Set-up takes it from the one that it installs."""
-    entries = {bootstrap_packages.entry_of("uv", bootstrap.lock_file(kind)) for kind in bootstrap.KINDS}
+    kinds = [kind for ladder in bootstrap.LADDERS.values() for kind in ladder]
+    entries = {bootstrap_packages.entry_of("uv", bootstrap.lock_files(kind)[-1]) for kind in kinds}
     assert len(entries) == 1
     lines = entries.pop().splitlines()
     assert lines[0].startswith("uv==")
     assert len(lines) > 10
     assert not lines[-1].endswith("\\")
+
+
+@pytest.mark.parametrize("kind", bootstrap.LADDERS[".venv-sales"])
+def test_the_lock_files_of_one_environment_agree(kind: str) -> None:
+    """They are installed together: a package in both has one version."""
+    one, other = (
+        set(re.findall(r"^([a-z0-9._-]+)==(\S+)", Path(file).read_text(), re.MULTILINE))
+        for file in bootstrap.lock_files(kind)
+    )
+    assert "quixstreams" in dict(one)
+    shared = dict(one).keys() & dict(other).keys()
+    assert shared
+    assert {each for each in one if each[0] in shared} == {each for each in other if each[0] in shared}
 
 
 def test_what_runs_needs_no_package_that_only_the_checks_have() -> None:
@@ -136,7 +150,7 @@ def test_what_runs_needs_no_package_that_only_the_checks_have() -> None:
     """
     for_builds = ROOT / "kits" / "schemas" / "compatibility.py"
     assert for_builds.exists()
-    lock = Path(bootstrap.lock_file("run")).read_text()
+    lock = Path(bootstrap.lock_files("run")[0]).read_text()
     named = {name.replace("-", "_") for name in re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE)}
     owners = importlib.metadata.packages_distributions()
     imported = {
