@@ -6,9 +6,10 @@ import struct
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from pathlib import Path
 
-from devservices import ports, state
+from devservices import kafka_archive, ports, state
 from devservices.errors import ServerStartError
 from devservices.instance import CACHE
 from devservices.java import JAVA, java_environment
@@ -18,6 +19,7 @@ from devservices.kafka_security import BrokerSecurity, listener_names
 from devservices.processes import ManagedProcess, find_by_argument, from_state, spawn
 from devservices.waiting import launch_twice_if_port_was_taken, until_ready
 
+BROKER = "kafka.Kafka"
 # ApiVersions, version 0: the one request that every broker answers, without knowing its version.
 API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
@@ -28,6 +30,7 @@ class KafkaServer:
     `session_timeout_ms` is how long the controller waits for a silent broker: short makes a restart after a
     crash quick (3 s); a test that pauses the broker needs a long one (60,000), or the broker is fenced.
     With `security` it has secured listeners beside the plain one.
+    `java_options` are the broker's instead of those that take its classes from `devservices.kafka_archive`.
     `advertised_port` is the port that clients are told, when something stands between them and the broker.
     The ports are chosen at the first start and kept while they are free.
     Callers take turns (`devservices.locks`).
@@ -43,6 +46,7 @@ class KafkaServer:
         security: BrokerSecurity | None = None,
         advertised_port: int | None = None,
         cache: Path = CACHE,
+        java_options: Sequence[str] | None = None,
     ) -> None:
         self._directory = directory.absolute()
         self._state_path = self._directory / "server.json"
@@ -53,6 +57,7 @@ class KafkaServer:
         self._listeners = listener_names(security)
         self._advertised_port = advertised_port
         self._cache = cache
+        self._java_options = java_options
         self.log_path = self._directory / "server.log"
 
     @property
@@ -148,7 +153,7 @@ class KafkaServer:
 
     def _launch(self, within_seconds: float) -> None:
         self._configure()
-        command = self._java("kafka.Kafka", self._properties.name)
+        command = self._java(BROKER, self._properties.name)
         process = spawn(
             self.name, command, log_path=self.log_path, env=java_environment(), cwd=self._directory
         )
@@ -169,7 +174,9 @@ class KafkaServer:
         files = os.pathsep.join(os.path.relpath(path, self._directory) for path in class_path(self._cache))
         log4j = f"-Dlog4j2.configurationFile={LOG4J_FILE}"
         mark = mark_of(self._directory)
-        return [str(JAVA), *JVM_OPTIONS, mark, log4j, "-cp", files, main_class, *arguments]
+        quick = kafka_archive.using(self._cache, self._directory)
+        more = self._java_options if main_class == BROKER and self._java_options is not None else quick
+        return [str(JAVA), *JVM_OPTIONS, *more, mark, log4j, "-cp", files, main_class, *arguments]
 
 
 def mark_of(directory: Path) -> str:
