@@ -13,6 +13,7 @@ from contracts.envelope import headers_of
 from contracts.sales import SalesOfMinuteV1, encode_sales
 from devservices.ports import choose_free
 from kits.kafka.admin import TopicAdmin, TopicSpec
+from kits.kafka.records import TopicPartition
 from kits.kafka.security import KafkaSecurity
 from services.sales.builds import Build
 from services.sales.container import Container
@@ -20,6 +21,7 @@ from services.sales.stream.reading import MAX_EVENT_BYTES
 from services.sales.stream.topology import Sale
 from tests.commands import run_command
 from tests.conftest import fresh_database
+from tests.integration.kafka.raw_batches import RawName, send_batches
 from tests.sale_events import START, Placed, counted, generated
 from tests.sales.harness import Streams, container_of, produce, shown, streams, write
 from tests.waiting import eventually
@@ -93,31 +95,34 @@ async def test_unreadable_records_become_dead_letters_with_their_place_and_the_o
         (key, b'"' + b"x" * MAX_EVENT_BYTES + b'"', headers),
     ]
     await write(stream.kafka_servers, stream.build.source, broken)
+    odd = [(key, event.payload, [(RawName(b"\xff\xfe"), b"1"), *headers])]
+    await send_batches(stream.kafka_servers, TopicPartition(stream.build.source, 0), odd)
     await running.place([one, two])
 
-    async def five() -> int:
-        return len(await stream.records(stream.build.dead_letters)) == len(broken)
+    async def all_of_them() -> bool:
+        return len(await stream.records(stream.build.dead_letters)) == len(broken) + 1
 
-    await eventually(five, poll_seconds=0.2)
+    await eventually(all_of_them, poll_seconds=0.2)
     letters = await stream.records(stream.build.dead_letters)
     told = {dict(each.headers)["dlq_error_code"].decode(): each for each in letters}
-    assert told.keys() == {"empty_value", "undecodable_value", "unknown_format", "other_key", "too_large"}
     assert {code: each.value for code, each in told.items()} == {
         "empty_value": None,
         "undecodable_value": b"{",
         "unknown_format": b"\x00\x00\x00\x00\x07avro?",
         "other_key": event.payload,
         "too_large": None,
+        "unreadable_headers": event.payload,
     }
     for letter in letters:
         named = dict(letter.headers)
-        assert named["ce_id"] == event.event_id.encode()
+        has_headers = letter is not told["unreadable_headers"]
+        assert named.get("ce_id") == (event.event_id.encode() if has_headers else None)
         assert named["dlq_group"] == stream.build.group.encode()
         place = named["dlq_topic"], int(named["dlq_partition"]), int(named["dlq_offset"])
         source = await stream.records(stream.build.source)
         (found,) = [each for each in source if (each.partition, each.offset) == place[1:]]
         assert (place[0], found.key) == (stream.build.source.encode(), letter.key)
-    assert await stream.number("one", "sales_stream_dead_letters_total") == len(broken)
+    assert await stream.number("one", "sales_stream_dead_letters_total") == len(broken) + 1
 
 
 async def test_records_of_strangers_in_the_topics_of_the_sales_change_nothing_and_stop_nobody(

@@ -6,7 +6,6 @@ from typing import Annotated
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
-from msgspec import Meta
 
 from contracts.sales import key_of, start_of, whole_minute
 from kits.web.documents.openapi import door
@@ -21,16 +20,15 @@ _DAY = timedelta(days=1)
 _BEFORE_ALL = (datetime(1, 1, 1, tzinfo=UTC), "")
 _MINUTE_LENGTH = len("2026-11-21T07:00Z")
 
-Moment = Annotated[datetime, Meta(tz=True)]
 Since = Annotated[
-    Moment | None,
+    datetime | None,
     QueryParameter(
         name="from",
         description="RFC 3339; from the minute it lies in. Default: a day before `to`.",
     ),
 ]
 Until = Annotated[
-    Moment | None,
+    datetime | None,
     QueryParameter(name="to", description="RFC 3339; minutes that begin before it. Default: now."),
 ]
 Cursor = Annotated[
@@ -68,14 +66,21 @@ async def get_sales(
 
 
 def _range(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
-    try:
-        end = datetime.now(UTC) if until is None else until.astimezone(UTC)
-        first = whole_minute(end - _DAY if since is None else since.astimezone(UTC))
-    except OverflowError:
-        raise _refused("from", "It is beyond the calendar.") from None
+    end = datetime.now(UTC) if until is None else _in_utc("to", until)
+    first = whole_minute(end - _DAY if since is None else _in_utc("from", since))
     if first > end:
         raise _refused("from", "It must not be after `to`.")
     return first, end
+
+
+def _in_utc(parameter: str, moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise _refused(parameter, "Say the offset too, as in 2026-11-21T07:00:00Z.")
+    try:
+        # A day may be taken away from it.
+        return max(moment.astimezone(UTC), _BEFORE_ALL[0] + _DAY)
+    except OverflowError:
+        raise _refused(parameter, "It is beyond the calendar.") from None
 
 
 def _cursor(row: MinuteSales) -> str:

@@ -22,7 +22,7 @@ from kits.observability.logs import configure_logging, get_logger
 from kits.observability.repeats import Repeats
 from kits.settings import read_settings
 from services.sales.builds import CLIENT_ID, Build
-from services.sales.stream.reading import Unreadable, dead_letter_headers
+from services.sales.stream.reading import Unreadable, dead_letter_headers, without_headers
 from services.sales.stream.reports import EngineReport, encode_report
 from services.sales.stream.settings import StreamSettings
 from services.sales.stream.topology import Large, topology
@@ -32,7 +32,13 @@ log = get_logger(__name__)
 _REPORT_SECONDS = 0.5
 _TRANSACTION_MS = 10_000
 _REQUEST_BYTES = 4 * 1_048_576
-_CONSUMER = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 1_500, "max.poll.interval.ms": 60_000}
+_CONSUMER = {
+    "session.timeout.ms": 6_000,
+    "heartbeat.interval.ms": 1_500,
+    "max.poll.interval.ms": 60_000,
+    # A damaged batch must not become a sum.
+    "check.crcs": True,
+}
 _JSON = [("content-type", b"application/json")]
 _ORPHANED = 3
 
@@ -94,13 +100,16 @@ class Engine:
         self.report.records += 1
 
     def _count(self, found: Unreadable) -> None:
+        at = message_context()
+        self._tell_of(found, at.topic, at.partition, at.offset)
+
+    def _tell_of(self, found: Unreadable, topic: str, partition: int, offset: int) -> None:
         letters = self.report.dead_letters
         letters[found.code] = letters.get(found.code, 0) + 1
-        at = message_context()
         if count := self._repeats.due(found.code):
             log.warning(
-                "record_unreadable", code=found.code, reason=found.reason, topic=at.topic,
-                partition=at.partition, offset=at.offset, count=count,
+                "record_unreadable", code=found.code, reason=found.reason, topic=topic,
+                partition=partition, offset=offset, count=count,
                 action=f"look at it in {self._build.dead_letters}, and who writes to the topic",
             )  # fmt: skip
 
@@ -119,6 +128,9 @@ class Engine:
         if message is None or message.error():
             log.warning("stream_not_read", error=str(error), action="none if Kafka comes back")
             return False
+        if message.topic() == self._build.source:
+            self._bury(message, error)
+            return True
         self.report.left_out += 1
         if count := self._repeats.due("left_out"):
             log.warning(
@@ -126,6 +138,20 @@ class Engine:
                 offset=message.offset(), count=count, action="look at who writes to the topic",
             )  # fmt: skip
         return True
+
+    def _bury(self, message: Any, error: Exception) -> None:
+        """A record that cannot even be unpacked, in the transaction of the others around it."""
+        place = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
+        found = without_headers(message.value(), str(error.__cause__ or error))
+        self._tell_of(found, **place)
+        # The topology gets nothing of it, and the engine has no public way to its transaction.
+        self._application._producer.produce(  # noqa: SLF001
+            topic=self._build.dead_letters,
+            key=message.key(),
+            value=found.value,
+            headers=dead_letter_headers(found, None, group=self._build.group, **place),
+        )
+        self._application._processing_context.store_offset(**place)  # noqa: SLF001
 
 
 def connection_of(kafka: KafkaSettings) -> ConnectionConfig:

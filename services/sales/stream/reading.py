@@ -77,6 +77,12 @@ def read_order(
         return Unreadable(error.code, str(error)[:_LETTER_REASON], value)
 
 
+def without_headers(value: bytes | None, fault: str) -> Unreadable:
+    """Of a record whose headers cannot be read."""
+    kept = None if value is None or len(value) > MAX_EVENT_BYTES else value
+    return Unreadable("unreadable_headers", f"Its headers cannot be read: {fault}"[:_LETTER_REASON], kept)
+
+
 def _order_of(value: bytes | None, key: bytes | None, headers: Headers) -> CreatedOrder | None:
     envelope = read_envelope(value, headers or ())
     if key != envelope.order_id.encode():
