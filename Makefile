@@ -44,6 +44,7 @@ check: setup  ## style, types, import rules, budgets
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+	$(PYTHON) -m contracts schemas check
 	$(ISOLATED) $(PYTHON) -m pytest -q tests/architecture
 
 unit: setup  ## the tests without servers, in seconds

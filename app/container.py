@@ -18,7 +18,7 @@ from app.command_container import CLIENT_ID, make_id
 from app.delivery_watch import DeliveryWatch
 from app.metrics import AppMetrics
 from app.outbox.recorder import SqlOutbox
-from app.outbox.table import OutboxStore, outbox_event, outbox_queue
+from app.outbox.table import OutboxStore, known_schema, outbox_event, outbox_queue
 from app.outbox.table import outbox as outbox_tables
 from app.persistence.idempotency import SqlIdempotencyKeys
 from app.persistence.key_retention import KeyRetention
@@ -29,6 +29,8 @@ from app.persistence.unit_of_work import SqlTransactions
 from app.persistence.write_probe import shop_write_probe
 from app.rpc_container import RpcContainer
 from app.settings import AppSettings
+from contracts.avro_schemas import avro_schemas
+from contracts.order_events import SCHEMAS
 from contracts.topics import DATA_PLATFORM_GROUP, ORDER_EVENTS, TOPIC_CONFIG
 from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.group_metrics import GroupMetrics
@@ -51,6 +53,7 @@ from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
 from kits.resilience.clock import BootClock
 from kits.resilience.rate_limit import rate_limiter
+from kits.schemas.record_format import record_format
 from kits.web.middleware.turns import Turns
 from kits.web.tokens.jwks_url import JwksUrl
 from kits.web.tokens.refused_tokens import RefusedTokens
@@ -129,8 +132,17 @@ class Container(containers.DeclarativeContainer):
         **_holder,
         retention_days=settings.provided.outbox.retention_days,
     )
+    record_format = providers.Singleton(
+        record_format, settings, background_engine, known_schema, providers.Callable(avro_schemas, SCHEMAS)
+    )
     ordered_queue = providers.Singleton(
-        kafka_queue, producer, outbox_store, lease=_holder["lease"], clock=clock, metrics=metrics
+        kafka_queue,
+        producer,
+        outbox_store,
+        record_format=record_format,
+        lease=_holder["lease"],
+        clock=clock,
+        metrics=metrics,
     )
     outbox_lifecycle = providers.Singleton(
         OutboxLifecycle,
@@ -148,6 +160,7 @@ class Container(containers.DeclarativeContainer):
             max_event_bytes=_MAX_EVENT_BYTES,
             meanwhile=_MEANWHILE,
         ),
+        record_format=record_format,
         queue=ordered_queue,
     )
 
@@ -229,6 +242,7 @@ class Container(containers.DeclarativeContainer):
                 migrate_command=MIGRATE_COMMAND,
             ),
             providers.Factory(OutboxHealth, ordered_queue.provided.breaker, producer, meanwhile=_MEANWHILE),
+            record_format,
             token_verifier,
             members,
         ),

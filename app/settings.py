@@ -8,6 +8,7 @@ from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
 from kits.outbox.settings import OutboxSettings
 from kits.postgres.engine import DatabaseSettings
+from kits.schemas.settings import EventFormat, SchemaRegistrySettings, registry_problems
 from kits.settings import Secret
 from kits.web.addresses import is_base_address, sends_in_plain_text
 from kits.web.middleware.cors import read_origins
@@ -133,8 +134,15 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     orders_rpc: bool = False
     """Whether other services may place orders over Kafka, for any customer (the topic `orders.create`)."""
     outbox: OutboxSettings = OutboxSettings()
+    event_format: EventFormat = "json"
+    """In which form events go to Kafka: json or avro. Readers understand both at any time."""
+    schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     member_api: MemberApiSettings = MemberApiSettings()
     log: LogSettings = LogSettings()
+
+    def problems(self) -> list[str]:
+        """What is wrong with the values together; one sentence each."""
+        return registry_problems(self.event_format, self.schema_registry)
 
     @property
     def connection_limits(self) -> ConnectionLimits:

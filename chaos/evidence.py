@@ -13,6 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chaos.checker import Event, Evidence, OrderRow
 from contracts.topics import DATA_PLATFORM_DLQ, ORDER_EVENTS, ORDER_EVENTS_PARTITIONS
+from kits.schemas.avro import AvroSchema
+from kits.schemas.framing import body_of, schema_id_of
 
 _READ_SECONDS = 30.0
 _PAGE = 5000
@@ -64,8 +66,9 @@ async def collect(
     )
     async with asyncio.timeout(within_seconds):
         await _read_database(database_url, evidence)
-        evidence.topic = await _read_topic(kafka_bootstrap_servers, ORDER_EVENTS)
-        evidence.dead_letters = await _read_topic(kafka_bootstrap_servers, DATA_PLATFORM_DLQ)
+        schemas = await _read_schemas(database_url)
+        evidence.topic = await _read_topic(kafka_bootstrap_servers, ORDER_EVENTS, schemas)
+        evidence.dead_letters = await _read_topic(kafka_bootstrap_servers, DATA_PLATFORM_DLQ, schemas)
         evidence.arrivals = await _read_arrivals(data_platform_url)
     return evidence
 
@@ -119,7 +122,17 @@ async def _read_conserved(connection: Any, evidence: Evidence) -> None:
             evidence.coupon_customer_limits[code] = customer
 
 
-async def _read_topic(bootstrap_servers: str, topic: str) -> list[Event]:
+async def _read_schemas(url: str) -> dict[int, AvroSchema]:
+    """What Avro events were written with, by the ids in their frames."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("SELECT id, definition FROM outbox_known_schema")
+        return {row["id"]: AvroSchema(json.loads(row["definition"])) for row in rows}
+    finally:
+        await connection.close()
+
+
+async def _read_topic(bootstrap_servers: str, topic: str, schemas: Mapping[int, AvroSchema]) -> list[Event]:
     """Everything that is in it; nothing if there is no such topic."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
     await consumer.start()
@@ -134,10 +147,15 @@ async def _read_topic(bootstrap_servers: str, topic: str) -> list[Event]:
         events: list[Event] = []
         while any([await consumer.position(each) < ends[each] for each in partitions]):
             for records in (await consumer.getmany(timeout_ms=int(_LOOK_SECONDS * 1000))).values():
-                events += [_event_of(dict(record.headers), record.value) for record in records]
+                events += [_event_of(dict(each.headers), _json_of(each.value, schemas)) for each in records]
         return events
     finally:
         await consumer.stop()
+
+
+def _json_of(value: bytes, schemas: Mapping[int, AvroSchema]) -> bytes:
+    schema_id = schema_id_of(value)
+    return value if schema_id is None else schemas[schema_id].decode(body_of(value))
 
 
 def _event_of(headers: dict[str, bytes], value: bytes) -> Event:

@@ -1,9 +1,8 @@
-"""Entrance: `python -m contracts` writes the schemas and the AsyncAPI document anew."""
+"""Entrance: `python -m contracts`: writes the schemas anew, checks them, registers them."""
 
-from contracts.asyncapi import FILE, asyncapi_text
-from contracts.json_schemas import SCHEMAS, schema_file, schema_text
+import sys
+
+from contracts.cli import main
 
 if __name__ == "__main__":
-    for ce_type in SCHEMAS:
-        schema_file(ce_type).write_text(schema_text(ce_type), encoding="utf-8")
-    FILE.write_text(asyncapi_text(), encoding="utf-8")
+    sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from kits.patterns import whole
+from kits.wire_time import wire_time
 
 SOURCE = "/order-pipeline/orders"
 _CONSTANT_HEADERS = (
@@ -66,12 +67,6 @@ class UnreadableEventError(Exception):
     def __init__(self, code: str, reason: str) -> None:
         self.code = code
         super().__init__(reason)
-
-
-@lru_cache(maxsize=64)
-def wire_time(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds, as in `2026-11-21T07:00:00.000Z`."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def headers_of(message: EventMessage) -> tuple[tuple[str, bytes], ...]:

@@ -7,8 +7,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from contracts.envelope import Id, UnreadableEventError, repeated_member, wire_time
+from contracts.envelope import Id, UnreadableEventError, repeated_member
 from kits.patterns import whole
+from kits.wire_time import wire_time
 
 MEMBER_UPDATED_V1 = "member.updated.v1"
 """Topic and `ce_type` of the former version: one name. Kafka's key is the member's id as text."""

@@ -6,7 +6,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from contracts.envelope import Envelope, EventMessage, Id, wire_time
+from contracts.envelope import Envelope, EventMessage, Id
+from kits.wire_time import wire_time
 
 AGGREGATE_TYPE = "order"
 

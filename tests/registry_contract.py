@@ -33,10 +33,9 @@ class RegistryContract:
     """A subclass gives `url`: the Confluent interface of a registry with BACKWARD for every subject."""
 
     @pytest.fixture
-    async def registry(self, url: str) -> Any:
+    def registry(self, url: str) -> SchemaRegistry:
         """A client that has time."""
-        async with SchemaRegistry(url=url, within_seconds=60) as client:
-            yield client
+        return SchemaRegistry(url=url, within_seconds=60)
 
     async def test_what_is_registered_is_found_by_its_id(self, registry: SchemaRegistry) -> None:
         """And means the same."""
@@ -105,11 +104,11 @@ class RegistryContract:
 
     async def test_a_wrong_base_is_an_outage_and_no_unknown_schema(self, url: str) -> None:
         """Else one wrong setting would send every record of a topic to the dead letters."""
-        async with SchemaRegistry(url=f"{url}/elsewhere", within_seconds=60) as registry:
-            with pytest.raises(RegistryUnavailableError, match=r"404.*SCHEMA_REGISTRY_URL"):
-                await registry.definition(1)
-            with pytest.raises(RegistryUnavailableError, match="SCHEMA_REGISTRY_URL"):
-                await registry.register("tests.none", definition())
+        registry = SchemaRegistry(url=f"{url}/elsewhere", within_seconds=60)
+        with pytest.raises(RegistryUnavailableError, match=r"404.*SCHEMA_REGISTRY_URL"):
+            await registry.definition(1)
+        with pytest.raises(RegistryUnavailableError, match="SCHEMA_REGISTRY_URL"):
+            await registry.register("tests.none", definition())
 
 
 async def put(url: str, subject: str, body: dict[str, Any]) -> int:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from contracts.envelope import EventMessage, wire_time
+from contracts.envelope import EventMessage
 from contracts.order_events import (
     ORDER_CREATED,
     ORDER_PAID,
@@ -20,6 +20,7 @@ from contracts.order_events import (
     message_of,
 )
 from contracts.sales import minute_of
+from kits.wire_time import wire_time
 
 START = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
 Totals = tuple[int, int, int]

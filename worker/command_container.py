@@ -2,6 +2,7 @@
 
 from dependency_injector import containers, providers
 
+from contracts.avro_schemas import subjects
 from contracts.topics import DATA_PLATFORM_GROUP, ORDER_EVENTS
 from kits.kafka.group_watch import GroupWatch
 from kits.kafka.log_reader import LogReader
@@ -9,7 +10,10 @@ from kits.ordered_queue.actions import Actions
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
-from kits.postgres.schema import DECLARED_SCHEMA
+from kits.postgres.schema import DECLARED_SCHEMA, metadata
+from kits.schemas.known_schemas import SqlKnownSchemas, known_schema_table
+from kits.schemas.reading import AvroReader
+from kits.schemas.registry import registry_of
 from worker.groups.member_rebuild import MemberRebuild
 from worker.groups.topics import member_event
 from worker.inbox.ledger.migration import LedgerMigration
@@ -105,6 +109,18 @@ class MemberCommands(InboxContainer):
             bootstrap_servers=settings.provided.kafka.bootstrap_servers,
             security=settings.provided.kafka,
             client_id=ADMIN_CLIENT_ID,
+        ),
+        providers.Factory(
+            AvroReader,
+            "schemas_item_members",
+            providers.Callable(registry_of, settings.provided.schema_registry),
+            providers.Factory(
+                SqlKnownSchemas,
+                engine,
+                providers.Callable(known_schema_table, providers.Callable(metadata), "outbox"),
+                settings.provided.schema_registry.url,
+            ),
+            providers.Callable(subjects),
         ),
         topic=topic,
         event=member_event,

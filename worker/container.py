@@ -10,7 +10,8 @@ from kits.observability.health import Health, HealthCheck
 from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
-from kits.postgres.schema import DECLARED_SCHEMA
+from kits.postgres.schema import DECLARED_SCHEMA, metadata
+from kits.schemas.known_schemas import known_schema_table
 from kits.web.probes import ProbeServer
 from worker.command_container import MIGRATE_COMMAND, SHOP_MIGRATE_COMMAND
 from worker.data_platform_container import DataPlatformContainer
@@ -54,9 +55,17 @@ class Container(DataPlatformContainer):
         pool_size=_SHOP_CONNECTIONS,
         schemas=providers.Dict({DECLARED_SCHEMA: settings.provided.database.schema}),
     )
+    _known_schemas = providers.Factory(
+        DataPlatformContainer.known_schemas,
+        shop_engine,
+        providers.Callable(known_schema_table, providers.Callable(metadata), "outbox"),
+    )
     order_status_group = providers.Singleton(
         DataPlatformContainer.watched_group,
         name=ORDER_STATUS_GROUP,
+        values=providers.Singleton(
+            DataPlatformContainer.record_values, "schemas_cg_order", known=_known_schemas
+        ),
         handler=providers.Singleton(OrderStatus, shop_engine),
         watch=providers.Factory(DataPlatformContainer.watch, group=ORDER_STATUS_GROUP),
     )
@@ -68,6 +77,9 @@ class Container(DataPlatformContainer):
         name=ITEM_MEMBERS_GROUP,
         topic=member_topic,
         is_compacted=True,
+        values=providers.Singleton(
+            DataPlatformContainer.record_values, "schemas_item_members", known=_known_schemas
+        ),
         handler=providers.Singleton(
             MemberReplica,
             shop_engine,

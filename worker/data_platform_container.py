@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from dependency_injector import providers
 
+from contracts.avro_schemas import subjects
 from contracts.topics import DATA_PLATFORM_DLQ, ORDER_EVENTS
 from kits.kafka.admin import TopicAdmin
 from kits.kafka.group_metrics import GroupMetrics
@@ -22,6 +23,9 @@ from kits.ordered_queue.write_back import WriteBack
 from kits.postgres.engine import EnginePools
 from kits.resilience.breaker import Breaker
 from kits.resilience.clock import BootClock
+from kits.schemas.known_schemas import SqlKnownSchemas
+from kits.schemas.reading import AvroReader
+from kits.schemas.registry import registry_of
 from worker.command_container import InboxContainer
 from worker.groups.data_platform.client import DataPlatformClient
 from worker.groups.data_platform.group import DataPlatformGroup, Delivery, Gauges, Rounds
@@ -39,6 +43,7 @@ from worker.inbox.positions import Positions
 from worker.inbox.queue_table import inbox_queue
 from worker.inbox.receive import InboxReceiver
 from worker.inbox.store import InboxStore
+from worker.inbox.table import known_schema
 from worker.metrics import ConsumerMetrics, DeliveryMetrics
 from worker.settings import ADMIN_CLIENT_ID, CLIENT_ID
 
@@ -78,6 +83,12 @@ class DataPlatformContainer(InboxContainer):
         providers.Callable(
             order_topics, order_events, dead_letter_topic, settings.provided.order.events_partitions
         ),
+    )
+    _registry = providers.Callable(registry_of, settings.provided.schema_registry)
+    record_values = providers.Factory(AvroReader, registry=_registry, subjects=providers.Callable(subjects))
+    known_schemas = providers.Factory(SqlKnownSchemas, registry=settings.provided.schema_registry.url)
+    _values = providers.Singleton(
+        record_values, "schemas_data_platform", known=providers.Factory(known_schemas, engine, known_schema)
     )
     watch = providers.Factory(
         GroupWatch, **_kafka, client_id=ADMIN_CLIENT_ID, topics=providers.List(order_events)
@@ -172,6 +183,7 @@ class DataPlatformContainer(InboxContainer):
         Payloads,
         engine,
         providers.Factory(LogReader, **_kafka, client_id=ADMIN_CLIENT_ID),
+        _values,
         group=group,
     )
     _platform_watch = providers.Singleton(watch, group=group)
@@ -180,7 +192,9 @@ class DataPlatformContainer(InboxContainer):
     data_platform_group = providers.Singleton(
         DataPlatformGroup,
         name=group,
-        reading=providers.Factory(watched_group, name=group, handler=receiver, watch=_platform_watch),
+        reading=providers.Factory(
+            watched_group, name=group, values=_values, handler=receiver, watch=_platform_watch
+        ),
         delivery=providers.Factory(
             Delivery,
             state=group_state,

@@ -2,17 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
-from kits.kafka.errors import InstanceIdInUseError, KafkaConfigurationError, KafkaError, KafkaUnavailableError
+from kits.kafka.errors import (
+    InstanceIdInUseError,
+    KafkaConfigurationError,
+    KafkaError,
+    KafkaUnavailableError,
+)
 from kits.kafka.group_reader import GroupReader
-from kits.kafka.places import Place
-from kits.kafka.records import IncomingRecord, TopicPartition
+from kits.kafka.records import TopicPartition
 from kits.observability.health import CheckResult, HealthCheck, Status
 from kits.observability.logs import get_logger
 from kits.process.waiting import wait_for
 from kits.resilience.retry import Backoff
+from worker.handler import Handler, HandlerUnavailableError, Records, RecordValues
 
 log = get_logger(__name__)
 
@@ -21,47 +26,9 @@ _POLL_RECORDS = 1_000
 _EVERY_SECONDS = 1.0
 _STEP_SECONDS = 3.0
 _LATE_SECONDS = 30.0
+_HELD_SECONDS = 2.0
 _REBUILD = Backoff(base_seconds=0.5, cap_seconds=5.0)
 _AGAIN = Backoff(base_seconds=0.2, cap_seconds=3.0)
-Records = Mapping[TopicPartition, Sequence[IncomingRecord]]
-
-
-class HandlerUnavailableError(Exception):
-    """The handler cannot work now, and nothing of what it was given is done: the same records, later."""
-
-    code = "handler_unavailable"
-
-
-class GroupHaltedError(Exception):
-    """Going on makes no sense before somebody mends what it says."""
-
-
-class Handler(Protocol):
-    """What a group does with its records.
-
-    Raises:
-        HandlerUnavailableError: from both methods.
-    """
-
-    @property
-    def has_room(self) -> bool:
-        """False: reading pauses, polling goes on."""
-        ...
-
-    async def begin(self, places: Mapping[TopicPartition, Place]) -> Mapping[TopicPartition, int]:
-        """The offset to read next of partitions that were given to this process.
-
-        One that is left out is asked for again every second, and nothing of it is read meanwhile.
-        """
-        ...
-
-    async def handle(self, records: Records) -> Mapping[TopicPartition, int | None]:
-        """Do or store everything, in order per partition; {} about once a second when nothing has come.
-
-        Returns where each of these partitions goes on, and any other whose position somebody has moved; None:
-        it is to begin anew.
-        """
-        ...
 
 
 class Readers(Protocol):
@@ -83,9 +50,12 @@ class Topics(Protocol):
 class ConsumerGroup:
     """This process's member of one group, under whatever happens to Kafka. Memory counts for nothing."""
 
-    def __init__(self, name: str, readers: Readers, handler: Handler, topics: Topics) -> None:
+    def __init__(
+        self, name: str, readers: Readers, values: RecordValues, handler: Handler, topics: Topics
+    ) -> None:
         self.name = name
         self._readers = readers
+        self._values = values
         self._handler = handler
         self._topics = topics
         self.reader: GroupReader | None = None
@@ -121,9 +91,13 @@ class ConsumerGroup:
                 )  # fmt: skip
                 await wait_for(stop, wait)
 
+    async def close(self) -> None:
+        """After the end of run()."""
+        await self._values.close()
+
     def checks(self) -> list[HealthCheck]:
         """What the probes ask."""
-        return [ConsumerCheck(self)]
+        return [ConsumerCheck(self), self._values]
 
     async def _session(self, stop: asyncio.Event) -> None:
         self._asked, self._reached = frozenset(), {}
@@ -145,14 +119,16 @@ class ConsumerGroup:
             await reader.stop(within_seconds=_STEP_SECONDS)
 
     async def _round(self, reader: GroupReader) -> None:
-        records: dict[TopicPartition, list[IncomingRecord]] = {}
+        records: Records = {}
         try:
             await self._place(reader)
             if self._handler.has_room and time.monotonic() >= self._resume_at:
                 reader.resume()
             else:
                 reader.pause()
-            records = await reader.poll(_POLL_MS, _POLL_RECORDS)
+            records, held = await self._values.read(await reader.poll(_POLL_MS, _POLL_RECORDS))
+            for error in held:
+                reader.hold(error, _HELD_SECONDS)
             if records or time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + _EVERY_SECONDS
                 self._go_on(reader, records, await self._handler.handle(records))

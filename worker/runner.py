@@ -16,7 +16,7 @@ from kits.process.waiting import wait_for
 from kits.resilience.retry import Backoff
 from kits.web.probes import ProbeServer
 from kits.web.server.listener import AddressError
-from worker.group import GroupHaltedError
+from worker.handler import GroupHaltedError
 
 log = get_logger(__name__)
 

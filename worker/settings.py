@@ -8,6 +8,7 @@ from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
 from kits.postgres.address import address_problems
 from kits.postgres.engine import SchemaName
+from kits.schemas.settings import SchemaRegistrySettings
 from kits.settings import Secret
 
 CLIENT_ID = "order-inbox"
@@ -98,6 +99,7 @@ class MemberEventsSettings(msgspec.Struct, frozen=True, kw_only=True):
 class MemberSettings(OffsetsSettings, frozen=True, kw_only=True):
     """What `members` reads."""
 
+    schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     member_events: MemberEventsSettings = MemberEventsSettings()
 
 

@@ -13,7 +13,7 @@ from app.domain.events import (
     OrderPaidEvent,
 )
 from app.domain.order import Order
-from contracts.envelope import EventMessage, wire_time
+from contracts.envelope import EventMessage
 from contracts.order_events import (
     ORDER_CANCELLED,
     ORDER_CREATED,
@@ -36,6 +36,7 @@ from contracts.order_events import (
     message_of,
 )
 from contracts.topics import ORDER_EVENTS
+from kits.wire_time import wire_time
 
 _VERSION = 1
 

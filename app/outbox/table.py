@@ -28,6 +28,7 @@ from kits.ordered_queue.item import Item
 from kits.ordered_queue.sql_store import SqlStore
 from kits.postgres.identifiers import quoted
 from kits.postgres.schema import metadata
+from kits.schemas.known_schemas import known_schema_table
 
 outbox = metadata()
 EVENT_ID = Uuid(as_uuid=False)
@@ -101,6 +102,10 @@ outbox_audit = Table(
     Index("ix_outbox_audit_order_id_at", "order_id", "at"),
 )
 """What operators did to events: who, when and why; no foreign key, it outlives them."""
+
+
+known_schema = known_schema_table(outbox, "outbox")
+"""Under which ids of a registry events may be written as Avro."""
 
 
 def outbox_queue(schema: str) -> QueueTable:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
-from contracts.envelope import EventMessage, wire_time
+from contracts.envelope import EventMessage
 from contracts.order_events import (
     AGGREGATE_TYPE,
     ORDER_CREATED,
@@ -18,6 +18,7 @@ from contracts.order_events import (
     encode,
 )
 from contracts.topics import ORDER_EVENTS
+from kits.wire_time import wire_time
 
 EVENTS_PER_ORDER = 10
 _CUSTOMER = "customer-" + "0" * 63

@@ -174,6 +174,10 @@ class GroupReader:
         """Hand out the record at `offset` next, or the first after it; nothing, if it is no longer ours."""
         self._reading.place(partition, offset)
 
+    def hold(self, error: PartitionError, again_seconds: float) -> None:
+        """Stop a partition where `error` says, for so long; nothing happens if it is no longer ours."""
+        self._reading.hold(error, again_seconds)
+
     async def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[IncomingRecord]]:
         """The next records of all partitions that are placed, at most so many of each, in their order.
 

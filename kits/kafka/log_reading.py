@@ -14,7 +14,7 @@ from aiokafka.record.util import decode_varint
 from kits.kafka.broker_requests import COMMITTED
 from kits.kafka.connections import Connections
 from kits.kafka.errors import OffsetOutOfRangeError, RecordsUnreadableError
-from kits.kafka.records import IncomingRecord, TopicPartition
+from kits.kafka.records import IncomingRecord, RecordFault, TopicPartition
 
 _AFTER_LENGTH = 12
 _MAGIC = 2
@@ -43,7 +43,7 @@ class _Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[Any, ...]
-    fault: str
+    fault: RecordFault
 
 
 class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc]  # the client has no types
@@ -54,9 +54,10 @@ class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc]  # the client has no 
         try:
             return super()._read_msg(decode_varint)
         except (ValueError, IndexError, client.CorruptRecordException) as error:
-            return self._read_without_headers(begin, f"its headers cannot be read: {error}")
+            fault = RecordFault("unreadable_headers", f"its headers cannot be read: {error}")
+            return self._read_without_headers(begin, fault)
 
-    def _read_without_headers(self, begin: int, fault: str) -> _Record:
+    def _read_without_headers(self, begin: int, fault: RecordFault) -> _Record:
         length, at = decode_varint(self._buffer, begin)
         end = at + length
         _attributes, at = decode_varint(self._buffer, at)
@@ -114,7 +115,7 @@ class _Records(PartitionRecords):  # type: ignore[misc]
         headers = tuple([(name, value or b"") for name, value in record.headers])
         return IncomingRecord(
             tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, headers,
-            getattr(record, "fault", ""),
+            getattr(record, "fault", None),
         )  # fmt: skip
 
 

@@ -85,6 +85,13 @@ class PartitionReading:
             self._odd.pop(at, None)
             self._go_on(at, offset)
 
+    def hold(self, error: PartitionError, again_seconds: float) -> None:
+        """Go on at the error's offset, no sooner than after so many seconds."""
+        self._follow()
+        if (at := error.topic_partition) in self._next:
+            self._next[at] = error.offset
+            self._rest(at, error, again_seconds)
+
     def know_topics(self, ids: dict[str, UUID]) -> None:
         """Positions are those of the topics with these ids; look() takes them back from any other."""
         self._topics.know(ids)
@@ -225,8 +232,11 @@ class PartitionReading:
                 code=error.code, error=str(error),
                 action="look at what is there; the others go on, and nothing is skipped before it is sought",
             )  # fmt: skip
+        self._rest(at, error, _AGAIN_SECONDS)
+
+    def _rest(self, at: TopicPartition, error: PartitionError, again_seconds: float) -> None:
         self._stopped[at] = error
-        self._odd[at] = time.monotonic() + _AGAIN_SECONDS
+        self._odd[at] = time.monotonic() + again_seconds
         self._hold(at, self._next[at])
 
     def _hold(self, at: TopicPartition, offset: int) -> None:

@@ -25,10 +25,20 @@ class OutgoingRecord(msgspec.Struct, frozen=True, gc=False):
     partition: int | None = None
 
 
+class RecordFault(msgspec.Struct, frozen=True, gc=False):
+    """Why a record can be understood neither now nor later; `code` is stable."""
+
+    code: str
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class IncomingRecord(msgspec.Struct, frozen=True, gc=False):
     """A record as it stands in the log. `timestamp_ms` is wall time, set by its writer or by the broker.
 
-    `fault` is empty, or says why its headers cannot be read: then there are none of them.
+    With a `fault` its value or its headers are not to be used; headers that cannot be read are left out.
     Many thousands are in memory at a time, so neither making nor keeping one may cost the garbage collector.
     """
 
@@ -39,7 +49,7 @@ class IncomingRecord(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
-    fault: str = ""
+    fault: RecordFault | None = None
 
     @property
     def topic_partition(self) -> TopicPartition:

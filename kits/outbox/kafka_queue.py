@@ -8,7 +8,7 @@ from kits.ordered_queue.ports import Store
 from kits.ordered_queue.queue import OrderedQueue
 from kits.ordered_queue.retry import RetryPolicy
 from kits.ordered_queue.write_back import WriteBack
-from kits.outbox.kafka_sink import KafkaSink, Producer
+from kits.outbox.kafka_sink import KafkaSink, Producer, RecordFormat
 from kits.resilience.breaker import Breaker
 from kits.resilience.clock import Clock
 
@@ -19,13 +19,19 @@ _STALLED_SECONDS = 2.0
 
 
 def kafka_queue(
-    producer: Producer, store: Store, *, lease: Lease, clock: Clock, metrics: Metrics
+    producer: Producer,
+    store: Store,
+    *,
+    record_format: RecordFormat,
+    lease: Lease,
+    clock: Clock,
+    metrics: Metrics,
 ) -> OrderedQueue:
     """The queue from this table to Kafka, `outbox` in metrics; its breaker tells of Kafka."""
     counts = QueueMetrics(metrics).of(_NAME)
     return OrderedQueue(
         lanes=Lanes(max_items=_MAX_HELD, max_bytes=_MAX_HELD_BYTES),
-        sink=KafkaSink(producer, clock),
+        sink=KafkaSink(producer, record_format, clock),
         store=store,
         write_back=WriteBack(store, lease, clock, counts),
         breaker=Breaker(clock),

@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 
 from kits.kafka.errors import KafkaConfigurationError, KafkaError, RecordRefusedError, RecordTooLargeError
 from kits.kafka.records import Acknowledgement, Deadline, OutgoingRecord
+from kits.observability.health import HealthCheck
 from kits.observability.logs import get_logger
 from kits.ordered_queue.item import Claim, Kind, Result
 from kits.resilience.clock import Clock
@@ -33,11 +34,23 @@ class RecordItem(Protocol):
     """What the sink needs of an item: its owner says what is sent of it, and what logs call it."""
 
     def record(self) -> OutgoingRecord:
-        """What goes to Kafka, byte for byte the same each time."""
+        """What was recorded, byte for byte the same each time."""
         ...
 
     def names(self) -> dict[str, Any]:
         """The fields that its log lines have."""
+        ...
+
+
+class RecordFormat(HealthCheck, Protocol):
+    """In which form records travel; it may change while they wait."""
+
+    def encoded(self, record: OutgoingRecord) -> OutgoingRecord:
+        """What goes to Kafka of a record as it was recorded. Never raises."""
+        ...
+
+    async def run(self) -> None:
+        """What it has to do in the background; may return."""
         ...
 
 
@@ -57,8 +70,9 @@ class KafkaSink:
     An outage of Kafka fails nothing for a long time: sends wait, and their age tells of it.
     """
 
-    def __init__(self, producer: Producer, clock: Clock) -> None:
+    def __init__(self, producer: Producer, record_format: RecordFormat, clock: Clock) -> None:
         self._producer = producer
+        self._format = record_format
         self._clock = clock
         self._answered_at = clock.now()
         # Bound once: finding the logger anew for every event costs more than a line that nobody reads.
@@ -73,7 +87,7 @@ class KafkaSink:
         """See Sink."""
         # No cast: it would be one call more for every event.
         item: RecordItem = claim.item  # type: ignore[assignment]
-        record = item.record()
+        record = self._format.encoded(item.record())
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         try:
             sent = self._producer.send(record, not_after=_EndOfClaim(claim.until, claim, self._clock))

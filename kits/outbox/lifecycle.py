@@ -4,6 +4,7 @@ import asyncio
 
 from kits.kafka.producer import RecordProducer
 from kits.ordered_queue.queue import OrderedQueue
+from kits.outbox.kafka_sink import RecordFormat
 from kits.outbox.topics import OutboxTopics
 from kits.process.background import Supervisor
 
@@ -19,12 +20,14 @@ class OutboxLifecycle:
         supervisor: Supervisor,
         producer: RecordProducer,
         topics: OutboxTopics,
+        record_format: RecordFormat,
         queue: OrderedQueue,
     ) -> None:
         self._supervisor = supervisor
         self._producer = producer
         self._queue = queue
         self._topics = topics
+        self._format = record_format
 
     async def start(self) -> None:
         """Start the producer and the background tasks; returns at once, whether Kafka is there or not."""
@@ -32,6 +35,7 @@ class OutboxLifecycle:
         await self._producer.warm(self._topics.names)
         self._queue.start()
         self._supervisor.start("outbox-topics", self._topics.run)
+        self._supervisor.start("record-format", self._format.run)
 
     async def stop(self, *, within_seconds: float = 3.0) -> None:
         """Stop claiming, let pending sends end, write their answers back, give the rest free."""

@@ -40,7 +40,7 @@ class EventRetries:
 
     async def handle(self, handler: RpcHandler, record: IncomingRecord, call: Call) -> str:
         """Returns how it ended: ok, repeated, unreadable, failed or dead_letter, the letter being written."""
-        event, reason = None, record.fault
+        event, reason = None, str(record.fault or "")
         try:
             event = handler.request.read(record.value)
         except UnreadableValueError as error:

@@ -136,7 +136,7 @@ def read_request(record: IncomingRecord) -> Request:
         UnreadableRequestError: the sentence says which header is wrong.
     """
     if record.fault:
-        raise UnreadableRequestError(record.fault)
+        raise UnreadableRequestError(str(record.fault))
     headers = _first_of_each(record.headers)
     return Request(_address(headers), _deadline(headers.get(DEADLINE)))
 

@@ -3,14 +3,14 @@
 import asyncio
 import ssl
 from base64 import b64encode
-from types import TracebackType
-from typing import Annotated, NamedTuple, Self, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import aiohttp
 import msgspec
 
 from kits.observability.printable import printable, without_secrets
+from kits.schemas.settings import SchemaRegistrySettings
 from kits.settings import Secret
 from kits.web.addresses import is_base_address
 from kits.web.bounded_response import BoundedResponse, read_bounded
@@ -23,7 +23,6 @@ AVRO = "AVRO"
 _SCHEMA_NOT_FOUND = 40403
 _REFUSALS = frozenset({400, 409, 422})
 _WORDS_CHARACTERS = 300
-_CONNECTIONS = 4
 _JSON = "application/vnd.schemaregistry.v1+json"
 _HEADERS = {"Accept": f"{_JSON}, application/json", "Content-Type": _JSON, "Accept-Encoding": "identity"}
 _ACTIONS = {
@@ -107,7 +106,7 @@ class SchemaRegistry:
         token: Secret = Secret(""),  # noqa: B008
         ca_file: str = "",
     ) -> None:
-        """Connect later.
+        """Nothing is contacted yet.
 
         Args:
             url: base of the Confluent interface, without user and password.
@@ -125,36 +124,11 @@ class SchemaRegistry:
         self._headers = _HEADERS | _authorization(username, password, token)
         self._is_secured = url.startswith("https:")
         self._ca_file = ca_file
-        self._session: aiohttp.ClientSession | None = None
 
-    async def start(self) -> None:
-        """Connect with the first call."""
-        if self._url:
-            tls = ssl.create_default_context(cafile=self._ca_file or None) if self._is_secured else True
-            self._session = aiohttp.ClientSession(
-                # It is asked seldom: a kept connection would only be one that has ended meanwhile.
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=True, ssl=tls),
-                timeout=aiohttp.ClientTimeout(total=None),
-                response_class=BoundedResponse,
-                headers=self._headers,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-            )
-
-    async def stop(self) -> None:
-        """Close the connections."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
+    @property
+    def has_address(self) -> bool:
+        """Whether there is one to ask."""
+        return bool(self._url)
 
     async def register(self, subject: str, definition: str) -> int:
         """The id of this Avro definition (JSON text) under a subject; registered if it is not yet.
@@ -195,18 +169,34 @@ class SchemaRegistry:
     async def _ask(self, method: str, path: str, body: bytes | None = None) -> _Answer:
         if not self._url:
             raise RegistryUnavailableError("it has no address", "set SCHEMA_REGISTRY_URL")
-        if self._session is None:
-            raise RegistryUnavailableError("it is not asked before the start, nor after the stop")
         try:
             async with (
                 asyncio.timeout(self._within_seconds),
-                self._session.request(method, self._url + path, data=body, allow_redirects=False) as answer,
+                self._session() as session,
+                session.request(method, self._url + path, data=body, allow_redirects=False) as answer,
             ):
                 return _Answer(answer.status, await read_bounded(answer.content, MAX_ANSWER_BYTES + 1))
         except TimeoutError as error:
             raise RegistryUnavailableError(f"no answer within {self._within_seconds:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise RegistryUnavailableError(_words(str(error)) or type(error).__name__) from error
+
+    def _session(self) -> aiohttp.ClientSession:
+        # It is asked seldom: a kept connection would only be one that has ended meanwhile.
+        tls = ssl.create_default_context(cafile=self._ca_file or None) if self._is_secured else True
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls),
+            timeout=aiohttp.ClientTimeout(total=None),
+            response_class=BoundedResponse,
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+
+
+def registry_of(settings: SchemaRegistrySettings) -> SchemaRegistry:
+    """The registry that the settings name; without an address it is never asked."""
+    return SchemaRegistry(url=settings.url, username=settings.username, password=settings.password)
 
 
 def _authorization(username: str, password: Secret, token: Secret) -> dict[str, str]:

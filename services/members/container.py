@@ -3,11 +3,13 @@
 from dependency_injector import containers, providers
 from uuid_utils import uuid7
 
+from contracts.avro_schemas import avro_schemas
 from contracts.member_events import (
     MEMBER_TOPIC_CONFIG,
     MEMBER_TOPIC_PARTITIONS,
     MEMBER_UPDATED_V1,
     MEMBER_UPDATED_V2,
+    SCHEMAS,
 )
 from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.producer import RecordProducer
@@ -27,6 +29,7 @@ from kits.postgres.schema import DECLARED_SCHEMA
 from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
 from kits.resilience.clock import BootClock
+from kits.schemas.record_format import record_format
 from kits.web.middleware.turns import Turns
 from kits.web.tokens.jwks_url import JwksUrl
 from kits.web.tokens.refused_tokens import RefusedTokens
@@ -34,7 +37,13 @@ from kits.web.tokens.verifier import verifier_of
 from services.members.metrics import MembersMetrics
 from services.members.outbox.events import MemberEvents, MemberOutbox
 from services.members.outbox.operations import OutboxOperations
-from services.members.outbox.table import MemberEventStore, event_tables, member_event, member_queue
+from services.members.outbox.table import (
+    MemberEventStore,
+    event_tables,
+    known_schema,
+    member_event,
+    member_queue,
+)
 from services.members.settings import CLIENT_ID, MembersDatabaseSettings
 from services.members.store import (
     MIGRATE_COMMAND,
@@ -136,10 +145,14 @@ class Container(CommandContainer):
         clock=CommandContainer.clock,
         retention_days=settings.provided.outbox.retention_days,
     )
+    record_format = providers.Singleton(
+        record_format, settings, background_engine, known_schema, providers.Callable(avro_schemas, SCHEMAS)
+    )
     ordered_queue = providers.Singleton(
         kafka_queue,
         producer,
         outbox_store,
+        record_format=record_format,
         lease=CommandContainer.lease,
         clock=CommandContainer.clock,
         metrics=metrics,
@@ -156,6 +169,7 @@ class Container(CommandContainer):
             max_event_bytes=_MAX_EVENT_BYTES,
             meanwhile=_MEANWHILE,
         ),
+        record_format=record_format,
         queue=ordered_queue,
     )
 
@@ -185,6 +199,7 @@ class Container(CommandContainer):
                 migrate_command=MIGRATE_COMMAND,
             ),
             providers.Factory(OutboxHealth, ordered_queue.provided.breaker, producer, meanwhile=_MEANWHILE),
+            record_format,
             token_verifier,
         ),
     )

@@ -9,6 +9,7 @@ from kits.observability.logs import LogSettings
 from kits.outbox.settings import OutboxSettings
 from kits.postgres.address import address_problems
 from kits.postgres.engine import SchemaName
+from kits.schemas.settings import EventFormat, SchemaRegistrySettings, registry_problems
 from kits.settings import Secret
 from kits.web.server.settings import Port, ServerSettings
 from kits.web.tokens.settings import TokenSettings
@@ -65,3 +66,10 @@ class MembersSettings(MembersDatabaseSettings, frozen=True, kw_only=True):
 
     kafka: KafkaSettings
     jwt: TokenSettings
+    event_format: EventFormat = "json"
+    """In which form events go to Kafka: json or avro. Readers understand both at any time."""
+    schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
+
+    def problems(self) -> list[str]:
+        """What is wrong with the values together; one sentence each."""
+        return [*super().problems(), *registry_problems(self.event_format, self.schema_registry)]

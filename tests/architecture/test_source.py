@@ -16,6 +16,7 @@ MAY_END_TRANSACTIONS = (
     "services/members/store.py",
     "services/members/outbox/operations.py",
     "kits/postgres/",
+    "kits/schemas/known_schemas.py",
 )
 
 

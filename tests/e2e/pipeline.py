@@ -38,6 +38,8 @@ class Pipeline:
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
     accepted: set[str] = field(default_factory=set)
     processes: dict[str, ManagedProcess] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    """Settings of all processes, beside the usual ones."""
     more: dict[str, dict[str, str]] = field(default_factory=dict)
     """Settings of single processes, by their name here."""
 
@@ -71,6 +73,7 @@ class Pipeline:
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "json",
             "PYTHONWARNINGS": "default",
+            **self.settings,
         }
 
     def start(self, name: str, *command: str) -> ManagedProcess:

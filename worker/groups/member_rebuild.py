@@ -11,6 +11,7 @@ from kits.kafka.records import TopicPartition
 from kits.postgres.driver import DriverStatement, driver_fetch
 from kits.postgres.schema import qualified
 from worker.groups.member_replica import ReplicaChanges, ReplicaTable, member_replica
+from worker.handler import RecordValues
 
 _RECORDS = 1_000
 _ROWS = 1_000
@@ -46,9 +47,12 @@ class MemberRebuild:
     rebuild that is cut off has deleted none of them.
     """
 
-    def __init__(self, engine: AsyncEngine, reader: LogReader, *, topic: str, event: str) -> None:
+    def __init__(
+        self, engine: AsyncEngine, reader: LogReader, values: RecordValues, *, topic: str, event: str
+    ) -> None:
         self._engine = engine
         self._reader = reader
+        self._values = values
         self._topic = topic
         self._event = event
         self._table = ReplicaTable(engine)
@@ -82,7 +86,10 @@ class MemberRebuild:
         while offset < end:
             piece = await reader.piece(at, offset, _RECORDS)
             changes = ReplicaChanges(self._event)
-            changes.add(piece.records)
+            read, held = await self._values.read({at: piece.records})
+            if held:
+                raise held[0]
+            changes.add(read.get(at, ()))
             await self._table.write(changes, at=began)
             known = {"ids": sorted(changes.rows), "at": began}
             await driver_fetch(self._engine, self._mark, known)

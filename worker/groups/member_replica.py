@@ -18,7 +18,7 @@ from kits.observability.metrics import Cell
 from kits.postgres.diagnosis import CONNECTION_ERRORS, diagnose_statement
 from kits.postgres.driver import DriverStatement, driver_fetch
 from kits.postgres.schema import as_document, metadata, qualified
-from worker.group import HandlerUnavailableError, Records
+from worker.handler import HandlerUnavailableError, Records, require_sound
 
 log = get_logger(__name__)
 
@@ -78,10 +78,11 @@ class ReplicaChanges:
             self.gone.add(member_id)
             self.rows.pop(member_id, None)
             return
+        require_sound(record)
         state = read_member_event(self._event, record.value, record.headers)
-        if record.fault or state.member_id != member_id:
+        if state.member_id != member_id:
             # The topic is compacted by its key: under another one the member would have two newest events.
-            raise UnreadableEventError("contradicting_key", record.fault or "The key is another member's.")
+            raise UnreadableEventError("contradicting_key", "The key is another member's.")
         if not state.name:
             raise UnreadableEventError("empty_name", "The member has no name.")
         known = self.rows.get(member_id)
@@ -118,7 +119,7 @@ class ReplicaTable:
 
 
 class MemberReplica:
-    """worker.group.Handler: its offsets are Kafka's."""
+    """worker.handler.Handler: its offsets are Kafka's."""
 
     has_room = True
 

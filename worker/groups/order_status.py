@@ -13,7 +13,7 @@ from kits.observability.logs import get_logger
 from kits.postgres.diagnosis import CONNECTION_ERRORS, diagnose_statement
 from kits.postgres.driver import DriverStatement, driver_fetch
 from kits.postgres.schema import as_document, metadata, qualified
-from worker.group import HandlerUnavailableError, Records
+from worker.handler import HandlerUnavailableError, Records, require_sound
 
 log = get_logger(__name__)
 
@@ -37,7 +37,7 @@ class _Change(Envelope, frozen=True, kw_only=True, rename="camel"):
 
 
 class OrderStatus:
-    """worker.group.Handler: in any order, since a lower version changes nothing; its offsets are Kafka's."""
+    """worker.handler.Handler: in any order, as a lower version changes nothing; its offsets are Kafka's."""
 
     has_room = True
 
@@ -67,6 +67,7 @@ class OrderStatus:
     def _readable(self, records: Iterable[IncomingRecord]) -> Iterable[_Change]:
         for record in records:
             try:
+                require_sound(record)
                 read_envelope(record.value, record.headers)
                 yield self._changes.decode(record.value or b"")
             except (UnreadableEventError, msgspec.DecodeError) as error:

@@ -9,7 +9,8 @@ from kits.kafka.group_watch import GroupWatch
 from kits.kafka.security import KafkaSettings
 from kits.observability.health import CheckResult, HealthCheck, Status
 from kits.process.background import PeriodicTask, Supervisor
-from worker.group import ConsumerGroup, Handler, Topics
+from worker.group import ConsumerGroup, Topics
+from worker.handler import Handler, RecordValues
 from worker.metrics import ConsumerMetrics
 from worker.settings import CLIENT_ID, WorkerSettings
 
@@ -64,6 +65,7 @@ class WatchedGroup:
             await self._member.run(stop)
         finally:
             await watching.stop()
+            await self._member.close()
 
     def checks(self) -> list[HealthCheck]:
         """What the probes ask: the member, and the brokers."""
@@ -101,6 +103,7 @@ def watched_group(
     *,
     name: str,
     topic: str,
+    values: RecordValues,
     handler: Handler,
     watch: GroupWatch,
     topics: Topics,
@@ -110,4 +113,4 @@ def watched_group(
 ) -> WatchedGroup:
     """This process's member of a group that hands its records to `handler`."""
     readers = GroupReaders(settings.kafka, name, topic, settings.worker.instance_id, is_compacted)
-    return WatchedGroup(ConsumerGroup(name, readers, handler, topics), watch, group_metrics, metrics)
+    return WatchedGroup(ConsumerGroup(name, readers, values, handler, topics), watch, group_metrics, metrics)

@@ -6,13 +6,14 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.envelope import UnreadableEventError, read_envelope
-from kits.kafka.errors import KafkaError, PartitionError
+from kits.kafka.errors import KafkaError, KafkaUnavailableError, PartitionError
 from kits.kafka.log_reader import LogReader
 from kits.kafka.records import IncomingRecord, TopicPartition
 from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
 from kits.postgres.driver import DriverStatement, driver_fetch
 from kits.postgres.schema import as_document
+from worker.handler import RecordValues
 from worker.inbox.error_class import ErrorClass
 from worker.inbox.headers import encode_headers
 from worker.inbox.sql import statement
@@ -55,9 +56,10 @@ class Payloads:
 
     name = "replayed_payloads"
 
-    def __init__(self, engine: AsyncEngine, reader: LogReader, *, group: str) -> None:
+    def __init__(self, engine: AsyncEngine, reader: LogReader, values: RecordValues, *, group: str) -> None:
         self._engine = engine
         self._reader = reader
+        self._values = values
         self._group = group
         lost = ErrorClass.PAYLOAD_LOST
         self._wanted = statement(engine, _WANTED, lost=lost)
@@ -117,7 +119,11 @@ class Payloads:
             records = await self._reader.read(TopicPartition(topic, partition), offset, _AT_ONCE)
         except PartitionError:
             return {}
-        return {record.offset: record for record in records}
+        at = TopicPartition(topic, partition)
+        read, held = await self._values.read({at: records})
+        if held:
+            raise KafkaUnavailableError(str(held[0]))
+        return {record.offset: record for record in read.get(at, ())}
 
     async def _write(self, read: Mapping[str, IncomingRecord | None]) -> None:
         filled = [_filled(event_id, record) for event_id, record in sorted(read.items()) if record]

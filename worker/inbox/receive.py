@@ -15,7 +15,7 @@ from kits.ordered_queue.item import Claim
 from kits.ordered_queue.sql_store import Enqueue
 from kits.postgres.driver import driver_transaction
 from kits.postgres.outages import is_outage, sentence, warn_once
-from worker.group import HandlerUnavailableError, Records
+from worker.handler import HandlerUnavailableError, Records
 from worker.inbox.arrivals import Arrivals, Stored
 from worker.inbox.item import InboxItem
 from worker.inbox.metrics import InboxMetrics

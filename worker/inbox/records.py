@@ -7,6 +7,7 @@ import msgspec
 
 from contracts.envelope import Envelope, UnreadableEventError, read_envelope
 from kits.kafka.records import IncomingRecord
+from worker.handler import require_sound
 from worker.inbox.headers import encode_headers
 from worker.inbox.item import InboxItem
 
@@ -89,8 +90,7 @@ def item_of(row: Arrived, record: IncomingRecord) -> InboxItem:
 
 
 def _envelope_of(record: IncomingRecord) -> Envelope:
-    if record.fault:
-        raise UnreadableEventError("unreadable_headers", f"Its headers cannot be read: {record.fault}")
+    require_sound(record)
     envelope = read_envelope(record.value, record.headers)
     if record.key != envelope.order_id.encode():
         raise UnreadableEventError("other_key", "Its key is not its order id: it may stand in any partition.")

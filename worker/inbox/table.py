@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from kits.postgres.schema import metadata
+from kits.schemas.known_schemas import known_schema_table
 
 SCHEMA = "delivery"
 """Where the tables are declared; an engine may find them elsewhere (WORKER_DATABASE_SCHEMA)."""
@@ -130,3 +131,6 @@ inbox_audit = Table(
     Index("ix_inbox_audit_at", "consumer_group", "at"),
 )
 """What operators did: who, when and why; written in the transaction of the action."""
+
+known_schema = known_schema_table(inbox, "inbox")
+"""The schemas that records were written with, as a registry told them."""

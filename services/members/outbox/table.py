@@ -25,6 +25,7 @@ from kits.ordered_queue.item import Item
 from kits.ordered_queue.sql_store import SqlStore
 from kits.postgres.identifiers import quoted
 from kits.postgres.schema import metadata
+from kits.schemas.known_schemas import known_schema_table
 
 event_tables = metadata()
 
@@ -67,6 +68,10 @@ member_event = Table(
     ),
 )
 """One row per event; its key is `v1:{member id}` or `v2:{member id}`, its number the member's version."""
+
+
+known_schema = known_schema_table(event_tables, "member")
+"""Under which ids of a registry events may be written as Avro."""
 
 
 def member_queue(schema: str) -> QueueTable:

@@ -16,6 +16,7 @@ from kits.ordered_queue.write_back import WriteBack
 from kits.outbox.kafka_sink import KafkaSink
 from kits.resilience.breaker import Breaker
 from kits.resilience.clock import BootClock
+from kits.schemas.record_format import AsRecorded
 from tests.fakes import FakeProducer
 from tests.integration.app.conftest import LEASE_SECONDS, an_enqueue
 
@@ -41,7 +42,7 @@ class Pipeline:
         self.breaker = Breaker(clock)
         self.queue = OrderedQueue(
             lanes=self.lanes,
-            sink=KafkaSink(self.producer, clock),
+            sink=KafkaSink(self.producer, AsRecorded(), clock),
             store=self.store,
             write_back=self.write_back,
             breaker=self.breaker,

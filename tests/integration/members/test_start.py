@@ -26,4 +26,9 @@ async def test_a_service_is_ready_when_its_tables_are_there(empty_database_url: 
         assert (done.code, done.out.strip()) == (0, container.history().head())
         assert (await members.put("m-1", "Grace", "Hopper")).status == 201
         tables = await members.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'members' ORDER BY 1")
-        assert [name for (name,) in tables] == ["member", "member_event", "order_pipeline_members_version"]
+        assert [name for (name,) in tables] == [
+            "member",
+            "member_event",
+            "member_known_schema",
+            "order_pipeline_members_version",
+        ]

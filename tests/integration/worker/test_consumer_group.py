@@ -17,6 +17,7 @@ from tests.integration.worker.receiving import Inbox, Worker, inbox_in
 from tests.unit.worker.events import Sample, an_order
 from tests.waiting import eventually
 from worker.group import ConsumerGroup
+from worker.handler import PlainValues, RecordValues
 
 
 class Members:
@@ -39,9 +40,11 @@ class Members:
         """Nothing is missing."""
 
     @asynccontextmanager
-    async def running(self, worker: Worker) -> AsyncIterator[ConsumerGroup]:
+    async def running(
+        self, worker: Worker, values: RecordValues | None = None
+    ) -> AsyncIterator[ConsumerGroup]:
         """A member that reads into the worker's inbox, under its supervisor, until the end of the block."""
-        group = ConsumerGroup("data-platform", self, worker.receiver, self)
+        group = ConsumerGroup("data-platform", self, values or PlainValues(), worker.receiver, self)
         tasks, stop = Supervisor(), asyncio.Event()
         ended = asyncio.Event()
 
@@ -204,7 +207,7 @@ async def test_what_the_database_could_not_store_comes_again(inbox: Inbox, membe
         await inbox.ask("ALTER TABLE delivery.inbox_event RENAME TO away")
         await members.write(*samples)
         await eventually(lambda: group.reader is not None and group.reader.rebalances)
-        (check,) = group.checks()
+        check, _values = group.checks()
 
         async def is_member() -> bool:
             return (await check.check()).status is Status.OK

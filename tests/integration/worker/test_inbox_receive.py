@@ -10,7 +10,7 @@ from sqlalchemy import text
 from tests.integration.worker.receiving import DONE, Inbox, Log, Worker, inbox_in, names
 from tests.unit.worker.events import TOPIC, Sample, an_order
 from tests.waiting import eventually
-from worker.group import HandlerUnavailableError
+from worker.handler import HandlerUnavailableError
 
 
 @pytest.fixture

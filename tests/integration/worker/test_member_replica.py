@@ -25,7 +25,7 @@ from contracts.member_events import (
 from contracts.topics import ITEM_MEMBERS_GROUP
 from kits.kafka.errors import KafkaConfigurationError
 from kits.kafka.places import Place
-from kits.kafka.records import IncomingRecord, OutgoingRecord, TopicPartition
+from kits.kafka.records import IncomingRecord, OutgoingRecord, RecordFault, TopicPartition
 from kits.observability.metrics import Cell
 from kits.postgres.engine import create_engine
 from kits.settings import read_settings
@@ -152,7 +152,16 @@ async def test_what_cannot_be_read_is_left_out_and_counted(engine: AsyncEngine, 
         (b"x" * 65, None),
     ]
     records = come([good, *(OutgoingRecord("members", key, value) for key, value in strange)])
-    faulty = IncomingRecord("members", 0, 99, 1_000, b"m-1", good.value, (), "its headers cannot be read")
+    faulty = IncomingRecord(
+        "members",
+        0,
+        99,
+        1_000,
+        b"m-1",
+        good.value,
+        (),
+        RecordFault("unreadable_headers", "its headers cannot be read"),
+    )
     left_out = Cell()
     group = MemberReplica(engine, event=MEMBER_UPDATED_V2, left_out=left_out)
     assert await group.handle({PARTITION: [*records, faulty]}) == {PARTITION: 100}

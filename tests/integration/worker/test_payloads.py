@@ -18,6 +18,7 @@ from kits.postgres.engine import create_engine
 from tests.integration.worker.inbox_rows import GROUP, NOW, InboxRows
 from tests.unit.worker.events import Sample, an_order
 from tests.waiting import patient
+from worker.handler import PlainValues
 from worker.inbox.headers import encode_headers
 from worker.inbox.operators.stuck import Filter, State, StuckEvents
 from worker.inbox.payloads import Payloads
@@ -72,7 +73,7 @@ async def test_bytes_come_back_from_their_places(
     for sample, place in zip(samples, places, strict=True):
         unknown = {"topic_id": None} if sample.order_id == "o-1" else {}
         await rows.put(sample.order_id, sample.seq, **place | unknown)
-    payloads = Payloads(engine, reader_of(kafka_servers), group=GROUP)
+    payloads = Payloads(engine, reader_of(kafka_servers), PlainValues(), group=GROUP)
     assert await payloads.look()
     assert not await payloads.look()
     found = await rows.ask("SELECT * FROM delivery.inbox_event ORDER BY order_id, seq")
@@ -93,7 +94,7 @@ async def test_what_the_topic_has_lost_is_listed_and_not_asked_for_again(
     await rows.put("no-topic", 1, **no_topic | {"topic": f"{topic}-former"})
     await rows.put("another", 1, **another | {"event_id": Sample().event_id})
     await rows.put("kept", 1, **kept)
-    payloads = Payloads(engine, reader_of(kafka_servers), group=GROUP)
+    payloads = Payloads(engine, reader_of(kafka_servers), PlainValues(), group=GROUP)
     assert await payloads.look()
     stuck = await StuckEvents(engine, group=GROUP, gap_seconds=30.0).listed(Filter())
     assert {each.order_id for each in stuck} == {"gone", "other-topic", "no-topic", "another"}
@@ -110,7 +111,7 @@ async def test_an_outage_of_kafka_waits_and_is_an_alert(rows: InboxRows, engine:
     """Nothing counts as lost."""
     await rows.put("o-1", 1, payload=None, replayed_at=NOW)
     (port,) = choose_free()
-    payloads = Payloads(engine, reader_of(f"127.0.0.1:{port}"), group=GROUP)
+    payloads = Payloads(engine, reader_of(f"127.0.0.1:{port}"), PlainValues(), group=GROUP)
     assert not await payloads.look()
     found = await payloads.check()
     assert (found.status, "Replayed events wait for their bytes" in found.detail) == (Status.DEGRADED, True)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 from sqlalchemy import literal, select
 
-from kits.kafka.records import IncomingRecord, OutgoingRecord
+from kits.kafka.records import IncomingRecord, OutgoingRecord, RecordFault
 from kits.postgres.driver import DriverConnection, DriverStatement
 from kits.postgres.request_ledger import SqlRequestEntry
 from kits.rpc.call import Call
@@ -147,9 +147,8 @@ def test_a_record_whose_headers_cannot_be_read_is_not_handled(topic: str) -> Non
         sent = world.kafka.write(OutgoingRecord(topic, b"k", b'{"title":"a"}', ()))
         (log,) = [log for at, log in world.kafka.logs.items() if at.topic == topic and log]
         found = log[0]
-        log[0] = IncomingRecord(
-            topic, sent.partition, 0, found.timestamp_ms, b"k", found.value, (), "its headers cannot be read"
-        )
+        fault = RecordFault("unreadable_headers", "its headers cannot be read")
+        log[0] = IncomingRecord(topic, sent.partition, 0, found.timestamp_ms, b"k", found.value, (), fault)
         async with started(fake_server(world.kafka, PATTERNS, unruly)):
             await asyncio.sleep(1)
         assert unruly.seen == []

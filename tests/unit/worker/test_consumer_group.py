@@ -22,7 +22,8 @@ from kits.observability.health import Status
 from tests.unit.worker.events import TOPIC, Sample
 from tests.waiting import eventually
 from worker import group as loop
-from worker.group import ConsumerGroup, HandlerUnavailableError, Records
+from worker.group import ConsumerGroup
+from worker.handler import HandlerUnavailableError, PlainValues, Records
 
 AT, OTHER = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
 
@@ -142,7 +143,7 @@ class Seen:
 @asynccontextmanager
 async def running(readers: FakeReaders, handler: Seen) -> AsyncIterator[ConsumerGroup]:
     """The group's loop until the end of the block, however it ends."""
-    stop, group = asyncio.Event(), ConsumerGroup("data-platform", readers, handler, readers)
+    stop, group = asyncio.Event(), ConsumerGroup("data-platform", readers, PlainValues(), handler, readers)
     task = asyncio.create_task(group.run(stop))
     try:
         yield group
@@ -224,7 +225,7 @@ async def test_a_lost_reader_is_replaced_and_another_ones_slot_left_to_it() -> N
         assert [in_slot for _, in_slot in readers.made] == [True, True, False]
         assert all(reader.is_stopped for reader, _ in readers.made[:-1])
         assert group.rebuilds == {"kafka_unavailable": 1, "kafka_instance_id_in_use": 1}
-        (check,) = group.checks()
+        check, _values = group.checks()
         assert (await check.check()).status is Status.DEGRADED
 
 
@@ -245,13 +246,13 @@ async def test_places_that_no_broker_knows_end_no_session() -> None:
 async def test_the_check_names_the_partition_that_stands_and_where() -> None:
     """The others go on, and so does the process; it is not ready."""
     readers, handler = FakeReaders(), Seen()
-    group = ConsumerGroup("data-platform", readers, handler, readers)
-    (check,) = group.checks()
+    group = ConsumerGroup("data-platform", readers, PlainValues(), handler, readers)
+    check, _values = group.checks()
     assert check.name == "consumer_data_platform"
     assert (await check.check()).status is Status.UNREADY
     async with running(readers, handler) as group:
         await eventually(all_of(handler, AT, OTHER))
-        (check,) = group.checks()
+        check, _values = group.checks()
         assert (await check.check()).status is Status.OK
         readers.last.damaged = {OTHER: OffsetOutOfRangeError(OTHER, 7)}
         result = await check.check()

@@ -35,7 +35,11 @@ async def test_a_light_group_needs_neither_a_platform_nor_its_settings(group: st
     container = Container(settings=read_settings(WorkerSettings, BASE), names=[group])
     container.runner()
     name = group.replace("-", "_")
-    assert [check.name for check in container.groups(group).checks()] == [f"consumer_{name}", f"kafka_{name}"]
+    assert [check.name for check in container.groups(group).checks()] == [
+        f"consumer_{name}",
+        f"schemas_{name}",
+        f"kafka_{name}",
+    ]
 
 
 @pytest.mark.parametrize(

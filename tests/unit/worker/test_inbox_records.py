@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kits.kafka.records import IncomingRecord
+from kits.kafka.records import IncomingRecord, RecordFault
 from tests.unit.worker.events import Sample
 from worker.inbox.headers import decode_headers, encode_headers
 from worker.inbox.records import Arrived, Unreadable, read_record
@@ -90,7 +90,11 @@ BODY = GOOD.payload or b""
         ),
         pytest.param(changed(GOOD.incoming(), key=b"o-2"), "other_key", id="another key"),
         pytest.param(changed(GOOD.incoming(), key=None), "other_key", id="no key"),
-        pytest.param(changed(GOOD.incoming(), fault="not UTF-8"), "unreadable_headers", id="header names"),
+        pytest.param(
+            changed(GOOD.incoming(), fault=RecordFault("unreadable_headers", "not UTF-8")),
+            "unreadable_headers",
+            id="header names",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_kept_with_the_reason(record: IncomingRecord, code: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from worker.group import GroupHaltedError
+from worker.handler import GroupHaltedError
 
 UNREADY_SECONDS = 2.0
 

@@ -1,0 +1,98 @@
+"""Schemas kit: one Avro schema, which turns a JSON object into Avro's binary form and back."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+import fastavro
+import msgspec
+
+from kits.wire_time import wire_time
+
+Definition = Mapping[str, Any]
+"""An Avro schema of a record, as its JSON form says it."""
+
+_MILLIS = "timestamp-millis"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+class AvroError(Exception):
+    """These bytes and this schema do not belong together."""
+
+    code = "avro_misfit"
+
+
+class AvroSchema:
+    """A record's schema (Apache Avro 1.12). What was JSON comes back as the same bytes.
+
+    That holds for what this product writes: compact JSON, members in the order of the schema's fields. A
+    member with the logical type timestamp-millis is text in JSON (kits.wire_time) and a number in Avro.
+    """
+
+    def __init__(self, definition: Definition) -> None:
+        """Raises: AvroError: it is no schema of a record."""
+        self._parsed: Any
+        self.text = msgspec.json.encode(definition).decode()
+        try:
+            self._parsed = fastavro.parse_schema(msgspec.json.decode(self.text), {})
+            self.name: str = self._parsed["name"]
+            self._moments = [each["name"] for each in self._parsed["fields"] if _is_moment(each["type"])]
+        except Exception as error:
+            raise AvroError(f"This is no Avro schema of a record: {error!r}") from error
+        self.fingerprint = fingerprint_of(definition)
+
+    def encode(self, content: bytes) -> bytes:
+        """Avro's binary form of a JSON object.
+
+        Raises:
+            AvroError: a member is missing, unknown to the schema or of another type. Nothing is left out.
+        """
+        try:
+            record = _decoder.decode(content)
+            for name in self._moments:
+                record[name] = _millis(record[name])
+            body = BytesIO()
+            fastavro.schemaless_writer(body, self._parsed, record, strict=True)
+        except Exception as error:
+            raise AvroError(f"It does not fit schema {self.name}: {error!r}") from error
+        return body.getvalue()
+
+    def decode(self, body: bytes) -> bytes:
+        """The JSON object that these bytes say, as compact JSON.
+
+        Raises:
+            AvroError: they do not fit, or something is left.
+        """
+        stream = BytesIO(body)
+        try:
+            record: Any = fastavro.schemaless_reader(stream, self._parsed, None)
+            for name in self._moments:
+                record[name] = wire_time(record[name])
+            content = msgspec.json.encode(record)
+        except Exception as error:
+            raise AvroError(f"These bytes do not fit schema {self.name}: {error!r}") from error
+        if left := len(body) - stream.tell():
+            raise AvroError(f"These bytes do not fit schema {self.name}: {left} are left over")
+        return content
+
+
+def fingerprint_of(definition: Definition) -> str:
+    """The same for equal schemas, whatever the order of their keys: SHA-256 of their JSON."""
+    # Not Avro's parsing form (CRC-64 of it): that leaves out defaults, which a registry tells apart.
+    canonical = msgspec.json.encode(definition, order="deterministic")
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def _is_moment(kind: object) -> bool:
+    return isinstance(kind, dict) and kind.get("logicalType") == _MILLIS
+
+
+def _millis(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if wire_time(moment) != text:
+        raise ValueError(f"{text!r} is not in UTC with milliseconds")
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000

@@ -1,0 +1,154 @@
+"""One Avro schema: JSON in, Avro out, and the same bytes back."""
+
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from contracts.avro_schemas import avro_schemas
+from kits.schemas.avro import AvroError, AvroSchema, fingerprint_of
+from kits.schemas.framing import body_of, framed, schema_id_of
+from kits.schemas.generating import NoAvroFormError, avro_of
+
+CREATED = AvroSchema(avro_schemas()["order.created.v1"])
+USER = AvroSchema(avro_schemas()["user.created.v1"])
+PAID = AvroSchema(avro_schemas()["order.paid.v1"])
+PAID_BYTES = (
+    b'{"eventId":"e","eventType":"order.paid","eventVersion":1,"orderId":"o","seq":2,"occurredAt":%s,"order":'
+    b'{"customerId":"c","currency":"EUR","subtotal":1,"discount":0,"total":1,"couponCode":null,"status":"PAID"}}'
+)
+
+
+@given(some.builds(dict, id=some.text(), name=some.text(), email=some.text()))
+def test_any_text_comes_back_as_the_same_bytes(user: dict[str, str]) -> None:
+    """NUL, quotes, everything beyond the basic plane."""
+    content = msgspec.json.encode(user)
+    assert USER.decode(USER.encode(content)) == content
+
+
+@given(some.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    """Nothing else comes out: no other error, no hanging, no megabytes of a few bytes."""
+    for schema in (CREATED, USER):
+        try:
+            content = schema.decode(body)
+        except AvroError:
+            continue
+        assert schema.decode(schema.encode(content)) == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"id":"1","name":"a"}',
+        b'{"id":"1","name":"a","email":1}',
+        b'{"id":"1","name":"a","email":null}',
+        b'{"id":"1","name":"a","email":"b","more":1}',
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_left_out(content: bytes) -> None:
+    """A member that the schema does not know would be lost on the way."""
+    with pytest.raises(AvroError, match="UserCreated"):
+        USER.encode(content)
+
+
+@pytest.mark.parametrize(
+    "when", [b"2026-11-21T07:00:00.000Z", b"1969-12-31T23:59:59.999Z", b"9999-12-31T23:59:59.999Z"]
+)
+def test_a_moment_is_a_number_on_the_way_and_the_same_text_behind(when: bytes) -> None:
+    """Milliseconds since 1970, before and after."""
+    content = PAID_BYTES % (b'"%s"' % when)
+    assert PAID.decode(PAID.encode(content)) == content
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        b'"2026-11-21T07:00:00.0001Z"',
+        b'"2026-11-21T08:00:00.000+01:00"',
+        b'"now"',
+        b"1",
+        b'"2026-11-21T07:00:00Z"',
+    ],
+)
+def test_a_moment_in_another_form_is_refused(when: bytes) -> None:
+    """It would come back in another one."""
+    with pytest.raises(AvroError):
+        PAID.encode(PAID_BYTES % when)
+
+
+@pytest.mark.parametrize("left", [b"\x00", b"more"])
+def test_bytes_that_are_left_over_do_not_fit(left: bytes) -> None:
+    """They were written with a longer schema."""
+    with pytest.raises(AvroError, match="left over"):
+        USER.decode(USER.encode(b'{"id":"1","name":"a","email":"b"}') + left)
+
+
+@pytest.mark.parametrize(
+    "definition", ['"string"', '{"type":"record"}', '{"type":"enum","name":"E","symbols":["A"]}', "[]", "1"]
+)
+def test_what_is_no_schema_of_a_record_is_refused(definition: str) -> None:
+    """A registry may hold anything."""
+    with pytest.raises(AvroError, match="no Avro schema of a record"):
+        AvroSchema(msgspec.json.decode(definition))
+
+
+def test_a_fingerprint_belongs_to_the_meaning_and_not_to_the_form() -> None:
+    """The order of keys does not count, a default does."""
+    one = {"type": "record", "name": "A", "fields": [{"name": "x", "type": ["null", "string"]}]}
+    turned = {"fields": [{"type": ["null", "string"], "name": "x"}], "name": "A", "type": "record"}
+    other = {
+        "type": "record",
+        "name": "A",
+        "fields": [{"name": "x", "type": ["null", "string"], "default": None}],
+    }
+    assert fingerprint_of(one) == fingerprint_of(turned) != fingerprint_of(other)
+
+
+def test_the_frame_is_a_zero_byte_and_the_id() -> None:
+    """Confluent's wire format."""
+    value = framed(258, b"body")
+    assert value == b"\x00\x00\x00\x01\x02body"
+    assert (schema_id_of(value), body_of(value)) == (258, b"body")
+    assert [
+        schema_id_of(each) for each in (None, b"", b"\x00\x00\x00\x01", b'{"a":1}', b"\x01\x00\x00\x00\x01")
+    ] == [None] * 5
+
+
+class Inner(msgspec.Struct):
+    """Used twice."""
+
+    flag: bool
+
+
+class Outer(msgspec.Struct):
+    """Every form there is."""
+
+    first: Inner
+    others: list[Inner]
+    later: str | None = None
+
+
+class Odd(msgspec.Struct):
+    """A form that there is not."""
+
+    share: float
+
+
+def test_a_schema_is_made_from_a_struct() -> None:
+    """A type that stands twice is described once; only null is a default."""
+    found = avro_of(Outer, "tests")
+    inner = {"type": "record", "name": "Inner", "fields": [{"name": "flag", "type": "boolean"}]}
+    assert found["fields"] == [
+        {"name": "first", "type": inner},
+        {"name": "others", "type": {"type": "array", "items": "Inner"}},
+        {"name": "later", "type": ["null", "string"], "default": None},
+    ]
+    assert AvroSchema(found).name == "tests.Outer"
+    with pytest.raises(NoAvroFormError, match=re.escape("Odd.share: FloatType")):
+        avro_of(Odd, "tests")
