@@ -16,12 +16,13 @@ from bench.latency import latency_table, run_latency
 from bench.measuring import Plan, Say
 from bench.report import save, table
 from bench.rpc.run import rpc_table, run_rpc
+from bench.sales.run import run_sales, sales_table
 from bench.workloads import CEILING, DEFAULT, HOT, RANDOM, full_matrix
 from bench.wrk import GeneratorError, require_wrk
 from devservices.errors import DevServicesError
 
 WRONG = 1
-INTAKE, DRAIN, LATENCY, ITEMS, RPC = "intake", "drain", "latency", "items", "rpc"
+INTAKE, DRAIN, LATENCY, ITEMS, RPC, SALES = "intake", "drain", "latency", "items", "rpc", "sales"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         LATENCY: _latency,
         ITEMS: _items,
         RPC: _rpc,
+        SALES: _sales,
     }
-    chosen = [options.part] if options.part else [INTAKE] if options.against else list(parts)
+    # The sales need an environment of their own, which only those get who ask for it.
+    all_ = [name for name in parts if name != SALES]
+    chosen = [options.part] if options.part else [INTAKE] if options.against else all_
     try:
         agreed = [parts[name](options, say) for name in chosen]
     except (GeneratorError, DevServicesError) as error:
@@ -89,6 +93,13 @@ def _rpc(options: argparse.Namespace, say: Say) -> bool:
     return True
 
 
+def _sales(options: argparse.Namespace, say: Say) -> bool:
+    report = asyncio.run(run_sales(rounds=options.rounds, say=say))
+    print(sales_table(report))
+    print(f"written to {save(report, SALES, report.machine['at'])}", file=sys.stderr)
+    return not report.complaints
+
+
 def _intake_plan(options: argparse.Namespace) -> Plan:
     if options.against:
         return Plan((CEILING, RANDOM, HOT), options.rounds, options.seconds, half_load=False)
@@ -100,8 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=[INTAKE, DRAIN, LATENCY, ITEMS, RPC],
-        help="one part alone (default: all)",
+        choices=[INTAKE, DRAIN, LATENCY, ITEMS, RPC, SALES],
+        help="one part alone (default: all but sales)",
     )
     parser.add_argument(
         "--full",

@@ -56,7 +56,7 @@ class Engine:
             consumer_group=build.group,
             auto_offset_reset="earliest",
             commit_interval=settings.sales_stream.commit_seconds,
-            consumer_extra_config=dict(_CONSUMER),
+            consumer_extra_config={**_CONSUMER, **_slot(settings.sales_stream.instance_id)},
             producer_extra_config={
                 "transactional.id": f"{build.group}-{settings.sales_stream.instance_id or uuid.uuid4()}",
                 # A killed process leaves a transaction open: until its end nobody reads beyond it.
@@ -182,6 +182,11 @@ def _tls(kafka: KafkaSettings) -> dict[str, str]:
         "ssl_key_location": kafka.ssl_key_file,
     }
     return {name: path for name, path in files.items() if path and kafka.uses_tls}
+
+
+def _slot(instance_id: str) -> dict[str, str]:
+    """A static member of the group (KIP-345): its successor gets its partitions at once."""
+    return {"group.instance.id": instance_id} if instance_id else {}
 
 
 def _json_headers(_value: bytes, _key: Any, _timestamp: int, _headers: Any) -> Any:
