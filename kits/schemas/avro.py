@@ -9,6 +9,7 @@ from typing import Any
 import fastavro
 import msgspec
 
+from kits.schemas.framing import body_of
 from kits.wire_time import wire_time
 
 Definition = Mapping[str, Any]
@@ -20,9 +21,15 @@ _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 class AvroError(Exception):
-    """These bytes and this schema do not belong together."""
+    """These bytes and this schema do not belong together; `code` says in which way."""
 
-    code = "avro_misfit"
+    code = "undecodable_value"
+
+
+class OtherSchemaError(AvroError):
+    """The schema is not the one that such a record has."""
+
+    code = "other_schema"
 
 
 class AvroSchema:
@@ -77,6 +84,18 @@ class AvroSchema:
         if left := len(body) - stream.tell():
             raise AvroError(f"These bytes do not fit schema {self.name}: {left} are left over")
         return content
+
+
+def read_framed(value: bytes, schema: AvroSchema, expected: str) -> bytes:
+    """The JSON in a framed value that `schema` wrote.
+
+    Raises:
+        OtherSchemaError: the schema's name is not the expected one.
+        AvroError: the bytes do not fit.
+    """
+    if schema.name != expected:
+        raise OtherSchemaError(f"it is {schema.name}, and the header ce_type wants {expected}")
+    return schema.decode(body_of(value))
 
 
 def fingerprint_of(definition: Definition) -> str:

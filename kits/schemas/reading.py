@@ -11,8 +11,8 @@ from kits.kafka.records import IncomingRecord, RecordFault, TopicPartition
 from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
 from kits.postgres.outages import outage_suppressed
-from kits.schemas.avro import AvroError, AvroSchema, fingerprint_of
-from kits.schemas.framing import body_of, schema_id_of
+from kits.schemas.avro import AvroError, AvroSchema, fingerprint_of, read_framed
+from kits.schemas.framing import schema_id_of
 from kits.schemas.known_schemas import KnownSchema
 from kits.schemas.registry import RegistryUnavailableError, UnknownSchemaError
 
@@ -125,13 +125,10 @@ class AvroReader:
         if isinstance(schema, _Unknown):
             return _faulty(record, "unknown_schema", f"schema id {schema_id}: {schema.reason}")
         expected = self._subjects.get(_header(record, "ce_type"), schema.name)
-        if schema.name != expected:
-            reason = f"schema id {schema_id} is {schema.name}, its header ce_type wants {expected}"
-            return _faulty(record, "other_schema", reason)
         try:
-            value = schema.decode(body_of(record.value))
+            value = read_framed(record.value, schema, expected)
         except AvroError as error:
-            return _faulty(record, "undecodable_value", f"schema id {schema_id}: {error}")
+            return _faulty(record, error.code, f"schema id {schema_id}: {error}")
         headers = tuple([_JSON_HEADER if each[0] == "content-type" else each for each in record.headers])
         return msgspec.structs.replace(record, value=value, headers=headers)
 

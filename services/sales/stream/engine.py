@@ -16,13 +16,16 @@ from typing import Any
 from quixstreams import Application, message_context
 from quixstreams.kafka import ConnectionConfig
 
+from contracts.avro_schemas import subjects
 from kits.env_file import with_env_file
 from kits.kafka.security import KafkaSettings
 from kits.observability.logs import configure_logging, get_logger
 from kits.observability.repeats import Repeats
+from kits.schemas.registry import registry_of
 from kits.settings import read_settings
 from services.sales.builds import CLIENT_ID, Build
-from services.sales.stream.reading import Unreadable, dead_letter_headers, without_headers
+from services.sales.stream.formats import EventFormats
+from services.sales.stream.reading import OrderReading, Unreadable, dead_letter_headers, without_headers
 from services.sales.stream.reports import EngineReport, encode_report
 from services.sales.stream.settings import StreamSettings
 from services.sales.stream.topology import Large, topology
@@ -73,15 +76,16 @@ class Engine:
             # The process is started anew when its clients give up; until then they wait.
             broker_availability_timeout=0,
         )
-        self._connect(Large(settings.sales_stream.large_above))
+        formats = EventFormats(registry_of(settings.schema_registry), subjects())
+        self._connect(OrderReading(formats), Large(settings.sales_stream.large_above))
 
     def run(self) -> None:
         """Stream until SIGTERM; what is under way is committed first."""
         self._application.run()
 
-    def _connect(self, large: Large) -> None:
+    def _connect(self, reading: OrderReading, large: Large) -> None:
         records = self._application.dataframe(self._topic(self._build.source))
-        flow: Any = topology(records, large)
+        flow: Any = topology(records, reading, large)
         flow.large.set_headers(_json_headers).to_topic(self._topic(self._build.large))
         flow.sales.set_headers(_json_headers).to_topic(self._topic(self._build.sales, key="str"))
         letters = flow.unreadable.update(self._count).set_headers(self._letter_headers)

@@ -1,7 +1,7 @@
 """Stream, rule: what a record of `order-events` is: a created order, nothing to us, or unreadable."""
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -12,7 +12,6 @@ from contracts.sales import CurrencyCode, minute_of
 MAX_EVENT_BYTES = 3 * 512 * 1024
 """Larger ones are dead letters without their bytes: the topics of what we write take 2 MiB."""
 _LETTER_REASON = 1024
-_AVRO = b"\x00"
 
 Headers: TypeAlias = Iterable[tuple[str, Any]] | None
 
@@ -54,27 +53,30 @@ class _Created(Envelope, frozen=True, kw_only=True, rename="camel"):
 _created = msgspec.json.Decoder(_Created)
 
 
-def json_of(value: bytes) -> bytes:
-    """The record's value as the JSON that the event would have had: the one place where formats are told.
+class Formats(Protocol):
+    """Knows in which forms events travel."""
 
-    Raises:
-        UnreadableEventError: it is in a format that this build does not read.
-    """
-    if value.startswith(_AVRO):
-        raise UnreadableEventError("unknown_format", "The value begins with a zero byte: it is no JSON.")
-    return value
+    def json_of(self, value: bytes, headers: Headers) -> bytes:
+        """The value as JSON. Raises: UnreadableEventError."""
+        ...
 
 
-def read_order(
-    value: bytes | None, key: bytes | None, _timestamp: int, headers: Headers
-) -> CreatedOrder | Unreadable | None:
-    """What a record tells; None: an event that is no matter of ours. The broker's time does not count."""
-    if value is not None and len(value) > MAX_EVENT_BYTES:
-        return Unreadable("too_large", f"The value has {len(value)} bytes.", None)
-    try:
-        return _order_of(None if value is None else json_of(value), key, headers)
-    except UnreadableEventError as error:
-        return Unreadable(error.code, str(error)[:_LETTER_REASON], value)
+class OrderReading(NamedTuple):
+    """Reads records, whatever form they travel in."""
+
+    formats: Formats
+
+    def order_of(
+        self, value: bytes | None, key: bytes | None, _timestamp: int, headers: Headers
+    ) -> CreatedOrder | Unreadable | None:
+        """What a record tells; None: an event that is no matter of ours. The broker's time does not count."""
+        if value is not None and len(value) > MAX_EVENT_BYTES:
+            return Unreadable("too_large", f"The value has {len(value)} bytes.", None)
+        try:
+            plain = None if value is None else self.formats.json_of(value, headers)
+            return _order_of(plain, key, headers)
+        except UnreadableEventError as error:
+            return Unreadable(error.code, str(error)[:_LETTER_REASON], value)
 
 
 def without_headers(value: bytes | None, fault: str) -> Unreadable:

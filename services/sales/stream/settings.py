@@ -8,6 +8,7 @@ from contracts.topics import ORDER_EVENTS
 from kits.kafka.security import KafkaSettings
 from kits.observability.logs import LogSettings
 from kits.patterns import whole
+from kits.schemas.settings import SchemaRegistrySettings
 from kits.settings import Secret
 from services.sales.builds import FIRST, BuildName
 
@@ -52,4 +53,5 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     sales_orders: OrdersSettings = OrdersSettings()
     sales_stream: StreamPlaceSettings = StreamPlaceSettings()
     kafka: KafkaSettings
+    schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     log: LogSettings = LogSettings()

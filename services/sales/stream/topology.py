@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from contracts.sales import SalesOfMinuteV1, encode_sales, key_of
-from services.sales.stream.reading import CreatedOrder, Headers, Unreadable, read_order
+from services.sales.stream.reading import CreatedOrder, Headers, OrderReading, Unreadable
 
 
 class State(Protocol):
@@ -64,9 +64,9 @@ class Large(NamedTuple):
         return order.total > self.above
 
 
-def topology(records: Frame, large: Large) -> Flow:
+def topology(records: Frame, reading: OrderReading, large: Large) -> Flow:
     """From the records of `order-events` (bytes) to bytes; what is unreadable stays as it was found."""
-    found = records.apply(read_order, metadata=True)
+    found = records.apply(reading.order_of, metadata=True)
     once = found.filter(is_created).filter(first_of_its_seq, stateful=True)
     by_minute = once.apply(sale_of).group_by(
         minute_key,

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from contracts.envelope import EventMessage, headers_of
 from contracts.sales import read_sales
-from services.sales.stream.reading import MAX_EVENT_BYTES, Unreadable, read_order
+from kits.schemas.registry import SchemaRegistry
+from services.sales.stream.formats import EventFormats
+from services.sales.stream.reading import MAX_EVENT_BYTES, OrderReading, Unreadable
 from services.sales.stream.topology import Large, topology
 from tests.sale_events import START, Placed, changed, counted, generated
 
 Record = tuple[Any, Any, Any]
+READING = OrderReading(EventFormats(SchemaRegistry(url=""), {}))
 LARGE = Large(100_000)
 
 
@@ -69,7 +72,7 @@ def streamed(
     records: Sequence[Record],
 ) -> tuple[dict[str, tuple[int, int, int]], list[bytes], list[Unreadable]]:
     """The newest totals by key, the large orders, and what was unreadable."""
-    flow: Any = topology(MemoryFrame(records), LARGE)
+    flow: Any = topology(MemoryFrame(records), READING, LARGE)
     newest: dict[str, tuple[int, int, int]] = {}
     for value, key, _ in flow.sales.records:
         sales = read_sales(key.encode(), value)
@@ -167,7 +170,7 @@ UNREADABLE: list[tuple[str, str, dict[str, Any]]] = [
     ("empty", "undecodable_value", {"value": b""}),
     ("null", "empty_value", {"value": None}),
     ("a list", "undecodable_value", {"value": b"[1]"}),
-    ("of another format", "unknown_format", {"value": b"\x00\x00\x00\x00\x01rest"}),
+    ("of another format", "undecodable_value", {"value": b"\x00\x00\x00\x00\x01rest"}),
     ("too large", "too_large", {"value": b" " * (MAX_EVENT_BYTES + 1)}),
     ("nested too deep", "undecodable_value", {"value": b'{"eventId":' + b"[" * 100_000}),
     ("under another key", "other_key", {"key": b"another"}),
@@ -218,4 +221,4 @@ def test_no_bytes_make_the_reader_fail(
     value: bytes, key: bytes | None, headers: list[tuple[str, bytes]]
 ) -> None:
     """Whatever a stranger writes is an answer, never an error that would stop the partition."""
-    assert isinstance(read_order(value, key, 0, headers), Unreadable)
+    assert isinstance(READING.order_of(value, key, 0, headers), Unreadable)
