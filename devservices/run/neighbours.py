@@ -48,7 +48,8 @@ class Neighbour:
     `ports` are its variables NAME_PORT with their defaults, beside which NAME_HOST may be set; the first one
     is the service's, the last one answers `/readyz`. `told` are variables that hold the address at a port.
     Without a `module` it is a server of the stack, which knows its address and waits for it. `engines` are
-    further processes of the module, by name: their arguments; they run in `.venv-sales`.
+    further processes of the module, by name: their arguments; they run in `.venv-sales`. `settings` are told
+    to every process, and `prepares` are commands for when all tables are in place.
     """
 
     name: str
@@ -60,6 +61,8 @@ class Neighbour:
     groups: Sequence[str] = ()
     scope: str = ""
     engines: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    prepares: Sequence[Sequence[str]] = ()
 
 
 MEMBERS = Neighbour(
@@ -72,7 +75,13 @@ MEMBERS = Neighbour(
     scope="members:write",
     example=MemberExample(),
 )
-REGISTRY = Neighbour(name="registry", page="/subjects", example=RegistryExample())
+REGISTRY = Neighbour(
+    name="registry",
+    page="/subjects",
+    settings={"EVENT_FORMAT": "avro"},
+    prepares=[("contracts", "schemas", "register")],
+    example=RegistryExample(),
+)
 SALES = Neighbour(
     name="sales",
     module="services.sales",
@@ -124,8 +133,14 @@ class Neighbours:
     def environment(self) -> dict[str, str]:
         """What every process is told besides; what the caller has set stands."""
         told = {name: self._url(port) for each in self.chosen for name, port in each.told.items()}
+        told |= {name: value for each in self.chosen for name, value in each.settings.items()}
         given = {name: self._environ[name] for name in told if self._environ.get(name)}
         return {name: str(port) for name, port in self.ports.items()} | told | given
+
+    @property
+    def prepares(self) -> list[Sequence[str]]:
+        """Commands for when all tables are in place."""
+        return [command for each in self.chosen for command in each.prepares]
 
     @property
     def scopes(self) -> list[str]:

@@ -26,7 +26,8 @@ class RegistryExample:
             raise JourneyError(f"The schema {SUBJECT} was not taken ({put.status}): {put.body}")
         schema_id = put.body["id"]
         return [
-            f"Schema {SUBJECT} is registered; its id is {schema_id}:",
+            "The events of the orders travel as Avro (EVENT_FORMAT=avro), and arrive as JSON.",
+            f"Schema {SUBJECT} is registered beside theirs; its id is {schema_id}:",
             f"  curl {url}/schemas/ids/{schema_id}",
         ]
 

@@ -125,6 +125,8 @@ class Session:
         with ThreadPoolExecutor(len(chains)) as pool:
             _, token, *_ = pool.map(self._run_chain, chains)
         self._token = token.strip()
+        for command in self._neighbours.prepares:
+            run_command(*command, env=self._env("prepare"), stop=self._stop)
 
     def _run_chain(self, commands: list[list[str]]) -> str:
         output = ""

@@ -14,6 +14,7 @@ from kits.postgres.outages import outage_suppressed
 from kits.schemas.avro import AvroError, AvroSchema, fingerprint_of, read_framed
 from kits.schemas.framing import schema_id_of
 from kits.schemas.known_schemas import KnownSchema
+from kits.schemas.ports import Registry
 from kits.schemas.registry import RegistryUnavailableError, UnknownSchemaError
 
 log = get_logger(__name__)
@@ -26,16 +27,6 @@ _AGAIN_SECONDS = 2.0
 _UNKNOWN_SECONDS = 30.0
 AVRO_TYPE = b"application/avro"
 _JSON_HEADER = ("content-type", b"application/json")
-
-
-class Registry(Protocol):
-    """What is asked of kits.schemas.registry.SchemaRegistry."""
-
-    @property
-    def has_address(self) -> bool: ...
-    async def definition(self, schema_id: int) -> str:
-        """The schema. Raises: RegistryUnavailableError, UnknownSchemaError."""
-        ...
 
 
 class KnownSchemas(Protocol):

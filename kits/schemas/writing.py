@@ -13,6 +13,7 @@ from kits.process.background import PeriodicTask
 from kits.schemas.avro import AvroError, AvroSchema, Definition, fingerprint_of
 from kits.schemas.framing import framed
 from kits.schemas.known_schemas import KnownSchema
+from kits.schemas.ports import Registry
 from kits.schemas.registry import RegistryUnavailableError, UnknownSchemaError
 
 log = get_logger(__name__)
@@ -27,14 +28,6 @@ class RegisteredSchemas(Protocol):
     async def registered(self) -> list[KnownSchema]: ...
 
 
-class Definitions(Protocol):
-    """What is asked of kits.schemas.registry.SchemaRegistry."""
-
-    async def definition(self, schema_id: int) -> str:
-        """The schema. Raises: RegistryUnavailableError, UnknownSchemaError."""
-        ...
-
-
 class AvroWriter:
     """Makes Avro of the records whose schema is registered. No registry is asked on the way of a record.
 
@@ -45,7 +38,7 @@ class AvroWriter:
     name = "event_format"
 
     def __init__(
-        self, schemas: Mapping[str, Definition], known: RegisteredSchemas, registry: Definitions
+        self, schemas: Mapping[str, Definition], known: RegisteredSchemas, registry: Registry
     ) -> None:
         """Args: schemas: the schema of each `ce_type`."""
         self._schemas = {ce_type.encode(): AvroSchema(each) for ce_type, each in schemas.items()}

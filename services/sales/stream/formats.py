@@ -8,7 +8,7 @@ import msgspec
 from contracts.envelope import UnreadableEventError
 from kits.schemas.avro import AvroError, AvroSchema, read_framed
 from kits.schemas.framing import schema_id_of
-from kits.schemas.reading import Registry
+from kits.schemas.ports import Registry
 from kits.schemas.registry import UnknownSchemaError
 from services.sales.stream.reading import Headers
 

@@ -56,7 +56,10 @@ def test_the_registry_is_a_server_that_says_where_it_is() -> None:
     both = Neighbours(["registry", "members"], {})
     assert (both.servers, [each.name for each in both.processes]) == (["registry"], ["members"])
     alone = Neighbours(["registry"], {})
-    assert (alone.ports, alone.environment, alone.groups, alone.scopes) == ({}, {}, [], [])
+    assert (alone.ports, alone.groups, alone.scopes) == ({}, [], [])
+    assert alone.environment == {"EVENT_FORMAT": "avro"}
+    assert Neighbours(["registry"], {"EVENT_FORMAT": "json"}).environment == {"EVENT_FORMAT": "json"}
+    assert alone.prepares == [("contracts", "schemas", "register")]
     assert alone.ready_urls() == {}
     alone.found("registry", "http://127.0.0.1:20001/apis/ccompat/v7")
     assert alone.addresses() == {"registry": "http://127.0.0.1:20001/apis/ccompat/v7/subjects"}
