@@ -1,11 +1,13 @@
 # One image for the API (`python -m app`), the worker (`python -m worker`), the Member API (`python -m
-# services.members`), their migrations and the reference data platform (`python -m devservices.data_platform`).
+# services.members`), the sales (`python -m services.sales`), their migrations and the reference data platform (`python -m devservices.data_platform`).
 # Digests are those of the images for all architectures; change them together with their tags.
 FROM python:3.13-slim@sha256:8d9d0b8bcf6506481eae4907c18f5e3e7902e629f5f6d684f9e7c32e85e3ddf0 AS packages
-COPY requirements.lock .
+# For the stream of the sales alone: requirements-sales.lock.
+ARG PACKAGES=requirements.lock
+COPY requirements.lock requirements-sales.lock ./
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
-        -r requirements.lock
+        -r ${PACKAGES}
 
 FROM python:3.13-slim@sha256:8d9d0b8bcf6506481eae4907c18f5e3e7902e629f5f6d684f9e7c32e85e3ddf0
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pipeline
@@ -23,7 +25,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001
-# The shop; the worker's probes and metrics; the API's; the Member API, and its (all on 127.0.0.1 unless set otherwise).
-EXPOSE 8000 8001 8003 8010 8011
+# The shop; the worker's probes and metrics; the API's; the Member API, and its; the sales, theirs, and their stream's (all on 127.0.0.1 unless set otherwise).
+EXPOSE 8000 8001 8003 8010 8011 8020 8021 8022
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "app"]

@@ -18,7 +18,7 @@ from kits.settings import Secret
 from tests.certificates import CertificateAuthority
 from tests.waiting import eventually, patient
 
-API, WORKER, NOBODY = "api", "worker", "nobody"
+API, WORKER, SALES, NOBODY = "api", "worker", "sales", "nobody"
 _CREATE_ACLS, _DESCRIBE_ACLS = 30, 29
 _ANY, _ALLOW, _LITERAL, _PREFIXED = 1, 3, 3, 4
 
@@ -28,6 +28,7 @@ class Kind(IntEnum):
 
     TOPIC = 2
     GROUP = 3
+    TRANSACTIONAL_ID = 5
 
 
 class Operation(IntEnum):
@@ -121,7 +122,7 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredK
     """Started once, when the first test asks for it."""
     directory: Path = tmp_path_factory.mktemp("certificates")
     authority = CertificateAuthority(directory, "test-ca")
-    passwords = {user: secrets.token_hex(12) for user in (API, WORKER, NOBODY)}
+    passwords = {user: secrets.token_hex(12) for user in (API, WORKER, SALES, NOBODY)}
     security = BrokerSecurity(certificate=authority.keystore("broker"), ca=authority.file, users=passwords)
     stack = throwaway.claim("kafka-secured")
     server = KafkaServer(stack.instance.directory / "kafka", security=security)

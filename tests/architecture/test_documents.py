@@ -13,6 +13,7 @@ DOCUMENTS = [
     "docs/runbook.md",
     "docs/guarantees.md",
     "docs/messaging.md",
+    "docs/streams.md",
 ]
 FOLDERS = (
     "app",

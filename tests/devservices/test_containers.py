@@ -15,6 +15,8 @@ from devservices.instance import ROOT
 from kits.process.stopping import CANCEL_SECONDS
 from kits.web.server.serving import LIFESPAN_END_SECONDS
 from services.members.settings import MembersDatabaseSettings
+from services.sales.settings import TablePlaceSettings
+from services.sales.stream.settings import StreamPlaceSettings
 from tests.waiting import patient
 from worker.runner import PROBES_SECONDS
 from worker.settings import ProcessSettings
@@ -80,7 +82,9 @@ def test_a_stop_takes_less_than_compose_grants(services: dict[str, Any]) -> None
 
 def test_probes_are_asked_where_they_are_served(services: dict[str, Any]) -> None:
     members = MembersDatabaseSettings().members.ops_port
-    for name, port in (("api", OpsSettings().port), ("worker", ProcessSettings().port), ("members", members)):
+    sales, stream = TablePlaceSettings().ops_port, StreamPlaceSettings().port
+    ours = {"api": OpsSettings().port, "worker": ProcessSettings().port, "members": members, "sales": sales}
+    for name, port in (ours | {"sales-stream": stream}).items():
         assert f"http://127.0.0.1:{port}/readyz" in services[name]["healthcheck"]["test"][-1]
         assert any(published.endswith(f":{port}") for published in services[name]["ports"])
 
