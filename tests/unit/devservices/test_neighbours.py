@@ -1,9 +1,12 @@
 """What a run starts besides, by name."""
 
+from pathlib import Path
+
 import pytest
 
 from devservices.environment import PortNameError
 from devservices.errors import PortTakenError
+from devservices.run import neighbours
 from devservices.run.configuration import RunPorts, require_free_ports
 from devservices.run.neighbours import Neighbours, UnknownNeighbourError
 
@@ -35,6 +38,26 @@ def test_a_neighbour_is_told_of_where_it_listens() -> None:
     assert on_a_host.ready_urls() == {"members": "http://127.0.0.1:8011"}
     elsewhere = Neighbours(["members"], {"MEMBER_API_URL": "https://members.example"})
     assert elsewhere.environment["MEMBER_API_URL"] == "https://members.example"
+
+
+def test_the_sales_are_two_roles_and_one_of_them_needs_its_own_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it the run says at once how it is made."""
+    python = tmp_path / "python"
+    monkeypatch.setattr(neighbours, "ENGINE_PYTHON", python)
+    with pytest.raises(neighbours.EngineMissingError, match="make run WITH=sales"):
+        Neighbours(["sales"], {})
+    python.touch()
+    sales = Neighbours(["sales"], {"SALES_PORT": "9020"})
+    ports = {"SALES_PORT": "9020", "SALES_STREAM_PORT": "8022", "SALES_OPS_PORT": "8021"}
+    assert sales.environment == ports
+    assert [(each.module, dict(each.engines)) for each in sales.processes] == [
+        ("services.sales", {"sales-stream": ["stream"]})
+    ]
+    assert sales.ready_urls() == {"sales": "http://127.0.0.1:8021"}
+    assert (sales.groups, sales.scopes) == ([], [])
+    assert sales.commands("")[1] == "  curl http://127.0.0.1:9020/sales"
 
 
 def test_what_is_not_offered_or_no_port_is_refused_at_once() -> None:
