@@ -62,7 +62,7 @@ judges: setup-judges  ## request-reply against NestJS 11 and 12 from npm: every 
 chaos: setup  ## break everything while orders flow, 10 minutes (MINUTES=60, SEED=... repeats a plan)
 	@$(ISOLATED) $(PYTHON) -m chaos $(if $(LONG)$(MINUTES),--minutes $(or $(MINUTES),60)) $(if $(SEED),--seed $(SEED))
 
-bench: setup $(SALES)  ## measure intake and drain on real servers, 10 minutes (ONLY=intake, drain, latency, items, rpc, sales; FULL=1: more)
+bench: setup $(SALES)  ## measure intake and drain on real servers, 10 minutes (ONLY=intake, drain, latency, items, rpc, sales, formats; FULL=1: more)
 	@$(ISOLATED) $(PYTHON) -m bench $(ONLY) $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(AGAINST),--against $(AGAINST))
 
 abuse: setup  ## floods of all that strangers can send beside 20 orders/s, 5 minutes (SECONDS=60, ONLY=metrics)

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.bench import run_bench
 from bench.drain.bench import DrainPlan, run_drains
 from bench.drain.report import drain_table
+from bench.formats import costs_table, event_costs
 from bench.items import items_table, run_items
 from bench.latency import latency_table, run_latency
 from bench.measuring import Plan, Say
@@ -20,9 +21,11 @@ from bench.sales.run import run_sales, sales_table
 from bench.workloads import CEILING, DEFAULT, HOT, RANDOM, full_matrix
 from bench.wrk import GeneratorError, require_wrk
 from devservices.errors import DevServicesError
+from devservices.instance import ROOT
 
 WRONG = 1
-INTAKE, DRAIN, LATENCY, ITEMS, RPC, SALES = "intake", "drain", "latency", "items", "rpc", "sales"
+INTAKE, DRAIN, LATENCY, ITEMS = "intake", "drain", "latency", "items"
+RPC, SALES, FORMATS = "rpc", "sales", "formats"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,9 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ITEMS: _items,
         RPC: _rpc,
         SALES: _sales,
+        FORMATS: _formats,
     }
     # The sales need an environment of their own, which only those get who ask for it.
-    all_ = [name for name in parts if name != SALES]
+    all_ = [name for name in parts if name not in {SALES, FORMATS}]
     chosen = [options.part] if options.part else [INTAKE] if options.against else all_
     try:
         agreed = [parts[name](options, say) for name in chosen]
@@ -61,6 +65,17 @@ def _intake(options: argparse.Namespace, say: Say) -> bool:
     report = asyncio.run(run_bench(plan, against=options.against, seed=options.seed, say=say))
     print(table(report, plan.workloads))
     print(f"written to {save(report, INTAKE, report.machine['at'])}", file=sys.stderr)
+    return not report.complaints
+
+
+def _formats(options: argparse.Namespace, say: Say) -> bool:
+    require_wrk()
+    plan = Plan((RANDOM,), options.rounds, options.seconds, half_load=False)
+    report = asyncio.run(run_bench(plan, against=ROOT, seed=options.seed, say=say, avro=True))
+    print("api sends JSON, other sends Avro")
+    print(table(report, plan.workloads))
+    print(costs_table(event_costs()))
+    print(f"written to {save(report, FORMATS, report.machine['at'])}", file=sys.stderr)
     return not report.complaints
 
 
@@ -111,8 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=[INTAKE, DRAIN, LATENCY, ITEMS, RPC, SALES],
-        help="one part alone (default: all but sales)",
+        choices=[INTAKE, DRAIN, LATENCY, ITEMS, RPC, SALES, FORMATS],
+        help="one part alone (default: all but sales and formats)",
     )
     parser.add_argument(
         "--full",

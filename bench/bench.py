@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.api import ONE_BY_ONE as ALONE_OPTION
 from bench.commands import run_command
 from bench.conservation import Conservation
+from bench.formats import AVRO, register
 from bench.load import Load
 from bench.measuring import Measuring, Plan, Say
 from bench.report import ALONE, YOUNG_TABLES, goals, machine, memory_line
@@ -27,8 +28,10 @@ ISSUER, AUDIENCE = "order-pipeline", "orders"
 _PRODUCT_NAMES = ("DATABASE_URL", "WORKER_DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "ORDER_EVENTS_PARTITIONS")
 
 
-async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say) -> Report:
+async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say, avro: bool = False) -> Report:
     """Measure as planned on servers of its own, which are gone afterwards.
+
+    Args: avro: whether the other checkout's process sends its events as Avro.
 
     Raises:
         DevServicesError, GeneratorError: in one sentence, what failed.
@@ -42,7 +45,10 @@ async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say) ->
         environment = environment_of(addresses.as_environment(), secret)
         for command in (("migrate",), ("seed", "--products", str(PRODUCTS), "--stock", str(STOCK))):
             await run_command("app", *command, environment=environment)
-        shops = await stack.enter_async_context(_shops(directory, environment, against))
+        if avro:
+            await register(addresses.database_url)
+        more = AVRO if avro else {}
+        shops = await stack.enter_async_context(_shops(directory, environment, against, more))
         topic = await stack.enter_async_context(TopicWatch(addresses.kafka_bootstrap_servers))
         conservation = Conservation(addresses.database_url, topic, shops)
         load = Load(directory, jwt_secret=secret, issuer=ISSUER, audience=AUDIENCE, seed=seed)
@@ -67,7 +73,7 @@ async def run_bench(plan: Plan, *, against: Path | None, seed: int, say: Say) ->
 
 @asynccontextmanager
 async def _shops(
-    directory: Path, environment: Mapping[str, str], against: Path | None
+    directory: Path, environment: Mapping[str, str], against: Path | None, of_other: Mapping[str, str]
 ) -> AsyncIterator[Sequence[Shop]]:
     planned = (
         [(GROUPED, ROOT, ())] + ([(OTHER, against, ())] if against else []) + [(ALONE, ROOT, (ALONE_OPTION,))]
@@ -84,7 +90,7 @@ async def _shops(
                     checkout=checkout,
                     ports=(port, ops_port),
                     log_path=log_path,
-                    environment=environment,
+                    environment={**environment, **(of_other if name == OTHER else {})},
                 )
             )
         yield shops

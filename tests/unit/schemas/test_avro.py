@@ -71,6 +71,8 @@ def test_a_moment_is_a_number_on_the_way_and_the_same_text_behind(when: bytes) -
     [
         b'"2026-11-21T07:00:00.0001Z"',
         b'"2026-11-21T08:00:00.000+01:00"',
+        b'"2026-11-21 07:00:00.000Z"',
+        b'"2026-W47-6T07:00:00.000Z"',
         b'"now"',
         b"1",
         b'"2026-11-21T07:00:00Z"',
