@@ -37,7 +37,7 @@ demo: setup-run $(SALES)  ## the same, and end by itself: exit 0 when the orders
 test: check setup-sales-dev  ## all checks and all tests, on real servers
 	# Four processes on two cores: half of the time is spent waiting for servers, time-outs and restarts.
 	$(ISOLATED) $(PYTHON) -m pytest --ignore=tests/architecture --ignore=tests/sales --numprocesses=4 --dist=worksteal
-	$(ISOLATED) .venv-sales/bin/python -m pytest tests/sales --numprocesses=2 --dist=loadfile
+	$(ISOLATED) .venv-sales/bin/python -m pytest tests/sales --numprocesses=3 --dist=loadfile
 
 check: setup  ## style, types, import rules, budgets
 	.venv/bin/ruff check .

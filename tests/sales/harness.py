@@ -18,6 +18,7 @@ from contracts.sales import key_of, minute_of, read_sales
 from devservices.instance import ROOT
 from devservices.ports import choose_free
 from devservices.processes import ManagedProcess, spawn
+from kits.kafka.errors import KafkaError
 from kits.kafka.log_reader import LogReader
 from kits.kafka.records import IncomingRecord
 from kits.kafka.security import KafkaSecurity, KafkaSettings
@@ -114,7 +115,16 @@ class Streams:
         return found
 
     async def records(self, topic: str) -> list[IncomingRecord]:
-        """All committed records of a topic, partition by partition; none if it is not there."""
+        """All committed records of a topic, partition by partition; none if it is not there.
+
+        While it cannot be read this is an AssertionError, which whoever waits takes for "not yet".
+        """
+        try:
+            return await self._records(topic)
+        except KafkaError as error:
+            raise AssertionError(str(error)) from error
+
+    async def _records(self, topic: str) -> list[IncomingRecord]:
         found: list[IncomingRecord] = []
         async with log_reader(self.kafka_servers) as reader:
             if not await reader.partition_count(topic):

@@ -104,18 +104,18 @@ async def test_unreadable_records_become_dead_letters_with_their_place_and_the_o
 
     await eventually(all_of_them, poll_seconds=0.2)
     letters = await stream.records(stream.build.dead_letters)
-    told = {dict(each.headers)["dlq_error_code"].decode(): each for each in letters}
-    assert {code: each.value for code, each in told.items()} == {
-        "empty_value": None,
-        "undecodable_value": b"{",
-        "unknown_format": b"\x00\x00\x00\x00\x07avro?",
-        "other_key": event.payload,
-        "too_large": None,
-        "unreadable_headers": event.payload,
-    }
+    codes = {id(each): dict(each.headers)["dlq_error_code"].decode() for each in letters}
+    assert sorted((codes[id(each)], each.value or b"") for each in letters) == [
+        ("empty_value", b""),
+        ("other_key", event.payload),
+        ("too_large", b""),
+        ("undecodable_value", b"\x00\x00\x00\x00\x07avro?"),
+        ("undecodable_value", b"{"),
+        ("unreadable_headers", event.payload),
+    ]
     for letter in letters:
         named = dict(letter.headers)
-        has_headers = letter is not told["unreadable_headers"]
+        has_headers = codes[id(letter)] != "unreadable_headers"
         assert named.get("ce_id") == (event.event_id.encode() if has_headers else None)
         assert named["dlq_group"] == stream.build.group.encode()
         place = named["dlq_topic"], int(named["dlq_partition"]), int(named["dlq_offset"])
