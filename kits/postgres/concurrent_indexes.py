@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kits.observability.logs import get_logger
+from kits.postgres.connect import transaction_bound
 from kits.postgres.identifiers import quoted
 
 log = get_logger(__name__)
@@ -50,7 +51,8 @@ async def _build(driver: Any, schema: str, index: ConcurrentIndex) -> None:
     table = f"{quoted(schema)}.{quoted(index.table)}"
     if await driver.fetchval(_VALID, name):
         return
-    await driver.execute(f"SET statement_timeout = '{_BUILD_SECONDS}s'; SET lock_timeout = 0")
+    unbound = f"SET statement_timeout = '{_BUILD_SECONDS}s'; SET lock_timeout = 0"
+    await driver.execute(f"{unbound}; {transaction_bound(0)}")
     # Not waited for in the server: the one that builds would wait for us in turn.
     async with asyncio.timeout(_BUILD_SECONDS):
         while not await driver.fetchval(_LOCK):  # noqa: ASYNC110 - it is the server that knows

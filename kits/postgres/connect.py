@@ -13,6 +13,12 @@ _COMMAND_SECONDS = 15
 _BOUND = "lock_timeout"
 # One of our bounds for all of them, by a question that needs no prepared statement.
 _IS_IN_FORCE = "SELECT 1 / (current_setting('{name}')::interval = '{value} ms'::interval)::int"
+_TRANSACTION = "transaction_timeout"
+# Older servers do not know it, and refuse a start with what they do not know.
+_BOUND_TRANSACTIONS = (
+    "SELECT set_config('{name}', '{value}', {local})"
+    " WHERE CAST(current_setting('server_version_num') AS int) >= 170000"
+)
 _NEXT_HOST = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched)
 
 
@@ -43,9 +49,15 @@ async def connect(address: DatabaseAddress, *, application_name: str, session: M
         "server_settings": _server_settings(address, application_name, session),
     }
     connection = await _first_that_answers(address, options)
-    if _BOUND in session and _BOUND not in address.own_settings:
-        await _see_that_it_is_in_force(connection, session[_BOUND])
+    bounds = {name: session[name] for name in session if name not in address.own_settings}
+    if _BOUND in bounds:
+        await _see_that_it_is_in_force(connection, bounds)
     return connection
+
+
+def transaction_bound(milliseconds: int, *, local: bool = False) -> str:
+    """A statement that bounds the session's transactions, or with `local` this one; 0: no bound."""
+    return _BOUND_TRANSACTIONS.format(name=_TRANSACTION, value=milliseconds, local=str(local).lower())
 
 
 async def _first_that_answers(address: DatabaseAddress, options: Mapping[str, Any]) -> Any:
@@ -59,9 +71,12 @@ async def _first_that_answers(address: DatabaseAddress, options: Mapping[str, An
     raise failed
 
 
-async def _see_that_it_is_in_force(connection: Any, value: str) -> None:
+async def _see_that_it_is_in_force(connection: Any, bounds: Mapping[str, str]) -> None:
+    asked = _IS_IN_FORCE.format(name=_BOUND, value=bounds[_BOUND])
+    if _TRANSACTION in bounds:
+        asked += f"; {transaction_bound(int(bounds[_TRANSACTION]))}"
     try:
-        await connection.execute(_IS_IN_FORCE.format(name=_BOUND, value=value))
+        await connection.execute(asked)
     except asyncpg.DivisionByZeroError:
         connection.terminate()
         raise SessionSettingsLostError(f"{_BOUND} is not in force") from None
@@ -83,7 +98,7 @@ def _server_settings(
     address: DatabaseAddress, application_name: str, session: Mapping[str, str]
 ) -> dict[str, str]:
     parameters, own = address.parameters, address.own_settings
-    settings = {name: value for name, value in session.items() if name.lower() not in own}
+    settings = {name: value for name, value in session.items() if name.lower() not in {*own, _TRANSACTION}}
     if "application_name" not in own:
         given = parameters.get("application_name") or parameters.get("fallback_application_name")
         settings["application_name"] = given or application_name

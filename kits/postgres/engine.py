@@ -21,6 +21,8 @@ _SESSION = {
     # A frozen process must not hold the shop: the server ends what its client forgot, also one that does not
     # read the rows of its own statement (no statement_timeout ends a write to a client).
     "idle_in_transaction_session_timeout": "5000",
+    # Between a statement's preparation and its call a session is not idle to the server (from version 17).
+    "transaction_timeout": "30000",
     "tcp_user_timeout": "10000",
     "lock_timeout": "3000",
     "statement_timeout": "10000",

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from kits.observability.logs import get_logger
 from kits.postgres.catalogue import Tables, look_up, refusal
 from kits.postgres.concurrent_indexes import build_indexes
+from kits.postgres.connect import transaction_bound
 from kits.postgres.diagnosis import CONNECTION_ERRORS, diagnose_statement
 from kits.postgres.errors import Fault, fault_of, server_message, sqlstate
 from kits.postgres.identifiers import quoted
@@ -88,6 +89,7 @@ class History:
             # Migrating may wait longer than a request may: each migration sets bounds of its own.
             await connection.execute(text("SET LOCAL statement_timeout = '60s'"))
             await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+            await connection.execute(text(transaction_bound(0, local=True)))
             one_at_a_time = text("SELECT pg_advisory_xact_lock(hashtext('migrations'), hashtext(:schema))")
             await connection.execute(one_at_a_time, {"schema": schema})
             found = await look_up(connection, self._tables)
