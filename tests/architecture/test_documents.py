@@ -14,6 +14,7 @@ DOCUMENTS = [
     "docs/guarantees.md",
     "docs/messaging.md",
     "docs/streams.md",
+    "docs/schemas.md",
 ]
 FOLDERS = (
     "app",

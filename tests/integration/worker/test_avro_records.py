@@ -148,3 +148,28 @@ async def test_what_no_registry_knows_or_does_not_fit_is_a_dead_letter_with_its_
     assert payload == framed(4_711, CREATED.encode(unknown.payload))
     code, message, _ = found[misfit.event_id]
     assert (code, f"schema id {other}" in message) == ("other_schema", True)
+
+
+async def test_an_event_whose_schema_the_registry_has_again_takes_the_place_of_its_dead_letter(
+    inbox: Inbox, members: Members, registry: RegistryServer, values: AvroReader
+) -> None:
+    """As the runbook says: restore the registry, then send it once more."""
+    lost = created()
+    await write(members, lost, schema_id=4_711)
+    async with members.running(inbox.worker(), values):
+
+        async def is_dead() -> bool:
+            rows = await inbox.ask("SELECT error_code FROM delivery.inbox_event WHERE dead_at IS NOT NULL")
+            return rows == [("unknown_schema",)]
+
+        await eventually(is_dead)
+        registry.schemas[4_711] = {"schema": CREATED.text}
+        # Half a minute later.
+        values._unknown.clear()
+        await write(members, lost, schema_id=4_711)
+
+        async def is_healed() -> bool:
+            return await payloads(inbox) == {lost.payload}
+
+        await eventually(is_healed)
+    assert await inbox.ask("SELECT error_code, dead_at FROM delivery.inbox_event") == [(None, None)]
