@@ -4,6 +4,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ def test_every_environment_name_is_documented(services: dict[str, Any]) -> None:
     used = {name for service in built_here(services).values() for name in service.get("environment", {})}
     used |= set(re.findall(r"\$\{([A-Z0-9_]+)", COMPOSE.read_text()))
     assert used <= documented
+
+
+def test_all_profiles_together_want_each_port_once(services: dict[str, Any]) -> None:
+    ports = [each.rpartition(":")[0] for service in services.values() for each in service.get("ports", ())]
+    wanted = Counter(re.sub(r"\$\{[A-Z_]+:-(\d+)\}", r"\1", each) for each in ports)
+    assert [each for each, count in wanted.items() if count > 1] == []
 
 
 def test_every_command_names_a_module_that_can_be_run(services: dict[str, Any]) -> None:
