@@ -16,6 +16,7 @@ Definition = Mapping[str, Any]
 """An Avro schema of a record, as its JSON form says it."""
 
 _MILLIS = "timestamp-millis"
+_WIRE_TIME = "wire-time"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _decoder = msgspec.json.Decoder(dict[str, Any])
@@ -36,8 +37,8 @@ class OtherSchemaError(AvroError):
 class AvroSchema:
     """A record's schema (Apache Avro 1.12). What was JSON comes back as the same bytes.
 
-    That holds for what this product writes: compact JSON, members in the order of the schema's fields. A
-    member with the logical type timestamp-millis is text in JSON (kits.wire_time) and a number in Avro.
+    That holds for what this product writes: compact JSON, members in the order of the schema's fields. What
+    has the logical type timestamp-millis, wherever it stands, is text in JSON (kits.wire_time).
     """
 
     def __init__(self, definition: Definition) -> None:
@@ -45,11 +46,13 @@ class AvroSchema:
         self._parsed: Any
         self.text = msgspec.json.encode(definition).decode()
         try:
-            self._parsed = fastavro.parse_schema(msgspec.json.decode(self.text), {})
+            self._parsed = fastavro.parse_schema(_with_times_as_text(msgspec.json.decode(self.text)), {})
             self.name: str = self._parsed["name"]
-            self._moments = [each["name"] for each in self._parsed["fields"] if _is_moment(each["type"])]
+            kind = self._parsed["type"]
         except Exception as error:
             raise AvroError(f"This is no Avro schema of a record: {error!r}") from error
+        if kind != "record":
+            raise AvroError(f"This is no Avro schema of a record: {kind}")
         self.fingerprint = fingerprint_of(definition)
 
     def encode(self, content: bytes) -> bytes:
@@ -59,11 +62,8 @@ class AvroSchema:
             AvroError: a member is missing, unknown to the schema or of another type. Nothing is left out.
         """
         try:
-            record = _decoder.decode(content)
-            for name in self._moments:
-                record[name] = _millis(record[name])
             body = BytesIO()
-            fastavro.schemaless_writer(body, self._parsed, record, strict=True)
+            fastavro.schemaless_writer(body, self._parsed, _decoder.decode(content), strict=True)
         except Exception as error:
             raise AvroError(f"It does not fit schema {self.name}: {error!r}") from error
         return body.getvalue()
@@ -76,10 +76,7 @@ class AvroSchema:
         """
         stream = BytesIO(body)
         try:
-            record: Any = fastavro.schemaless_reader(stream, self._parsed, None)
-            for name in self._moments:
-                record[name] = wire_time(record[name])
-            content = msgspec.json.encode(record)
+            content = msgspec.json.encode(fastavro.schemaless_reader(stream, self._parsed, None))
         except Exception as error:
             raise AvroError(f"These bytes do not fit schema {self.name}: {error!r}") from error
         if left := len(body) - stream.tell():
@@ -106,12 +103,27 @@ def fingerprint_of(definition: Definition) -> str:
     return hashlib.sha256(canonical).hexdigest()
 
 
-def _is_moment(kind: object) -> bool:
-    return isinstance(kind, dict) and kind.get("logicalType") == _MILLIS
+def _with_times_as_text(part: Any) -> Any:
+    """The schema as the codec gets it: a time has the logical type that is registered below."""
+    if isinstance(part, list):
+        return [_with_times_as_text(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("logicalType") == _MILLIS:
+        return {**part, "logicalType": _WIRE_TIME}
+    return {name: _with_times_as_text(each) for name, each in part.items()}
 
 
-def _millis(text: str) -> int:
+def _millis(text: str, *_: object) -> int:
     # Of all forms that can be read only this one comes back as it was.
     if len(text) != 24 or (text[4], text[7], text[10], text[19], text[23]) != ("-", "-", "T", ".", "Z"):
         raise ValueError(f"{text!r} is not in UTC with milliseconds")
     return (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
+
+
+def _text(millis: int, *_: object) -> str:
+    return wire_time(_EPOCH + millis * _MILLISECOND)
+
+
+fastavro.write.LOGICAL_WRITERS[f"long-{_WIRE_TIME}"] = _millis
+fastavro.read.LOGICAL_READERS[f"long-{_WIRE_TIME}"] = _text

@@ -24,7 +24,7 @@ def avro_of(struct: type[msgspec.Struct], namespace: str) -> dict[str, Any]:
     """The schema of a record named as the struct, its fields by their names in JSON and in their order.
 
     Whole numbers are long, texts and literals string, a text whose JSON Schema has the format date-time is
-    timestamp-millis, `X | None` is a union that begins with null.
+    timestamp-millis, `X | None` is a union that begins with null; what may be left out is None then.
 
     Raises:
         NoAvroFormError: naming the field.
@@ -46,8 +46,12 @@ def _field(kind: inspect.StructType, field: inspect.Field, named: set[str]) -> d
         found = {"name": field.encode_name, "type": _form(field.type, named)}
     except NoAvroFormError as error:
         raise NoAvroFormError(f"{kind.cls.__name__}.{field.encode_name}: {error}") from None
-    # Only null may be left out: any other default would be guessed by those who read what never had it.
-    return found if field.required else {**found, "default": None}
+    if field.required:
+        return found
+    # Any other default would be guessed by those who read what never had it.
+    if field.default is not None:
+        raise NoAvroFormError(f"{kind.cls.__name__}.{field.encode_name}: only None may be its default")
+    return {**found, "default": None}
 
 
 def _form(kind: inspect.Type, named: set[str]) -> Any:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from contracts.avro_schemas import avro_schemas
+from contracts.envelope import Time
 from kits.schemas.avro import AvroError, AvroSchema, fingerprint_of
 from kits.schemas.framing import body_of, framed, schema_id_of
 from kits.schemas.generating import NoAvroFormError, avro_of
@@ -15,6 +16,7 @@ from kits.schemas.generating import NoAvroFormError, avro_of
 CREATED = AvroSchema(avro_schemas()["order.created.v1"])
 USER = AvroSchema(avro_schemas()["user.created.v1"])
 PAID = AvroSchema(avro_schemas()["order.paid.v1"])
+WHEN, LATER = "2026-11-21T07:00:00.000Z", "2026-11-21T07:00:00.001Z"
 PAID_BYTES = (
     b'{"eventId":"e","eventType":"order.paid","eventVersion":1,"orderId":"o","seq":2,"occurredAt":%s,"order":'
     b'{"customerId":"c","currency":"EUR","subtotal":1,"discount":0,"total":1,"couponCode":null,"status":"PAID"}}'
@@ -142,6 +144,18 @@ class Odd(msgspec.Struct):
     share: float
 
 
+class Guessed(msgspec.Struct):
+    """Readers of what never had it would have to guess."""
+
+    currency: str = "EUR"
+
+
+class Many(msgspec.Struct):
+    """The same, made anew each time."""
+
+    lines: list[str] = []
+
+
 def test_a_schema_is_made_from_a_struct() -> None:
     """A type that stands twice is described once; only null is a default."""
     found = avro_of(Outer, "tests")
@@ -152,5 +166,51 @@ def test_a_schema_is_made_from_a_struct() -> None:
         {"name": "later", "type": ["null", "string"], "default": None},
     ]
     assert AvroSchema(found).name == "tests.Outer"
-    with pytest.raises(NoAvroFormError, match=re.escape("Odd.share: FloatType")):
-        avro_of(Odd, "tests")
+
+
+@pytest.mark.parametrize(
+    ("struct", "said"),
+    [
+        (Odd, "Odd.share: FloatType"),
+        (Guessed, "Guessed.currency: only None"),
+        (Many, "Many.lines: only None"),
+    ],
+)
+def test_a_struct_without_a_form_in_avro_is_refused_with_the_field(
+    struct: type[msgspec.Struct], said: str
+) -> None:
+    """Before anybody writes a schema that no codec takes."""
+    with pytest.raises(NoAvroFormError, match=re.escape(said)):
+        avro_of(struct, "tests")
+
+
+class Moments(msgspec.Struct, kw_only=True):
+    """A time in every place where one may stand."""
+
+    at: Time | None = None
+    each: list[Time] | None = None
+    inner: "Moments | None" = None
+    others: "list[Moments] | None" = None
+    maybe: list[Time | None] | None = None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Moments(),
+        Moments(at=WHEN),
+        Moments(each=[WHEN, LATER], maybe=[None, WHEN]),
+        Moments(inner=Moments(at=WHEN), others=[Moments(at=LATER), Moments(inner=Moments(each=[WHEN]))]),
+    ],
+)
+def test_a_moment_may_stand_anywhere(record: Moments) -> None:
+    """Also where it may be missing, in a list, and in a record in a record."""
+    definition = avro_of(Moments, "tests")
+    content = msgspec.json.encode(record)
+    schema = AvroSchema(definition)
+    assert schema.decode(schema.encode(content)) == content
+    assert schema.fingerprint == fingerprint_of(definition)
+    assert "timestamp-millis" in schema.text
+    if record.at:
+        with pytest.raises(AvroError):
+            schema.encode(content.replace(WHEN.encode(), b"yesterday"))
