@@ -54,7 +54,7 @@ fmt: setup  ## put the code into its form and mend what can be mended by itself
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-judges: setup-judges  ## request-reply against NestJS 11 and 12 from npm: every shape, both ways, and how fast
+judges: setup-judges  ## ours against others': NestJS 11 and 12, Avro's serializers, a schema registry; and how fast
 	@$(PYTHON) -m judges.packages
 	$(ISOLATED) $(PYTHON) -m pytest judges
 	@$(ISOLATED) $(PYTHON) -m judges.speed

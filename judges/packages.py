@@ -1,4 +1,4 @@
-"""Judges, packages: what the lock files of the NestJS programs name, as npm installs it by its hashes.
+"""Judges, packages: what the lock files of the programs for Node.js name, as npm installs it by its hashes.
 
 `python -m judges.packages` does it where it has not been done; then nothing is fetched.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from devservices.instance import ROOT
 
 NEST_VERSIONS = ("nest11", "nest12")
+KAFKAJS_REGISTRY = "kafkajs_registry"
 CACHE = ROOT / ".devservices" / "cache"
 _LISTS = ("package.json", "package-lock.json")
 _SECONDS = 300
@@ -25,7 +26,7 @@ _FAILED = (
 
 
 class PackagesError(Exception):
-    """The programs of NestJS cannot be run; the message is one sentence that says what to do."""
+    """The programs for Node.js cannot be run; the message is one sentence that says what to do."""
 
 
 def node_folder() -> Path:
@@ -79,9 +80,9 @@ def _npm_ci(cache: Path) -> list[str]:
 
 
 def main() -> int:
-    """Install for every version; 1 after a sentence on stderr."""
+    """Install for every program; 1 after a sentence on stderr."""
     try:
-        for version in NEST_VERSIONS:
+        for version in (*NEST_VERSIONS, KAFKAJS_REGISTRY):
             install(version)
     except PackagesError as problem:
         print(problem, file=sys.stderr)

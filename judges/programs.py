@@ -43,15 +43,27 @@ class Program:
 
 def nest_command(name: str, *words: str) -> list[str]:
     """Runs a program of NestJS, in the folder of its version."""
-    source = ROOT / "judges" / "nest" / f"{name}.mjs"
+    return node_command(f"nest/{name}", *words)
+
+
+def node_command(path: str, *words: str) -> list[str]:
+    """Runs a program of this folder."""
+    source = ROOT / "judges" / f"{path}.mjs"
     return [str(node_folder() / "bin" / "node"), "--no-warnings", str(source), *words]
 
 
 @asynccontextmanager
 async def nest_program(name: str, version: str, *words: str) -> AsyncIterator[Program]:
     """A program of NestJS, when it is ready; ended with the block."""
+    async with node_program(f"nest/{name}", version, *words) as program:
+        yield program
+
+
+@asynccontextmanager
+async def node_program(path: str, version: str, *words: str) -> AsyncIterator[Program]:
+    """A program of this folder with the packages of a version, when it is ready; ended with the block."""
     process = await asyncio.create_subprocess_exec(
-        *nest_command(name, *words), cwd=folder(version), limit=_LINE_BYTES,
+        *node_command(path, *words), cwd=folder(version), limit=_LINE_BYTES,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

@@ -63,6 +63,7 @@ class Maker:
             before = copy.deepcopy(new)
             step = self._random.choice(STEPS)
             step(self, self._random.choice(list(records_in(new))))
+            keep_defaults_valid(new)
             if new != before:
                 done.append(step.__name__)
         return new, tuple(done)
@@ -250,6 +251,14 @@ def records_in(kind: Any) -> Iterator[Schema]:
         inner = [each["type"] for each in kind.get("fields", [])]
         for each in (*inner, kind.get("items"), kind.get("values")):
             yield from records_in(each)
+
+
+def keep_defaults_valid(schema: Schema) -> None:
+    """A field of records has a default that follows what was done to them."""
+    for record in records_in(schema):
+        for field in record["fields"]:
+            if "default" in field and any(records_in(field["type"])):
+                field["default"] = default_of(field["type"])
 
 
 def default_of(kind: Any) -> Any:  # noqa: PLR0911 - one for each type

@@ -19,14 +19,17 @@ STRING = {"name": "title", "type": "string"}
 
 
 def definition(name: str = "", *fields: dict[str, Any]) -> str:
-    """A record that no other test has."""
-    name = name or f"tests.T{uuid.uuid4().hex}"
-    return json.dumps({"type": "record", "name": name, "fields": list(fields) or [STRING]})
+    """A record that no other test has, in the form that registries keep: name and namespace apart."""
+    space, _, last = (name or f"tests.T{uuid.uuid4().hex}").rpartition(".")
+    return json.dumps(
+        {"type": "record", "name": last, "namespace": space, "fields": list(fields) or [STRING]}
+    )
 
 
 def name_of(text: str) -> str:
     """The full name, which is the subject too."""
-    return str(json.loads(text)["name"])
+    parsed = json.loads(text)
+    return f"{parsed['namespace']}.{parsed['name']}"
 
 
 class RegistryContract:
@@ -71,7 +74,7 @@ class RegistryContract:
         assert (refused.value.status, refused.value.subject) == (409, name_of(old))
 
     @pytest.mark.parametrize(
-        "text", ["no JSON", "{}", '{"type":"recrod"}', '{"type":"record","name":"t"}', definition("t", {})]
+        "text", ["no JSON", "{}", '{"type":"recrod"}', '{"type":"record","name":"t"}', definition("t.t", {})]
     )
     async def test_what_is_no_schema_is_refused(self, registry: SchemaRegistry, text: str) -> None:
         """It is our mistake, and no outage."""
