@@ -14,6 +14,10 @@ _SIMPLE = {
 _MOMENT = {"type": "long", "logicalType": "timestamp-millis"}
 
 
+Named = dict[str, type]
+"""The structs that have been described, by the names of their records."""
+
+
 class NoAvroFormError(TypeError):
     """A field's type has no form in Avro that this kit knows."""
 
@@ -31,17 +35,17 @@ def avro_of(struct: type[msgspec.Struct], namespace: str) -> dict[str, Any]:
     """
     kind = inspect.type_info(struct)
     assert isinstance(kind, inspect.StructType)  # noqa: S101 - for the type checker
-    record = _record(kind, set())
+    record = _record(kind, {})
     return {"type": "record", "name": record["name"], "namespace": namespace, "fields": record["fields"]}
 
 
-def _record(kind: inspect.StructType, named: set[str]) -> dict[str, Any]:
-    named.add(kind.cls.__name__)
+def _record(kind: inspect.StructType, named: Named) -> dict[str, Any]:
+    named[kind.cls.__name__] = kind.cls
     fields = [_field(kind, field, named) for field in kind.fields]
     return {"type": "record", "name": kind.cls.__name__, "fields": fields}
 
 
-def _field(kind: inspect.StructType, field: inspect.Field, named: set[str]) -> dict[str, Any]:
+def _field(kind: inspect.StructType, field: inspect.Field, named: Named) -> dict[str, Any]:
     try:
         found = {"name": field.encode_name, "type": _form(field.type, named)}
     except NoAvroFormError as error:
@@ -54,7 +58,7 @@ def _field(kind: inspect.StructType, field: inspect.Field, named: set[str]) -> d
     return {**found, "default": None}
 
 
-def _form(kind: inspect.Type, named: set[str]) -> Any:
+def _form(kind: inspect.Type, named: Named) -> Any:
     if type(kind) in _SIMPLE:
         return _SIMPLE[type(kind)]
     match kind:
@@ -63,6 +67,8 @@ def _form(kind: inspect.Type, named: set[str]) -> Any:
         case inspect.ListType(item_type=item):
             return {"type": "array", "items": _form(item, named)}
         case inspect.StructType(cls=cls):
+            if named.get(cls.__name__, cls) is not cls:
+                raise NoAvroFormError(f"another struct is named {cls.__name__} too")
             return cls.__name__ if cls.__name__ in named else _record(kind, named)
         case inspect.UnionType(types=types) if len(types) == 2 and kind.includes_none:
             return ["null", *(_form(each, named) for each in types if not isinstance(each, inspect.NoneType))]

@@ -130,6 +130,9 @@ class Inner(msgspec.Struct):
     flag: bool
 
 
+OTHER_INNER = msgspec.defstruct("Inner", [("count", int)])
+
+
 class Outer(msgspec.Struct):
     """Every form there is."""
 
@@ -168,12 +171,20 @@ def test_a_schema_is_made_from_a_struct() -> None:
     assert AvroSchema(found).name == "tests.Outer"
 
 
+class Namesakes(msgspec.Struct):
+    """Two structs of one name."""
+
+    first: Inner
+    other: OTHER_INNER  # type: ignore[valid-type]
+
+
 @pytest.mark.parametrize(
     ("struct", "said"),
     [
         (Odd, "Odd.share: FloatType"),
         (Guessed, "Guessed.currency: only None"),
         (Many, "Many.lines: only None"),
+        (Namesakes, "Namesakes.other: another struct is named Inner too"),
     ],
 )
 def test_a_struct_without_a_form_in_avro_is_refused_with_the_field(
