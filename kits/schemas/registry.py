@@ -118,7 +118,7 @@ class SchemaRegistry:
             ValueError: `url` is no such address.
         """
         if url and not is_base_address(url):
-            raise ValueError("the address of the schema registry must be like https://registry.example")
+            raise ValueError("the address of the schema registry must be like https://schemas.example")
         self._url = url.rstrip("/")
         self._within_seconds = within_seconds
         self._headers = _HEADERS | _authorization(username, password, token)

@@ -21,7 +21,7 @@ class SchemaRegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
     def problems(self) -> list[str]:
         """What is wrong with the values together; one sentence each."""
         if self.url and not is_base_address(self.url):
-            example = "https://registry.example/apis/ccompat/v7"
+            example = "https://schemas.example/apis/ccompat/v7"
             return [f"SCHEMA_REGISTRY_URL: must be an address like {example}, without query and password."]
         if self.password and sends_in_plain_text(self.url):
             return ["SCHEMA_REGISTRY_PASSWORD would go over http:// in plain text: use https://."]

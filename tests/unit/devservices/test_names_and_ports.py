@@ -86,7 +86,7 @@ def test_the_registry_is_there_when_it_is_asked_for_and_goes_with_the_others(tmp
     printed = Addresses("postgresql://", "", later.registry.url).as_environment()
     assert printed["SCHEMA_REGISTRY_URL"] == "http://127.0.0.1:5003/apis/ccompat/v7"
     assert Stack(instance, {"SCHEMA_REGISTRY_URL": later.registry.url}).external_names() == []
-    elsewhere = Stack(instance, {"SCHEMA_REGISTRY_URL": "https://registry.example"}, besides=["registry"])
+    elsewhere = Stack(instance, {"SCHEMA_REGISTRY_URL": "https://schemas.example"}, besides=["registry"])
     assert elsewhere.own_servers() == [elsewhere.postgres, elsewhere.kafka]
     assert elsewhere.external_names() == ["SCHEMA_REGISTRY_URL"]
 
