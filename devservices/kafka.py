@@ -16,7 +16,8 @@ from devservices.java import JAVA, java_environment
 from devservices.kafka_config import DATA, JVM_OPTIONS, LOG4J, LOG4J_FILE, as_properties, server_properties
 from devservices.kafka_files import class_path
 from devservices.kafka_security import BrokerSecurity, listener_names
-from devservices.processes import ManagedProcess, find_by_argument, from_state, spawn
+from devservices.processes import find_by_argument, spawn
+from devservices.recorded_server import RecordedServer
 from devservices.waiting import launch_twice_if_port_was_taken, until_ready
 
 BROKER = "kafka.Kafka"
@@ -24,7 +25,7 @@ BROKER = "kafka.Kafka"
 API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
-class KafkaServer:
+class KafkaServer(RecordedServer):
     """One broker on 127.0.0.1 with its data below `directory`.
 
     `session_timeout_ms` is how long the controller waits for a silent broker: short makes a restart after a
@@ -49,7 +50,7 @@ class KafkaServer:
         java_options: Sequence[str] | None = None,
     ) -> None:
         self._directory = directory.absolute()
-        self._state_path = self._directory / "server.json"
+        super().__init__(self._directory / "server.json")
         self._properties = self._directory / "server.properties"
         self._data = self._directory / DATA
         self._session_timeout_ms = session_timeout_ms
@@ -59,17 +60,6 @@ class KafkaServer:
         self._cache = cache
         self._java_options = java_options
         self.log_path = self._directory / "server.log"
-
-    @property
-    def port(self) -> int | None:
-        """The port that is, or was last, listened on."""
-        return next(iter(state.load(self._state_path).get("ports", [])), None)
-
-    @property
-    def process(self) -> ManagedProcess | None:
-        """The broker's process, when it runs."""
-        found = from_state(state.load(self._state_path).get("process"))
-        return found if found is not None and found.alive else None
 
     @property
     def bootstrap_servers(self) -> str:

@@ -13,13 +13,12 @@ from devservices.errors import ServerStartError
 from devservices.instance import CACHE
 from devservices.postgres_package import program_directory
 from devservices.processes import (
-    ManagedProcess,
     find_by_argument,
     find_by_directory,
-    from_state,
     limit_log,
     spawn,
 )
+from devservices.recorded_server import RecordedServer
 from devservices.unprivileged import make_directory, reachable, server_account
 from devservices.waiting import launch_twice_if_port_was_taken, until_ready
 
@@ -41,7 +40,7 @@ INITDB_OPTIONS = (
 )
 
 
-class PostgresServer:
+class PostgresServer(RecordedServer):
     """PostgreSQL on 127.0.0.1 with a random password and its data below `directory`.
 
     Without `fsync` a commit survives the death of every process, and not that of the machine: for data that
@@ -53,24 +52,13 @@ class PostgresServer:
 
     def __init__(self, directory: Path, *, fsync: bool = True, cache: Path = CACHE) -> None:
         self._directory = directory.absolute()
-        self._state_path = self._directory / "server.json"
+        super().__init__(self._directory / "server.json")
         self._account = server_account()
         self._place = reachable(self._directory / "cluster", self._account)
         self.data = self._place / "data"
         self._options = {**OPTIONS, "fsync": "on" if fsync else "off"}
         self._cache = cache
         self.log_path = self._directory / "server.log"
-
-    @property
-    def port(self) -> int | None:
-        """The port that is, or was last, listened on."""
-        return next(iter(state.load(self._state_path).get("ports", [])), None)
-
-    @property
-    def process(self) -> ManagedProcess | None:
-        """The server's first process, when it runs."""
-        found = from_state(state.load(self._state_path).get("process"))
-        return found if found is not None and found.alive else None
 
     def url(self, database: str = DATABASE) -> str:
         """`postgresql://` address of a database on this server, password included."""

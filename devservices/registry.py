@@ -9,7 +9,8 @@ from devservices import ports, state
 from devservices.instance import CACHE
 from devservices.java import JAVA, java_environment
 from devservices.postgres import PostgresServer
-from devservices.processes import ManagedProcess, find_by_argument, from_state, limit_log, spawn
+from devservices.processes import find_by_argument, limit_log, spawn
+from devservices.recorded_server import RecordedServer
 from devservices.registry_files import program
 from devservices.waiting import launch_twice_if_port_was_taken, until_ready
 
@@ -27,7 +28,7 @@ JVM_OPTIONS = (
 READINESS_REQUEST = b"GET /health/ready HTTP/1.0\r\n\r\n"
 
 
-class RegistryServer:
+class RegistryServer(RecordedServer):
     """Apicurio Registry on 127.0.0.1; `postgres` has to run while it does.
 
     The ports, one for its clients and one for its probes, are chosen at the first start and kept while they
@@ -38,21 +39,10 @@ class RegistryServer:
 
     def __init__(self, directory: Path, postgres: PostgresServer, *, cache: Path = CACHE) -> None:
         self._directory = directory.absolute()
+        super().__init__(self._directory / "server.json")
         self._postgres = postgres
-        self._state_path = self._directory / "server.json"
         self._cache = cache
         self.log_path = self._directory / "server.log"
-
-    @property
-    def port(self) -> int | None:
-        """The port that is, or was last, listened on."""
-        return next(iter(state.load(self._state_path).get("ports", [])), None)
-
-    @property
-    def process(self) -> ManagedProcess | None:
-        """Its process, when it runs."""
-        found = from_state(state.load(self._state_path).get("process"))
-        return found if found is not None and found.alive else None
 
     @property
     def url(self) -> str:

@@ -1,8 +1,10 @@
 """Start and stop of a process's parts, in order."""
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
+
+from kits.process.garbage_collection import long_lived_objects_set_aside
 
 
 class Part(Protocol):
@@ -29,6 +31,16 @@ class Lifecycle:
         for part in self._parts:
             self._started.push_async_callback(part.stop)
             await part.start()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Started within the block, and stopped at its end or after a start that failed or was given up."""
+        try:
+            await self.start()
+            with long_lived_objects_set_aside():
+                yield
+        finally:
+            await self.stop()
 
     async def stop(self) -> None:
         """Stop also the part whose start failed; a stop that fails keeps no other part from its own."""

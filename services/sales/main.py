@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 from litestar.di import Provide
 
-from kits.process.garbage_collection import long_lived_objects_set_aside
 from kits.web.documents.pages import docs_config
 from kits.web.doors.query import require_strict_query
 from kits.web.middleware.body_limit import MAX_BODY_BYTES
@@ -31,14 +30,8 @@ def create_app(container: Container) -> Litestar:
 
     @asynccontextmanager
     async def background(_app: Litestar) -> AsyncIterator[None]:
-        lifecycle = container.lifecycle()
-        try:
-            await lifecycle.start()
-            with long_lived_objects_set_aside():
-                yield
-        finally:
-            # Also after a start that failed or was given up half-way.
-            await lifecycle.stop()
+        async with container.lifecycle().running():
+            yield
 
     def sales() -> SalesStore:
         return container.read_store()

@@ -9,10 +9,12 @@ from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseNotReadyError, DatabaseUnreachableError
 from kits.settings import SettingsError
 from kits.terminal.printing import complain
-from worker.cli import members, migrating, operating, serving, shown_settings
+from kits.terminal.settings_command import add_settings_command
+from worker.cli import members, migrating, operating, serving
 from worker.cli.environment import FAILED, USAGE_ERROR
+from worker.groups.data_platform.settings import DeliverySettings
 
-_FAMILIES = (serving, migrating, operating, members, shown_settings)
+_FAMILIES = (serving, migrating, operating, members)
 _COMMANDS = ("consume", "migrate", "settings", members.COMMAND, *operating.COMMANDS)
 
 
@@ -54,4 +56,5 @@ def _parser() -> argparse.ArgumentParser:
     )
     for family in _FAMILIES:
         family.add_commands(commands)
+    add_settings_command(commands, DeliverySettings)
     return parser

@@ -4,9 +4,9 @@ import argparse
 import asyncio
 
 from kits.terminal.arguments import Commands
-from kits.terminal.printing import complain, say, say_table
-from kits.terminal.settings_table import settings_table
-from services.members.cli.environment import USAGE_ERROR, database
+from kits.terminal.printing import say
+from kits.terminal.settings_command import add_settings_command
+from services.members.cli.environment import database
 from services.members.settings import MembersSettings
 
 
@@ -14,8 +14,7 @@ def add_commands(commands: Commands) -> None:
     """Tell the parser about them."""
     migrate = commands.add_parser("migrate", help="bring the members' tables to this build's schema")
     migrate.set_defaults(command=_migrate)
-    settings = commands.add_parser("settings", help="show what is in force, and where it comes from")
-    settings.set_defaults(command=_settings)
+    add_settings_command(commands, MembersSettings)
 
 
 def _migrate(_options: argparse.Namespace) -> int:
@@ -26,10 +25,3 @@ def _migrate(_options: argparse.Namespace) -> int:
 async def _migrating() -> str:
     async with database(migrated=False) as container:
         return await container.history().migrate(container.engine())
-
-
-def _settings(_options: argparse.Namespace) -> int:
-    table, problems = settings_table(MembersSettings)
-    say_table(table)
-    complain(*problems)
-    return USAGE_ERROR if problems else 0
