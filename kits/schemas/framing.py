@@ -4,6 +4,8 @@ import struct
 
 _HEAD = struct.Struct(">BI")
 _MAGIC = 0
+AVRO_TYPE = b"application/avro"
+"""The header `content-type` of a record with such a value."""
 
 
 def framed(schema_id: int, body: bytes) -> bytes:

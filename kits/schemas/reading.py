@@ -12,7 +12,7 @@ from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
 from kits.postgres.outages import outage_suppressed
 from kits.schemas.avro import AvroError, AvroSchema, fingerprint_of, read_framed
-from kits.schemas.framing import schema_id_of
+from kits.schemas.framing import AVRO_TYPE, schema_id_of
 from kits.schemas.known_schemas import KnownSchema
 from kits.schemas.ports import Registry
 from kits.schemas.registry import RegistryUnavailableError, UnknownSchemaError
@@ -25,7 +25,6 @@ _MAX_SCHEMAS = 1_000
 _FIRST_WAIT_SECONDS = 1.0
 _AGAIN_SECONDS = 2.0
 _UNKNOWN_SECONDS = 30.0
-AVRO_TYPE = b"application/avro"
 _JSON_HEADER = ("content-type", b"application/json")
 
 

@@ -11,7 +11,7 @@ from kits.observability.logs import get_logger
 from kits.postgres.outages import outage_suppressed
 from kits.process.background import PeriodicTask
 from kits.schemas.avro import AvroError, AvroSchema, Definition, fingerprint_of
-from kits.schemas.framing import framed
+from kits.schemas.framing import AVRO_TYPE, framed
 from kits.schemas.known_schemas import KnownSchema
 from kits.schemas.ports import Registry
 from kits.schemas.registry import RegistryUnavailableError, UnknownSchemaError
@@ -19,7 +19,7 @@ from kits.schemas.registry import RegistryUnavailableError, UnknownSchemaError
 log = get_logger(__name__)
 
 _LOOK_SECONDS = 30.0
-_AVRO_HEADER = ("content-type", b"application/avro")
+_AVRO_HEADER = ("content-type", AVRO_TYPE)
 
 
 class RegisteredSchemas(Protocol):

@@ -7,7 +7,7 @@ import msgspec
 
 from contracts.envelope import UnreadableEventError
 from kits.schemas.avro import AvroError, AvroSchema, read_framed
-from kits.schemas.framing import schema_id_of
+from kits.schemas.framing import AVRO_TYPE, schema_id_of
 from kits.schemas.ports import Registry
 from kits.schemas.registry import UnknownSchemaError
 from services.sales.stream.reading import Headers
@@ -37,7 +37,7 @@ class EventFormats:
         schema_id = schema_id_of(value)
         if schema_id is None:
             return value
-        if not self._registry.has_address and told.get("content-type") != b"application/avro":
+        if not self._registry.has_address and told.get("content-type") != AVRO_TYPE:
             # Nobody here writes Avro: these are any bytes that begin with a zero.
             return value
         schema = self._schemas.get(schema_id) or self._learn(schema_id)
