@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("app", "worker", "services", "contracts", "kits")
+PRODUCT = ("app", "worker", "services", "conduit", "contracts", "kits")
 PACKAGES = (*PRODUCT, "devservices", "bench", "chaos", "judges")
 DRAWERS = {"utils", "util", "common", "lib", "libs", "helpers", "helper", "base", "misc"}
 # What a module must not own: built when it is imported, it can be neither configured nor replaced.

@@ -65,6 +65,8 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("services.members.users", "services.sales.builds"),
         ("services.sales.table.store", "services.members.store"),
     ],
+    "conduit-layers": [("conduit.contracts.users", "conduit.auth")],
+    "conduit-contracts": [("conduit.contracts.users", "kits.postgres.schema")],
     "kit-layers": [
         ("kits.ordered_queue.ports", "kits.outbox.recording"),
         ("kits.kafka.records", "kits.postgres.schema"),

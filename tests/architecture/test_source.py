@@ -78,6 +78,12 @@ def test_no_class_name_stands_twice_in_a_process(process: str) -> None:
     assert source.twins(sources(process, "contracts", "kits")) == []
 
 
+@pytest.mark.parametrize("process", ["gateway", "auth", "articles", "profiles"])
+def test_no_class_name_stands_twice_in_a_process_of_conduit(process: str) -> None:
+    """It shares its own contract and the kits."""
+    assert source.twins(sources(f"conduit/{process}", "conduit/contracts", "kits")) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "planted"),
     [

@@ -1,0 +1,1 @@
+"""Auth: who may be whom: users, passwords, tokens; tells of every change by an event."""

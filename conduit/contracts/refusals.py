@@ -1,0 +1,32 @@
+"""Contract: how a service refuses, so that the gateway can say it in RealWorld's words."""
+
+from kits.rpc.errors import RpcError
+
+BLANK = "can't be blank"
+TAKEN = "has already been taken"
+NOT_FOUND = "not found"
+FORBIDDEN = "forbidden"
+
+
+def refusal(status: int, field: str, words: str) -> RpcError:
+    """The error whose `detail` is what is wrong with `path`, the field: `errors: {field: [words]}`.
+
+    Its code is `{field}_{words}` in snake_case without quotes, as in `article_not_found`.
+    """
+    code = f"{field} {words}".replace("'", "").replace(" ", "_").lower()
+    return RpcError(status, code, words, path=field)
+
+
+def not_found(field: str) -> RpcError:
+    """404: there is no such article, comment, profile or user."""
+    return refusal(404, field, NOT_FOUND)
+
+
+def forbidden(field: str) -> RpcError:
+    """403: it is somebody else's."""
+    return refusal(403, field, FORBIDDEN)
+
+
+def taken(field: str) -> RpcError:
+    """409: somebody has this username or email."""
+    return refusal(409, field, TAKEN)
