@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -32,6 +32,16 @@ class Article(msgspec.Struct):
 
     title: str
     words: int = 0
+
+
+class Names(Protocol):
+    """Who asks, and who answers."""
+
+    @property
+    def client_id(self) -> str: ...
+
+    @property
+    def group(self) -> str: ...
 
 
 class Patterns:
@@ -121,7 +131,7 @@ def topics_of(patterns: Patterns) -> dict[str, int]:
 
 
 def fake_client(
-    kafka: FakeKafka, patterns: Patterns, *, max_waiting: int = 1_000, partition: int = 0
+    kafka: FakeKafka, patterns: Names, *, max_waiting: int = 1_000, partition: int = 0
 ) -> RpcClient:
     return RpcClient(
         producer=kafka,
@@ -135,7 +145,7 @@ def fake_client(
 
 def fake_server(
     kafka: FakeKafka,
-    patterns: Patterns,
+    patterns: Names,
     controller: object,
     *,
     ledger: RequestLedger[Any] | None = None,

@@ -17,20 +17,25 @@ class Side(Protocol):
 
 
 class RpcPart:
-    """A part of a process's lifecycle, or an `async with` block; Kafka may be away at both ends of it."""
+    """A part of a process's lifecycle, or an `async with` block; Kafka may be away at both ends of it.
 
-    def __init__(self, producer: RecordProducer, side: Side) -> None:
+    Of two sides the client comes first: handlers may ask others.
+    """
+
+    def __init__(self, producer: RecordProducer, *sides: Side) -> None:
         self._producer = producer
-        self._side = side
+        self._sides = sides
 
     async def start(self) -> None:
         """The producer first: whoever asks or answers sends."""
         await self._producer.start()
-        await self._side.start()
+        for side in self._sides:
+            await side.start()
 
     async def stop(self) -> None:
         """What is under way ends first."""
-        await self._side.stop()
+        for side in reversed(self._sides):
+            await side.stop()
         await self._producer.stop(within_seconds=_STOP_SECONDS)
 
     async def __aenter__(self) -> Self:

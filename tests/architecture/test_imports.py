@@ -66,6 +66,12 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("services.sales.table.store", "services.members.store"),
     ],
     "conduit-layers": [("conduit.contracts.users", "conduit.auth")],
+    "conduit-service-layers": [
+        ("conduit.profiles.service", "conduit.profiles.store"),
+        ("conduit.profiles.store", "conduit.profiles.controller"),
+        ("conduit.profiles.ports", "conduit.profiles.service"),
+    ],
+    "conduit-use-cases": [("conduit.profiles.service", "kits.postgres.driver")],
     "conduit-contracts": [("conduit.contracts.users", "kits.postgres.schema")],
     "kit-layers": [
         ("kits.ordered_queue.ports", "kits.outbox.recording"),

@@ -43,7 +43,7 @@ def test_only_the_unit_of_work_and_the_stores_begin_and_commit() -> None:
     # Kafka's commit() moves an offset, no transaction ends; begin() opens a partition, or a ledger's entry.
     outside = [each for each in outside if each.name != "worker/group.py"]
     ends = [place for each in outside for place in source.transaction_ends(each)]
-    assert [place for place in ends if not place.startswith(("kits/kafka/", "kits/rpc/", "worker/"))] == []
+    assert [place for place in ends if not place.startswith(("kits/kafka/", "kits/rpc", "worker/"))] == []
     assert [place for place in ends if place.startswith("worker/") and ".begin" in place] == []
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from conduit.profiles.settings import ProfilesSettings
 from kits.env_file import read_env_file
 from kits.settings import is_secret, read_settings, variables
 from services.members.settings import MembersSettings
@@ -23,6 +24,7 @@ STRUCTS = (
     DeliverySettings,
     MembersSettings,
     RebuildSettings,
+    ProfilesSettings,
 )
 OF_DEVSERVICES = {"PLATFORM_PORT"}
 SHOWN_FILLED = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_URL"}
@@ -66,7 +68,9 @@ def test_a_copy_of_the_file_changes_nothing() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [AppSettings, DeliverySettings, MembersSettings, RebuildSettings])
+@pytest.mark.parametrize(
+    "kind", [AppSettings, DeliverySettings, MembersSettings, RebuildSettings, ProfilesSettings]
+)
 def test_what_the_file_shows_is_valid_with_a_secret(kind: type[msgspec.Struct]) -> None:
     """Also when every # is taken away."""
     read_settings(kind, example() | {"JWT_SECRET": "x" * 32})
