@@ -23,6 +23,11 @@ class Program:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
     def tell(self, **command: Any) -> None:
         """Give it a command."""
         assert self._process.stdin is not None

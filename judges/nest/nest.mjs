@@ -3,7 +3,7 @@ import { fstatSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
-const require = createRequire(`${process.cwd()}/package.json`);
+export const require = createRequire(`${process.cwd()}/package.json`);
 require('reflect-metadata');
 
 export const { Controller, Logger, Module } = require('@nestjs/common');
