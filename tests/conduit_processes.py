@@ -57,9 +57,12 @@ class ConduitProcesses:
         ops_ports = {
             f"CONDUIT_{role.upper()}_OPS_PORT": str(self.ports[place]) for place, role in enumerate(ROLES)
         }
+        # Whoever is back under its name has its partitions at once, not after the session of the killed one.
+        names = {f"CONDUIT_{role.upper()}_INSTANCE_ID": f"{role}-1" for role in STORING}
         return {
             **os.environ,
             **ops_ports,
+            **names,
             "DATABASE_URL": self.database_url,
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka_servers,
             "CONDUIT_AUTH_KEYS_FILE": str(self.directory / "keys" / "auth.json"),
