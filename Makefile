@@ -12,7 +12,7 @@ SALES := $(if $(findstring sales,$(WITH)$(ONLY)),setup-sales)
 # The checks never touch a database or a broker that the shell or .env happens to name; TEST_... names are for them.
 # They start hundreds of processes: bytecode is kept for them, outside of the tree, whatever the shell says of it.
 ISOLATED := env -u DATABASE_URL -u WORKER_DATABASE_URL -u MEMBERS_DATABASE_URL -u SALES_DATABASE_URL -u SALES_ORDERS_DATABASE_URL \
-	-u KAFKA_BOOTSTRAP_SERVERS \
+	-u CONDUIT_AUTH_DATABASE_URL -u CONDUIT_ARTICLES_DATABASE_URL -u CONDUIT_PROFILES_DATABASE_URL -u KAFKA_BOOTSTRAP_SERVERS \
 	-u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX="$$PWD/.devservices/cache/bytecode" ENV_FILE=/dev/null
 
 help:  ## this list
@@ -28,7 +28,7 @@ setup-dev setup-run setup-judges setup-sales setup-sales-dev:
 	done; \
 	echo "python3 is missing: install CPython 3.11 to 3.14 and put it on the PATH." >&2; exit 1
 
-run: setup-run $(SALES)  ## start everything, place a few orders, show their journey, serve until Ctrl-C (WITH=members,sales,registry: those too)
+run: setup-run $(SALES)  ## start everything, place a few orders, show their journey, serve until Ctrl-C (WITH=members,sales,conduit,registry: those too)
 	@$(SERVICES) run $(if $(WITH),--with "$(WITH)")
 
 demo: setup-run $(SALES)  ## the same, and end by itself: exit 0 when the orders have arrived

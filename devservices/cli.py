@@ -13,7 +13,7 @@ from devservices.environment import environment
 from devservices.errors import DevServicesError
 from devservices.instance import Instance
 from devservices.run.configuration import run_ports, shared_environment
-from devservices.run.neighbours import OFFERED
+from devservices.run.offered import OFFERED
 from devservices.run.session import Session
 from devservices.stack import Server, Stack
 from devservices.status import as_table, describe

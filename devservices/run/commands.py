@@ -1,9 +1,11 @@
-"""Preparing commands of a run: migrations, demo data, a token."""
+"""Preparing commands of a run: migrations, demo data, a token, keys."""
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from devservices.errors import DevServicesError
 from devservices.instance import ROOT
@@ -45,6 +47,18 @@ def run_command(*arguments: str, env: Mapping[str, str], stop: StopRequest) -> s
         last = "\n".join("".join(words).splitlines()[-15:])
         raise CommandFailedError(f"{last}\n`{command}` failed (exit code {process.returncode}): see above.")
     return words[0]
+
+
+def make_folder(folder: Path, *arguments: str, env: Mapping[str, str], stop: StopRequest) -> None:
+    """Run a command that makes the folder which its last word names; it comes whole or not at all.
+
+    Raises:
+        As run_command().
+    """
+    with tempfile.TemporaryDirectory(dir=folder.parent) as directory:
+        fresh = Path(directory) / folder.name
+        run_command(*arguments, str(fresh), env=env, stop=stop)
+        fresh.rename(folder)
 
 
 def _communicate(process: subprocess.Popen[str], stop: StopRequest) -> tuple[str, str] | None:

@@ -106,6 +106,7 @@ def process_environment(
         "API_SHUTDOWN_DELAY_SECONDS": "0",
         "MEMBERS_SHUTDOWN_DELAY_SECONDS": "0",
         "SALES_SHUTDOWN_DELAY_SECONDS": "0",
+        "CONDUIT_GATEWAY_SHUTDOWN_DELAY_SECONDS": "0",
         # Like any shop that strangers can reach.
         "MAX_OPEN_ORDERS": environ.get("MAX_OPEN_ORDERS") or "50",
         # What .env says is in here already.

@@ -15,7 +15,7 @@ _SELLER_SECONDS = 30.0
 
 
 class MemberExample:
-    """See neighbours.Example."""
+    """See offered.Example."""
 
     def introduce(self, url: str, api: str, token: str, children: Children) -> list[str]:
         """Make the member, and wait until the shop's copy knows it."""

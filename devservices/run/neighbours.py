@@ -1,16 +1,13 @@
-"""What a run starts besides the pipeline, by name: `make run WITH=members`. Each is one entry in OFFERED."""
+"""The neighbours of one run: their ports, what every process is told of them, and how they are shown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
 
 from devservices.environment import port_from, reachable
 from devservices.errors import DevServicesError
-from devservices.instance import ROOT
+from devservices.instance import ROOT, Instance
 from devservices.run.children import Children
-from devservices.run.member_example import MemberExample
-from devservices.run.registry_example import RegistryExample
-from devservices.run.sales_example import SalesExample
+from devservices.run.offered import OFFERED, Neighbour, Part
 
 
 class UnknownNeighbourError(DevServicesError):
@@ -25,85 +22,19 @@ class EngineMissingError(DevServicesError):
     code = "engine_missing"
 
 
-class Example(Protocol):
-    """What a neighbour is there for, shown once; `url` is its own address, `api` the shop's."""
-
-    def introduce(self, url: str, api: str, token: str, children: Children) -> list[str]:
-        """Let it do its work with a development token; lines for the terminal.
-
-        Raises:
-            JourneyError: it did not work.
-        """
-        ...
-
-    def commands(self, url: str, api: str) -> list[str]:
-        """Lines for the terminal: a sentence, and commands to try it by hand; $TOKEN is set there."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """One service besides: how it comes up, and what the pipeline is told of it.
-
-    `ports` are its variables NAME_PORT with their defaults, beside which NAME_HOST may be set; the first one
-    is the service's, the last one answers `/readyz`. `told` are variables that hold the address at a port.
-    Without a `module` it is a server of the stack, which knows its address and waits for it. `engines` are
-    further processes of the module, by name: their arguments; they run in `.venv-sales`. `settings` are told
-    to every process, and `prepares` are commands for when all tables are in place.
-    """
-
-    name: str
-    example: Example
-    module: str = ""
-    page: str = ""
-    ports: Mapping[str, int] = field(default_factory=dict)
-    told: Mapping[str, str] = field(default_factory=dict)
-    groups: Sequence[str] = ()
-    scope: str = ""
-    engines: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    prepares: Sequence[Sequence[str]] = ()
-
-
-MEMBERS = Neighbour(
-    name="members",
-    module="services.members",
-    page="/docs",
-    ports={"MEMBERS_PORT": 8010, "MEMBERS_OPS_PORT": 8011},
-    told={"MEMBER_API_URL": "MEMBERS_PORT"},
-    groups=["item-members"],
-    scope="members:write",
-    example=MemberExample(),
-)
-REGISTRY = Neighbour(
-    name="registry",
-    page="/subjects",
-    settings={"EVENT_FORMAT": "avro"},
-    prepares=[("contracts", "schemas", "register")],
-    example=RegistryExample(),
-)
-SALES = Neighbour(
-    name="sales",
-    module="services.sales",
-    page="/docs",
-    ports={"SALES_PORT": 8020, "SALES_STREAM_PORT": 8022, "SALES_OPS_PORT": 8021},
-    engines={"sales-stream": ["stream"]},
-    example=SalesExample(),
-)
-OFFERED = {each.name: each for each in (MEMBERS, SALES, REGISTRY)}
 ENGINE_PYTHON = ROOT / ".venv-sales" / "bin" / "python"
 
 
 class Neighbours:
     """Those that one run starts."""
 
-    def __init__(self, names: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(self, names: Sequence[str], environ: Mapping[str, str], instance: Instance) -> None:
         """Raises UnknownNeighbourError: none is offered under one of these names."""
         if unknown := sorted(set(names) - OFFERED.keys()):
             offered = ", ".join(OFFERED)
             raise UnknownNeighbourError(f"WITH={','.join(unknown)} is not known: there is {offered}.")
         self.chosen = [OFFERED[name] for name in dict.fromkeys(names)]
-        if any(each.engines for each in self.chosen) and not ENGINE_PYTHON.exists():
+        if any(part.engine for part in self.parts) and not ENGINE_PYTHON.exists():
             raise EngineMissingError(
                 "The stream of the sales has an environment of its own: `make run WITH=sales` makes it."
             )
@@ -113,6 +44,7 @@ class Neighbours:
             for name, default in each.ports.items()
         }
         self._environ = environ
+        self._instance = instance
         self._servers: dict[str, str] = {}
 
     def found(self, name: str, url: str) -> None:
@@ -120,20 +52,25 @@ class Neighbours:
         self._servers[name] = url
 
     @property
-    def processes(self) -> list[Neighbour]:
-        """Those that are processes of the run."""
-        return [each for each in self.chosen if each.module]
+    def parts(self) -> list[Part]:
+        """Processes of the run, in the order of their start."""
+        return [part for each in self.chosen for part in each.parts]
 
     @property
     def servers(self) -> list[str]:
         """Names of those that are servers of the stack."""
-        return [each.name for each in self.chosen if not each.module]
+        return [each.name for each in self.chosen if not each.parts]
 
     @property
     def environment(self) -> dict[str, str]:
         """What every process is told besides; what the caller has set stands."""
         told = {name: self._url(port) for each in self.chosen for name, port in each.told.items()}
         told |= {name: value for each in self.chosen for name, value in each.settings.items()}
+        told |= {
+            name: str(self._keys(each) / file)
+            for each in self.chosen
+            for name, file in each.key_files.items()
+        }
         given = {name: self._environ[name] for name in told if self._environ.get(name)}
         return {name: str(port) for name, port in self.ports.items()} | told | given
 
@@ -141,6 +78,12 @@ class Neighbours:
     def prepares(self) -> list[Sequence[str]]:
         """Commands for when all tables are in place."""
         return [command for each in self.chosen for command in each.prepares]
+
+    @property
+    def keys_to_make(self) -> dict[Path, Sequence[str]]:
+        """Folders of keys that are not there yet, and what makes them in the folder it is given."""
+        wanted = {self._keys(each): each.keys for each in self.chosen if each.keys}
+        return {folder: command for folder, command in wanted.items() if not folder.exists()}
 
     @property
     def scopes(self) -> list[str]:
@@ -154,8 +97,8 @@ class Neighbours:
         return [group for each in self.chosen for group in each.groups]
 
     def ready_urls(self) -> dict[str, str]:
-        """Where each says whether it is ready."""
-        return {each.name: self._url(list(each.ports)[-1]) for each in self.processes}
+        """Where each process says whether it is ready."""
+        return {part.name: self._url(part.ready) for part in self.parts if part.ready}
 
     def addresses(self) -> dict[str, str]:
         """What to open of each."""
@@ -179,6 +122,9 @@ class Neighbours:
 
     def _own(self, neighbour: Neighbour) -> str:
         return self._servers.get(neighbour.name) or self._url(next(iter(neighbour.ports)))
+
+    def _keys(self, neighbour: Neighbour) -> Path:
+        return self._instance.directory / f"{neighbour.name}-keys"
 
     def _url(self, port: str) -> str:
         return reachable(self._environ, port.replace("_PORT", "_HOST"), self.ports[port])

@@ -17,7 +17,7 @@ _BODY = json.dumps({"schema": json.dumps(_SCHEMA)})
 
 
 class RegistryExample:
-    """See neighbours.Example."""
+    """See offered.Example."""
 
     def introduce(self, url: str, api: str, token: str, children: Children) -> list[str]:  # noqa: ARG002
         """Register a schema, and look it up."""

@@ -11,7 +11,7 @@ _SECONDS = 60.0
 
 
 class SalesExample:
-    """See neighbours.Example."""
+    """See offered.Example."""
 
     def introduce(self, url: str, _api: str, _token: str, children: Children) -> list[str]:
         """Wait until the stream has counted orders of this run."""

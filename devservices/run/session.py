@@ -1,6 +1,7 @@
 """One run from start to end: servers, tables, processes, orders and their journey, and all stopped again."""
 
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from devservices.instance import Instance
 from devservices.locks import exclusive
 from devservices.run.arrival_check import arrivals_of, arrived_in_order, is_delivered, steps_of
 from devservices.run.children import Children
-from devservices.run.commands import run_command
+from devservices.run.commands import make_folder, run_command
 from devservices.run.configuration import (
     has_own_platform,
     jwt_secret,
@@ -50,10 +51,10 @@ class Session:
     def __init__(
         self, instance: Instance, environ: Mapping[str, str] = os.environ, *, besides: Sequence[str] = ()
     ) -> None:
-        """Args: besides: names of neighbours to start too (see devservices.run.neighbours)."""
+        """Args: besides: names of neighbours to start too (see devservices.run.offered)."""
         self._instance = instance
         self._environ = environ
-        self._neighbours = Neighbours(besides, environ)
+        self._neighbours = Neighbours(besides, environ, instance)
         self._stack = Stack(instance, environ, besides=self._neighbours.servers)
         self._ports = run_ports(environ)
         self._own_platform = has_own_platform(environ, self._ports)
@@ -119,12 +120,14 @@ class Session:
         chains: list[list[list[str]]] = [
             [["app", "migrate"], ["app", "seed"]],
             [["worker", "migrate"], ["app", "token", "--sub", CUSTOMER, *self._neighbours.scopes]],
-            *([[each.module, "migrate"]] for each in self._neighbours.processes),
+            *([[*part.words, "migrate"]] for part in self._neighbours.parts if part.migrates),
         ]
         jwt_secret(self._instance, self._environ)  # made here, once, before two threads need it
         with ThreadPoolExecutor(len(chains)) as pool:
             _, token, *_ = pool.map(self._run_chain, chains)
         self._token = token.strip()
+        for folder, command in self._neighbours.keys_to_make.items():
+            make_folder(folder, *command, env=self._env("prepare"), stop=self._stop)
         for command in self._neighbours.prepares:
             run_command(*command, env=self._env("prepare"), stop=self._stop)
 
@@ -141,10 +144,9 @@ class Session:
             self._children.start(
                 "platform", "devservices", "platform", "--journal", journal, env=self._env("platform")
             )
-        for each in self._neighbours.processes:
-            self._children.start(each.name, each.module, env=self._env(each.name))
-            for name, words in each.engines.items():
-                self._children.start(name, each.module, *words, env=self._env(name), python=ENGINE_PYTHON)
+        for part in self._neighbours.parts:
+            python = ENGINE_PYTHON if part.engine else sys.executable
+            self._children.start(part.name, *part.words, env=self._env(part.name), python=python)
         self._children.start("api", "app", env=self._env("api"))
         groups = [DATA_PLATFORM_GROUP, *self._neighbours.groups] if self._neighbours.groups else []
         self._children.start("worker", "worker", *groups, env=self._env("worker"))
