@@ -1,17 +1,23 @@
 """Conduit for the tests: its services as they are, on a Kafka in memory and a real PostgreSQL."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from conduit.contracts import articles, profiles, users
+from conduit.contracts.refusals import not_found
 from kits.kafka.security import KafkaSettings
 from kits.rpc.client import RpcClient
+from kits.rpc.errors import RpcError
+from kits.rpc.handlers import message_pattern
 from kits.rpc_service.settings import FallbackDatabaseSettings
 from kits.settings import Secret
 from tests.fake_kafka import FakeKafka
 from tests.rpc_services import fake_client, fake_server, started
+from tests.waiting import eventually
 
 SERVICES = ("auth", "articles", "profiles")
 _CALLERS = ("conduit-gateway", *(f"conduit-{name}" for name in SERVICES), "conduit-test")
@@ -44,6 +50,53 @@ def database_of(url: str) -> FallbackDatabaseSettings:
     return FallbackDatabaseSettings(url=Secret(url))
 
 
+class FakeAuth:
+    """Knows some users, and counts how often it is asked."""
+
+    def __init__(self, *known: users.UserChanged) -> None:
+        self.known = list(known)
+        self.asked = 0
+
+    @message_pattern(users.DESCRIBE_USERNAME)
+    async def named(self, query: users.UserNamed) -> users.UserChanged:
+        return self._only(each for each in self.known if each.username == query.username)
+
+    @message_pattern(users.DESCRIBE_USER)
+    async def user(self, query: users.UserWithId) -> users.UserChanged:
+        return self._only(each for each in self.known if each.id == query.id)
+
+    def _only(self, found: Iterator[users.UserChanged]) -> users.UserChanged:
+        self.asked += 1
+        user = next(found, None)
+        if user is None:
+            raise not_found("user")
+        return user
+
+
+def a_user(number: int, username: str, *, version: int = 1, bio: str | None = None) -> users.UserChanged:
+    return users.UserChanged(id=f"u-{number}", username=username, bio=bio, image=None, version=version)
+
+
+async def tell(kafka: FakeKafka, asker: RpcClient, *changes: users.UserChanged) -> None:
+    """As auth does; returns when the service has all of them behind it."""
+    for change in changes:
+        await asker.emit(users.USER_CHANGED, change, key=change.id)
+
+    def all_are_taken() -> bool:
+        logs = {at: log for at, log in kafka.logs.items() if at.topic == users.USER_CHANGED.topic}
+        return all(kafka.committed.get(at, 0) == len(log) for at, log in logs.items())
+
+    await eventually(all_are_taken)
+
+
+async def refused(asking: Awaitable[Any]) -> tuple[int, str, str, str]:
+    """Status, code, field and words of the refusal."""
+    with pytest.raises(RpcError) as caught:
+        await asking
+    error = caught.value
+    return error.status, error.code, error.path, error.detail
+
+
 NO_KAFKA = KafkaSettings(bootstrap_servers="127.0.0.1:1")
 
 
@@ -52,7 +105,7 @@ async def service_on(kafka: FakeKafka, container: Any, name: str) -> AsyncIterat
     """One service, made from its container, its tables migrated, asking and answering on this Kafka."""
     client = fake_client(kafka, Named(name))
     container.client.override(client)
-    server = fake_server(kafka, Named(name), container.controller(), ledger=container.request_ledger())
+    server = fake_server(kafka, Named(name), *container.controllers(), ledger=container.request_ledger())
     await container.history().migrate(container.engine())
     try:
         async with started(client, server):

@@ -146,12 +146,11 @@ def fake_client(
 def fake_server(
     kafka: FakeKafka,
     patterns: Names,
-    controller: object,
-    *,
+    *controllers: object,
     ledger: RequestLedger[Any] | None = None,
     max_in_flight: int = 100,
 ) -> RpcServer:
-    handlers, metrics = handlers_of([controller]), ServerMetrics(Metrics())
+    handlers, metrics = handlers_of(controllers), ServerMetrics(Metrics())
     dispatcher = RequestDispatcher(
         handlers=handlers,
         writer=ReplyWriter(kafka),

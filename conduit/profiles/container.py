@@ -87,13 +87,13 @@ class Container(CommandContainer):
     # Doors
     ledger = providers.Singleton(SqlRequestLedger, ledger_engine, requests)
     request_ledger = providers.Factory(RefusingLedger, ledger)
-    controller = providers.Factory(ProfileController, profiles)
+    controllers = providers.List(providers.Factory(ProfileController, profiles))
     server = providers.Singleton(
         rpc_server,
         _brokers,
         producer,
         providers.Factory(ServerMetrics, metrics),
-        providers.List(controller),
+        controllers,
         group=CLIENT_ID,
         ledger=request_ledger,
         instance_id=place.member_id,

@@ -1,11 +1,9 @@
 """Profiles: a copy of the users that asks auth for who is missing, and who follows whom, each once."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-
-import pytest
 
 from conduit.contracts.profiles import (
     FOLLOW_USER,
@@ -20,34 +18,26 @@ from conduit.contracts.profiles import (
     Profile,
     ProfileOf,
 )
-from conduit.contracts.refusals import not_found
-from conduit.contracts.users import DESCRIBE_USERNAME, USER_CHANGED, UserChanged, UserNamed
+from conduit.contracts.users import UserChanged
 from conduit.profiles.container import Container
 from conduit.profiles.settings import ProfilesSettings
 from kits.rpc.client import RpcClient
-from kits.rpc.errors import RpcError
-from kits.rpc.handlers import message_pattern
-from tests.conduit_services import NO_KAFKA, Named, asker_on, conduit_kafka, database_of, service_on
+from tests.conduit_services import (
+    NO_KAFKA,
+    FakeAuth,
+    Named,
+    a_user,
+    asker_on,
+    conduit_kafka,
+    database_of,
+    refused,
+    service_on,
+    tell,
+)
 from tests.fake_kafka import FakeKafka
 from tests.rpc_services import fake_server, started
-from tests.waiting import eventually
 
 LONG = 30.0
-
-
-class Auth:
-    """Knows some users, and counts how often it is asked."""
-
-    def __init__(self, *known: UserChanged) -> None:
-        self.known = {each.username: each for each in known}
-        self.asked = 0
-
-    @message_pattern(DESCRIBE_USERNAME)
-    async def describe(self, query: UserNamed) -> UserChanged:
-        self.asked += 1
-        if query.username not in self.known:
-            raise not_found("user")
-        return self.known[query.username]
 
 
 @dataclass
@@ -59,8 +49,7 @@ class World:
     container: Any
 
     async def tell(self, *changes: UserChanged) -> None:
-        for change in changes:
-            await self.asker.emit(USER_CHANGED, change, key=change.id)
+        await tell(self.kafka, self.asker, *changes)
 
     async def profile(self, username: str, reader: str | None = None) -> Profile:
         return await self.asker.send(GET_PROFILE, ProfileOf(username=username, reader=reader), timeout=LONG)
@@ -70,7 +59,7 @@ class World:
 
 
 @asynccontextmanager
-async def world(database_url: str, auth: Auth | None = None) -> AsyncIterator[World]:
+async def world(database_url: str, auth: FakeAuth | None = None) -> AsyncIterator[World]:
     kafka = conduit_kafka()
     container = Container(settings=ProfilesSettings(database=database_of(database_url), kafka=NO_KAFKA))
     servers = [fake_server(kafka, Named("conduit-auth"), auth)] if auth else []
@@ -82,24 +71,12 @@ async def world(database_url: str, auth: Auth | None = None) -> AsyncIterator[Wo
         yield World(kafka, asker, container)
 
 
-def a_user(number: int, username: str, *, version: int = 1, bio: str | None = None) -> UserChanged:
-    return UserChanged(id=f"u-{number}", username=username, bio=bio, image=None, version=version)
-
-
-async def refused(asking: Awaitable[Any]) -> tuple[int, str, str, str]:
-    with pytest.raises(RpcError) as caught:
-        await asking
-    error = caught.value
-    return error.status, error.code, error.path, error.detail
-
-
 async def test_a_profile_is_found_by_its_name_and_says_whether_the_reader_follows(
     empty_database_url: str,
 ) -> None:
     """Following and following no more are each the same when they come again; nobody follows oneself."""
     async with world(empty_database_url) as here:
         await here.tell(a_user(1, "ann", bio="writes"), a_user(2, "bob"))
-        await eventually(lambda: here.profile("bob"))
         assert await here.profile("ann") == Profile(username="ann", bio="writes", image=None, following=False)
         for _ in range(2):
             assert (await here.follow("u-2", "ann")).following
@@ -121,21 +98,19 @@ async def test_a_profile_is_found_by_its_name_and_says_whether_the_reader_follow
 
 async def test_the_copy_keeps_the_highest_version_whatever_the_order(empty_database_url: str) -> None:
     """An event that comes late, or again, changes nothing."""
-    async with world(empty_database_url, Auth()) as here:
+    async with world(empty_database_url, FakeAuth()) as here:
         await here.tell(
             a_user(1, "ann", version=2, bio="new"),
             a_user(1, "old", version=1),
             a_user(1, "ann", version=2, bio="another"),
-            a_user(2, "last"),
         )
-        await eventually(lambda: here.profile("last"))
         assert (await here.profile("ann")).bio == "new"
         assert (await refused(here.profile("old")))[0] == 404
 
 
 async def test_who_is_missing_in_the_copy_is_asked_of_auth_once(empty_database_url: str) -> None:
     """A user who registered a moment ago has a profile; who does not exist has none."""
-    auth = Auth(a_user(3, "new", bio="just here"))
+    auth = FakeAuth(a_user(3, "new", bio="just here"))
     async with world(empty_database_url, auth) as here:
         assert (await here.profile("new")).bio == "just here"
         assert (await here.profile("new")).bio == "just here"
@@ -149,7 +124,6 @@ async def test_without_auth_who_is_known_is_answered_and_who_is_not_names_auth(
     """Nobody is told that a user does not exist while that is not known."""
     async with world(empty_database_url) as here:
         await here.tell(a_user(1, "ann"))
-        await eventually(lambda: here.profile("ann"))
         status, code, path, _ = await refused(here.profile("somebody"))
         assert (status, code, path) == (503, "service_unavailable", "auth")
         assert (await here.profile("ann")).username == "ann"
