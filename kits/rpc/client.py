@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from types import TracebackType
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from kits.kafka.errors import BufferFullError, KafkaConfigurationError, KafkaError, RecordTooLargeError
 from kits.kafka.records import Acknowledgement, IncomingRecord, OutgoingRecord, TopicPartition
+from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
 from kits.observability.repeats import Repeats
 from kits.observability.traces import continue_trace, current_traceparent
@@ -18,7 +18,7 @@ from kits.resilience.retry import Backoff
 from kits.rpc.calls import Calls, Waiting
 from kits.rpc.deadlines import WallClock, deadline_of
 from kits.rpc.errors import RpcError, RpcOverloadedError, RpcTimeoutError, RpcUnavailableError
-from kits.rpc.metrics import CallMetrics
+from kits.rpc.metrics import CallMetrics, Timed
 from kits.rpc.patterns import Event, Pattern
 from kits.rpc.ports import NeededTopics, ReplyTail, RpcProducer
 from kits.rpc.values import UnreadableValueError
@@ -28,6 +28,7 @@ log = get_logger(__name__)
 Q = TypeVar("Q")
 R = TypeVar("R")
 _POLL_MS = 500
+_NOT_YET = "The replies are not read yet."
 _AT_ONCE = 32
 _AGAIN = Backoff(base_seconds=0.2, cap_seconds=3.0)
 
@@ -69,6 +70,8 @@ class RpcClient:
         self._has_stopped = False
         self._tasks = Supervisor()
         self._repeats = Repeats(every_seconds=60.0)
+        self.trouble = _NOT_YET
+        """Why no reply can be read now; "" while all is well."""
         metrics.waiting.set_function(lambda: len(self._calls))
 
     async def start(self) -> None:
@@ -186,7 +189,9 @@ class RpcClient:
                 while True:
                     await self._take(await self._tail.poll(_POLL_MS))
                     failures = 0
+                    self.trouble = ""
             except KafkaError as error:
+                self.trouble = str(error)
                 wait = _AGAIN.wait_seconds(failures)
                 failures += 1
                 if self._repeats.due(str(error)):
@@ -204,38 +209,21 @@ class RpcClient:
                 # Whoever has its reply goes on, and Kafka gets work, while the others are handed out.
                 await asyncio.sleep(0)
 
-    def _timed(self, topic: str) -> "Timed":
+    def _timed(self, topic: str) -> Timed:
         return Timed(self._metrics, topic)
 
 
-_OUTCOMES: dict[type[BaseException], str] = {
-    RpcTimeoutError: "timeout",
-    RpcUnavailableError: "unavailable",
-    RpcOverloadedError: "overloaded",
-}
+class RpcClientCheck:
+    """Degraded while no reply can be read here, with the reason: calls end at their deadlines."""
 
+    name = "rpc_client"
 
-class Timed:
-    """Measures what happens in its block, by how that ends. (A generator would cost three times as much.)"""
+    def __init__(self, client: RpcClient) -> None:
+        self._client = client
 
-    __slots__ = ("_began", "_metrics", "_topic")
-
-    def __init__(self, metrics: CallMetrics, topic: str) -> None:
-        self._metrics = metrics
-        self._topic = topic
-        self._began = 0.0
-
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        outcome = "ok"
-        if kind is not None:
-            outcome = _OUTCOMES.get(kind, "refused") if issubclass(kind, RpcError) else "given_up"
-        took = time.perf_counter() - self._began
-        self._metrics.round_trip_seconds.labels(self._topic, outcome).observe(took)
+    async def check(self) -> CheckResult:
+        """From memory."""
+        return CheckResult(Status.DEGRADED if self._client.trouble else Status.OK, self._client.trouble)
 
 
 def _traceparent() -> str:

@@ -1,5 +1,6 @@
 """Request-reply, deadlines: how long a call may take; what it calls itself gets what is left."""
 
+import math
 import time
 from contextvars import ContextVar
 from typing import Protocol
@@ -33,6 +34,12 @@ def deadline_of(timeout: float | None, now: float) -> float:
     inherited = current_deadline.get()
     until = now + min(LONGEST_SECONDS, DEFAULT_SECONDS if timeout is None else timeout)
     return until if inherited is None else min(until, inherited)
+
+
+def seconds_left() -> float:
+    """How long the caller of whatever runs here still waits; without end outside of a handler."""
+    inherited = current_deadline.get()
+    return math.inf if inherited is None else inherited - time.time()
 
 
 def expiry_of(deadline_ms: int | None, written_ms: int, now: float) -> float:

@@ -8,7 +8,8 @@ from kits.resilience.breaker import Breaker
 from kits.resilience.breaker_gauge import BreakerGauge
 from kits.resilience.clock import Clock
 from kits.rpc.client import RpcClient
-from kits.rpc.errors import RpcError, RpcTimeoutError, RpcUnavailableError
+from kits.rpc.deadlines import seconds_left
+from kits.rpc.errors import RpcError, RpcOverloadedError, RpcTimeoutError, RpcUnavailableError
 from kits.rpc.patterns import Pattern
 
 log = get_logger(__name__)
@@ -42,8 +43,12 @@ class Neighbour:
         self._timeout_seconds = timeout_seconds
         gauge.show(name, self._breaker.state)
 
-    async def ask(self, pattern: Pattern[Q, R], request: Q, *, key: str | None = None) -> R:
-        """Its reply.
+    async def ask(
+        self, pattern: Pattern[Q, R], request: Q, *, key: str | None = None, timeout: float | None = None
+    ) -> R:
+        """Its reply, within `timeout` seconds if that is less than usual, for what can be done without.
+
+        A call that its own caller left less than half of that says nothing of the service if it fails.
 
         Raises:
             NeighbourAwayError: no reply in time, and whether it was carried out is not known, unless its text
@@ -51,14 +56,20 @@ class Neighbour:
         """
         if not self._breaker.admits():
             raise NeighbourAwayError(self.name, "does not answer and was not asked")
+        wanted = self._timeout_seconds if timeout is None else min(timeout, self._timeout_seconds)
+        is_fair = seconds_left() >= wanted / 2
         begun_under = self._breaker.begin_call()
         is_judged = False
         try:
-            reply = await self._rpc.send(pattern, request, key=key, timeout=self._timeout_seconds)
+            reply = await self._rpc.send(pattern, request, key=key, timeout=wanted)
         except (RpcTimeoutError, RpcUnavailableError) as error:
-            is_judged = True
-            self._note_failure(begun_under, error)
+            is_judged = is_fair
+            if is_fair:
+                self._note_failure(begun_under, error)
             raise NeighbourAwayError(self.name, "did not answer in time") from error
+        except RpcOverloadedError:
+            # Nothing was sent.
+            raise
         except RpcError as error:
             is_judged = True
             self._note_refusal(begun_under, error)

@@ -73,6 +73,16 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     ],
     "conduit-use-cases": [("conduit.profiles.service", "kits.postgres.driver")],
     "conduit-contracts": [("conduit.contracts.users", "kits.postgres.schema")],
+    "gateway-layers": [
+        ("conduit.gateway.api.users", "conduit.gateway.graphql.told"),
+        ("conduit.gateway.services.auth_service", "conduit.gateway.api.schemas"),
+        ("conduit.gateway.checking", "conduit.gateway.backend"),
+    ],
+    "gateway-stateless": [("conduit.gateway.backend", "kits.postgres.engine")],
+    "gateway-doors": [
+        ("conduit.gateway.api.tags", "kits.kafka.records"),
+        ("conduit.gateway.services.article_service", "kits.rpc.client"),
+    ],
     "kit-layers": [
         ("kits.ordered_queue.ports", "kits.outbox.recording"),
         ("kits.kafka.records", "kits.postgres.schema"),
@@ -142,11 +152,16 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("services.members.users", "litestar"),
         ("app.application.order_queries", "litestar"),
         ("bench.shop", "litestar"),
+        ("conduit.gateway.backend", "litestar"),
     ],
     "door-sqlalchemy": [("app.outbox.recorder", "sqlalchemy"), ("worker.runner", "sqlalchemy")],
     "door-alembic": [("app.persistence.tables", "alembic")],
     "door-aiokafka": [("kits.outbox.kafka_sink", "aiokafka"), ("worker.runner", "aiokafka")],
-    "door-di": [("services.members.main", "dependency_injector"), ("app.main", "dependency_injector")],
+    "door-di": [
+        ("services.members.main", "dependency_injector"),
+        ("app.main", "dependency_injector"),
+        ("conduit.gateway.main", "dependency_injector"),
+    ],
     "door-aiohttp": [
         ("worker.runner", "aiohttp"),
         ("app.application.order_queries", "aiohttp"),
@@ -155,6 +170,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "door-avro": [("contracts.topics", "avro"), ("kits.schemas.registry", "avro")],
     "schema-checks": [("app.main", "kits.schemas.compatibility")],
     "door-jwt": [("app.api.orders", "jwt")],
+    "door-strawberry": [("conduit.gateway.api.tags", "strawberry"), ("conduit.gateway.main", "graphql")],
     "door-metrics": [("app.metrics", "prometheus_client")],
     "door-uvicorn": [("app.main", "uvicorn")],
     "door-quixstreams": [("services.sales.stream.process", "quixstreams"), ("kits.settings", "quixstreams")],

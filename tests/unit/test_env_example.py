@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from conduit.gateway.settings import GatewaySettings
 from conduit.profiles.settings import ProfilesSettings
 from kits.env_file import read_env_file
 from kits.settings import is_secret, read_settings, variables
@@ -25,6 +26,7 @@ STRUCTS = (
     MembersSettings,
     RebuildSettings,
     ProfilesSettings,
+    GatewaySettings,
 )
 OF_DEVSERVICES = {"PLATFORM_PORT"}
 SHOWN_FILLED = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "DATA_PLATFORM_URL"}

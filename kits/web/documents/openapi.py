@@ -83,7 +83,7 @@ class _Door(Operation):
 def door(
     problems: Sequence[ProblemKind],
     *,
-    shows: msgspec.Struct,
+    shows: msgspec.Struct | None,
     reads: msgspec.Struct | None = None,
     headers: Sequence[Parameter] = (),
     links: Mapping[str, Link] | None = None,
@@ -92,7 +92,7 @@ def door(
 
     Args:
         problems: what it may answer instead; several of one status stand side by side.
-        shows: an example of the successful answer.
+        shows: an example of the successful answer; None if it has no body.
         reads: an example of the body that the handler reads by `JsonBody`.
         headers: the request headers that it reads; with IF_NONE_MATCH, 304 is among the answers.
         links: where the successful answer leads.
@@ -109,7 +109,8 @@ def door(
             # The generator's own refusal of a bad parameter: here that is a problem.
             answered.pop("400", None)
             for success in answered.values():
-                success.content[_JSON].example = msgspec.to_builtins(shows)
+                if shows is not None:
+                    success.content[_JSON].example = msgspec.to_builtins(shows)
                 success.links = dict(links) if links else None
             unchanged = {"304": _UNCHANGED} if IF_NONE_MATCH in headers else {}
             self.responses = {**answered, **unchanged, **_refusals(problems)}

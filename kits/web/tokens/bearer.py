@@ -1,7 +1,7 @@
-"""Bearer authentication (RFC 6750): gives handlers the caller's identity as `request.auth`."""
+"""A token in the header Authorization (RFC 6750): gives handlers the caller's identity as `request.auth`."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import cast
 
 from litestar.middleware import DefineMiddleware
@@ -13,17 +13,30 @@ from kits.web.tokens.claims import InvalidTokenError, TokenFault
 from kits.web.tokens.refused_tokens import RefusedTokens
 from kits.web.tokens.verifier import Identity, TokenVerifier
 
-_SCHEME = b"bearer"
+BEARER = ("Bearer",)
+"""The only scheme of RFC 6750."""
+_CHALLENGE = "www-authenticate"
 
 
 def bearer_auth(
-    verifier: TokenVerifier, refused: RefusedTokens, limiter: RateLimiter | None = None
+    verifier: TokenVerifier,
+    refused: RefusedTokens,
+    limiter: RateLimiter | None = None,
+    *,
+    schemes: Sequence[str] = BEARER,
+    optional: bool = False,
 ) -> DefineMiddleware:
-    """Middleware for routers whose handlers need an identity; `limiter` bounds each subject's requests."""
+    """Middleware for routers whose handlers need an identity, or where it is `optional` take one.
+
+    Args:
+        limiter: bounds each subject's requests.
+        schemes: words that may stand before a token, in any case; the first one is named in challenges.
+        optional: without the header `request.auth` is None; a token that is there must be good all the same.
+    """
 
     # In a closure: the framework copies routes deeply, with the arguments of their middleware.
     def build(app: ASGIApp) -> ASGIApp:
-        return cast(ASGIApp, BearerAuth(app, verifier, refused, limiter))
+        return cast(ASGIApp, BearerAuth(app, verifier, refused, limiter, schemes=schemes, optional=optional))
 
     return DefineMiddleware(build)
 
@@ -37,11 +50,17 @@ class BearerAuth:
         verifier: TokenVerifier,
         refused: RefusedTokens,
         limiter: RateLimiter | None = None,
+        *,
+        schemes: Sequence[str] = BEARER,
+        optional: bool = False,
     ) -> None:
         self._app = app
         self._verifier = verifier
         self._refused = refused
         self._limiter = limiter
+        self._schemes = schemes
+        self._known = frozenset(scheme.lower().encode() for scheme in schemes)
+        self._optional = optional
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a proven identity through; OPTIONS needs none, since it says nothing about anybody.
@@ -53,18 +72,26 @@ class BearerAuth:
                 rate_limited (429), with the seconds to wait, rounded up, in Retry-After (RFC 6585).
         """
         if scope.get("method") != "OPTIONS":
-            try:
-                scope["auth"] = identity = await self._identify(scope["headers"])
-            except InvalidTokenError as error:
-                self._refused.add(error)
-                raise _problem(str(error)) from error
-            if self._limiter is not None and (wait := self._limiter.admit(identity.subject)) > 0:
-                detail = "This customer sends more requests than are allowed."
-                raise ProblemError("rate_limited", detail, headers={"retry-after": str(math.ceil(wait))})
+            sent = [value for name, value in scope["headers"] if name == b"authorization"]
+            if not sent and self._optional:
+                scope["auth"] = None
+            else:
+                scope["auth"] = await self._admitted(sent)
         await self._app(scope, receive, send)
 
-    async def _identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity:
-        token = _token_of(headers)
+    async def _admitted(self, sent: list[bytes]) -> Identity:
+        try:
+            identity = await self._identify(self._token_of(sent))
+        except InvalidTokenError as error:
+            self._refused.add(error)
+            challenge = f'{self._schemes[0]} error="invalid_token", error_description="{error}"'
+            raise ProblemError("invalid_token", str(error), headers={_CHALLENGE: challenge}) from error
+        if self._limiter is not None and (wait := self._limiter.admit(identity.subject)) > 0:
+            detail = "This customer sends more requests than are allowed."
+            raise ProblemError("rate_limited", detail, headers={"retry-after": str(math.ceil(wait))})
+        return identity
+
+    async def _identify(self, token: str) -> Identity:
         try:
             return self._verifier.verify(token)
         except InvalidTokenError as error:
@@ -72,23 +99,15 @@ class BearerAuth:
                 raise
         return self._verifier.verify(token)
 
-
-def _token_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    found = [value for name, value in headers if name == b"authorization"]
-    if not found:
-        raise ProblemError(
-            "unauthenticated",
-            "Send the header Authorization with a bearer token.",
-            headers={"www-authenticate": "Bearer"},
-        )
-    scheme, _, token = found[0].partition(b" ")
-    if len(found) > 1 or scheme.lower() != _SCHEME or not token:
-        raise InvalidTokenError(
-            TokenFault.NO_BEARER, "Authorization must be one header with the scheme Bearer."
-        )
-    return token.decode("latin-1")
-
-
-def _problem(reason: str) -> ProblemError:
-    challenge = f'Bearer error="invalid_token", error_description="{reason}"'
-    return ProblemError("invalid_token", reason, headers={"www-authenticate": challenge})
+    def _token_of(self, sent: list[bytes]) -> str:
+        if not sent:
+            first = self._schemes[0]
+            detail = f"Send the header Authorization: {first} <token>."
+            raise ProblemError("unauthenticated", detail, headers={_CHALLENGE: first})
+        scheme, _, token = sent[0].partition(b" ")
+        if len(sent) > 1 or scheme.lower() not in self._known or not token:
+            named = " or ".join(self._schemes)
+            raise InvalidTokenError(
+                TokenFault.NO_BEARER, f"Authorization must be one header with the scheme {named}."
+            )
+        return token.decode("latin-1")

@@ -50,7 +50,7 @@ class FollowedKeys:
             TokenKeysError: refused: unreadable, no usable key, or a private one. Removals have taken effect.
         """
         found = read_key_set(content, where=self.where)
-        self._name_once(found.ignored)
+        self._name_once(found.odd)
         named = {identity_of(key) for key in found.usable}
         try:
             self._replace(found.require_usable(self.where))
@@ -79,10 +79,10 @@ class FollowedKeys:
         if {identity_of(key) for key in self.keys} != {identity_of(key) for key in keys}:
             self.keys = keys
 
-    def _name_once(self, ignored: list[tuple[str, str]]) -> None:
+    def _name_once(self, odd: list[tuple[str, str]]) -> None:
         action = "none, unless tokens are signed with it: then ask its owner for RS256 or ES256"
-        for kid, reason in ignored:
+        for kid, reason in odd:
             if (kid, reason) not in self._named:
                 log.warning("token_key_ignored", where=self.where, kid=kid, reason=reason, action=action)
         # Not more than the set holds now: it is somebody else's, and may change for ever.
-        self._named = set(ignored)
+        self._named = set(odd)

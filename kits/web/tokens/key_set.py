@@ -16,6 +16,7 @@ MAX_BYTES = 1024 * 1024
 _LONGEST_NAME = 100
 _NOT_PUBLIC = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "priv"})
 _BROKEN = "it is no readable JSON Web Key"
+_ENCRYPTS = "it is for encryption (`use`)"
 
 KeyIdentity = tuple[str, str | None, object]
 
@@ -48,8 +49,14 @@ class KeySet:
     usable: list[TokenKey] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
     """The `kid` (or the place) and the reason of each key that is not used."""
+
     private: bool = False
     """A key of it could sign."""
+
+    @property
+    def odd(self) -> list[tuple[str, str]]:
+        """Those of `ignored` that may be meant for signatures: not the ones that say to be for encryption."""
+        return [each for each in self.ignored if each[1] != _ENCRYPTS]
 
     def require_usable(self, where: str) -> tuple[TokenKey, ...]:
         """The keys that verify; `where` names the set in errors.
@@ -113,6 +120,8 @@ def _require_few(keys: list[TokenKey], key: TokenKey) -> None:
 
 
 def _usable_key(key: _Jwk) -> TokenKey:
+    if key.use == "enc":
+        raise _UnusableError(_ENCRYPTS)
     if key.kty not in {"RSA", "EC"}:
         raise _UnusableError("its `kty` is neither RSA nor EC")
     if key.use != "sig":

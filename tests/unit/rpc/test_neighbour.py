@@ -1,6 +1,7 @@
 """A neighbour that does not answer is named, then spared, and asked again by one call at a time."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from kits.observability.health import Status
 from kits.observability.metrics import Metrics
 from kits.resilience.breaker_gauge import BreakerGauge
+from kits.rpc.deadlines import current_deadline
 from kits.rpc.errors import RpcError
 from kits.rpc.handlers import message_pattern
 from kits.rpc.neighbour import Neighbour, NeighbourAwayError
@@ -155,5 +157,32 @@ def test_a_probe_that_is_given_up_lets_another_one_go() -> None:
         async with started(world.server):
             await asyncio.sleep(6.0)
             assert await world.ask() == 2
+
+    virtually(test)
+
+
+def test_a_call_that_had_hardly_any_time_left_says_nothing_of_the_service() -> None:
+    """Somebody else was slow before it; the service would have answered."""
+
+    async def test(world: World) -> None:
+        current_deadline.set(time.time() + SECONDS / 4)
+        await world.open()
+        current_deadline.set(None)
+        assert (await world.neighbour.check()).status is Status.OK
+
+    virtually(test)
+
+
+def test_what_can_be_done_without_is_waited_for_less_long() -> None:
+    """And counts all the same: its caller chose the bound."""
+
+    async def test(world: World) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for _ in range(5):
+            with pytest.raises(NeighbourAwayError):
+                await world.neighbour.ask(COUNT, "one two", timeout=0.5)
+        assert loop.time() - began == pytest.approx(2.5, abs=0.2)
+        assert "was not asked" in (await world.fails())[3]
 
     virtually(test)

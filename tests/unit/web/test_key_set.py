@@ -213,10 +213,19 @@ def test_an_ignored_key_is_named_once_for_each_reason() -> None:
         keys = followed(GOOD, ODD["RS512"], ODD["EdDSA"])
         for _ in range(3):
             keys.adopt(key_set(GOOD, ODD["EdDSA"], ODD["RS512"]))
-        keys.adopt(key_set(GOOD, ODD["for encryption"]))
+        keys.adopt(key_set(GOOD, ODD["of a use of its own"]))
     told = [(line["kid"], line["reason"]) for line in logs if line["event"] == "token_key_ignored"]
     assert told == [
         ("odd", "its `alg` is not RS256, the only one for its `kty` here"),
         ("odd", "its `kty` is neither RSA nor EC"),
         ("odd", "its `use` is not sig"),
     ]
+
+
+def test_a_key_for_encryption_is_no_reason_for_a_warning() -> None:
+    """One file may hold what verifies and what seals; whoever looks for the first skips the second."""
+    sealing = {"kty": "OKP", "crv": "X25519", "x": "x" * 43, "use": "enc", "kid": "seal"}
+    with capture_logs() as logs:
+        keys = followed(GOOD, ODD["for encryption"], sealing)
+    assert names(keys) == ["good"]
+    assert [line for line in logs if line["event"] == "token_key_ignored"] == []

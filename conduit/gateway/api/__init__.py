@@ -1,0 +1,1 @@
+"""The REST door: RealWorld's API under `/api`."""

@@ -1,0 +1,1 @@
+"""The GraphQL door: partial answers from the same use cases."""

@@ -1,0 +1,1 @@
+"""Use cases: what the doors offer, composed of what the services answer."""
