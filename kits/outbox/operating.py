@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 from kits.ordered_queue.actions import MAX_ROWS
 from kits.postgres.outages import is_outage, sentence
+from kits.postgres.readiness import DatabaseUnreachableError
 
 
-class OutboxUnavailableError(Exception):
+class OutboxUnavailableError(DatabaseUnreachableError):
     """The database does not answer, or a lock was not to be had. The same command again is safe."""
 
     code = "outbox_unavailable"

@@ -21,6 +21,7 @@ from kits.ordered_queue.sql_store import Enqueue
 from kits.outbox.health import OutboxHealth
 from kits.outbox.kafka_queue import kafka_queue
 from kits.outbox.lifecycle import OutboxLifecycle
+from kits.outbox.operations import VersionOperations
 from kits.outbox.topics import OutboxTopics
 from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
@@ -36,7 +37,6 @@ from kits.web.tokens.refused_tokens import RefusedTokens
 from kits.web.tokens.verifier import verifier_of
 from services.members.metrics import MembersMetrics
 from services.members.outbox.events import MemberEvents, MemberOutbox
-from services.members.outbox.operations import OutboxOperations
 from services.members.outbox.table import (
     MemberEventStore,
     event_tables,
@@ -105,7 +105,9 @@ class CommandContainer(containers.DeclarativeContainer):
         actions=actions,
     )
     transactions = providers.Singleton(SqlTransactions, engine, outbox.provider)
-    operations = providers.Singleton(OutboxOperations, engine, actions)
+    operations = providers.Singleton(
+        VersionOperations, engine, actions, member_event, member_event.c.member_id
+    )
     republishing = providers.Singleton(Republishing, transactions)
 
 

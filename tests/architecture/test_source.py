@@ -14,7 +14,6 @@ MAY_END_TRANSACTIONS = (
     "app/outbox/operations.py",
     "worker/inbox/",
     "services/members/store.py",
-    "services/members/outbox/operations.py",
     "kits/postgres/",
     "kits/schemas/known_schemas.py",
 )

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 
-from kits.outbox.operating import OutboxUnavailableError
+from kits.outbox.commands import OutboxCommands
 from kits.postgres.diagnosis import DATABASE_ERRORS, diagnose_statement
 from kits.postgres.migrations import MigrationRefusedError
 from kits.postgres.readiness import DatabaseNotReadyError, DatabaseUnreachableError
@@ -11,7 +11,7 @@ from kits.settings import SettingsError
 from kits.terminal.printing import complain
 from kits.web.server.listener import AddressError
 from kits.web.tokens.keys import TokenKeysError
-from services.members.cli import events, preparing, serving
+from services.members.cli import environment, preparing, serving
 from services.members.cli.environment import FAILED, USAGE_ERROR
 from services.members.ports import StorageError
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         complain("The settings are not valid:", *error.problems)
         return USAGE_ERROR
     except (
-        StorageError, OutboxUnavailableError, DatabaseNotReadyError, DatabaseUnreachableError,
+        StorageError, DatabaseNotReadyError, DatabaseUnreachableError,
         MigrationRefusedError, AddressError, TokenKeysError, OSError,
     ) as error:  # fmt: skip
         complain(error)
@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.members", description="The Member API.")
     parser.set_defaults(command=serving.run_service)
     commands = parser.add_subparsers(metavar="command", title="commands (without one: serve)")
-    for family in (serving, preparing, events):
+    for family in (serving, preparing):
         family.add_commands(commands)
+    OutboxCommands("member", environment).add_to(commands)
     return parser

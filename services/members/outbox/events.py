@@ -13,8 +13,8 @@ from contracts.member_events import (
     full_name,
 )
 from kits.ordered_queue.actions import Actions
-from kits.ordered_queue.sql_store import Arrival, Enqueue
-from kits.outbox.recording import OutboxConflictError, Recording
+from kits.ordered_queue.sql_store import Enqueue
+from kits.outbox.recording import Recording
 from kits.postgres.driver import DriverConnection
 from services.members.outbox.table import MemberItem
 from services.members.ports import Member
@@ -66,18 +66,13 @@ class MemberOutbox(Recording):
         await self.record(items, items, claimed=claimed)
 
     async def repeat(self, members: Sequence[Member]) -> int:
-        """See Outbox. What is dead or was given up stays so, and what waits is on its way anyway.
+        """See Outbox and Recording.record_again.
 
         Raises:
             OutboxConflictError: the outbox has another event of one of these versions; roll back.
         """
         items = [item for member in members for item in self._events.of(member)]
-        arrivals, _ = await self._enqueue.add(self._connection, items, items, claimed=False)
-        if taken := [each for each, arrival in arrivals.items() if arrival is Arrival.TAKEN]:
-            raise OutboxConflictError(f"The numbers of these events are taken: {', '.join(taken)}.")
-        known = [each for each, arrival in arrivals.items() if arrival is Arrival.KNOWN]
-        replayed = await self._actions.replay(self._connection, known)
-        return len(items) - len(known) + len(replayed.changed)
+        return await self.record_again(items, self._actions)
 
 
 def _v1(member: Member) -> MemberUpdatedV1:

@@ -199,8 +199,8 @@ async def test_dead_events_are_listed_sent_again_or_given_up(
             await members.put(each, "Grace", "Hopper")
         await eventually(lambda: only_version_1_waits(4))
         assert versions(await told(kafka_servers, MEMBER_UPDATED_V2, one, 2)) == [1, 2]
-        (first,) = await operations.dead(member_id=one)
-        (second,) = await operations.dead(member_id=other)
+        (first,) = await operations.dead(subject=one)
+        (second,) = await operations.dead(subject=other)
         assert await operations.retry([first.event_id]) == 1
         assert await operations.abandon([second.event_id]) == 1
         assert (await operations.dead(), await operations.retry([first.event_id])) == ([], 0)
