@@ -1,6 +1,7 @@
 """Conduit for the tests: its services as they are, on a Kafka in memory and a real PostgreSQL."""
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from conduit.contracts import articles, profiles, users
 from conduit.contracts.refusals import not_found
+from kits.kafka.records import Acknowledgement, Deadline, OutgoingRecord
 from kits.kafka.security import KafkaSettings
 from kits.rpc.client import RpcClient
 from kits.rpc.errors import RpcError
@@ -100,15 +102,55 @@ async def refused(asking: Awaitable[Any]) -> tuple[int, str, str, str]:
 NO_KAFKA = KafkaSettings(bootstrap_servers="127.0.0.1:1")
 
 
+@dataclass(frozen=True)
+class EventProducer:
+    """An outbox's RecordProducer on the Kafka in memory."""
+
+    kafka: FakeKafka
+    oldest_pending_seconds = 0.0
+
+    def send(self, record: OutgoingRecord, *, not_after: float | Deadline) -> asyncio.Future[Acknowledgement]:
+        return self.kafka.send(record, not_after=not_after)
+
+    async def start(self) -> None:
+        pass
+
+    async def warm(self, topics: Iterable[str]) -> None:
+        pass
+
+    async def stop(self, *, within_seconds: float) -> None:
+        pass
+
+    def limit_record_size(self, topic: str, limit: int) -> None:
+        pass
+
+
+class NoTopicAdmin:
+    """An outbox's TopicAdmin where every topic is there."""
+
+    async def ensure_topics(self, specs: Iterable[Any]) -> list[Any]:
+        return []
+
+    async def topic_limit(self, topic: str) -> int:
+        return 1_000_000
+
+
 @asynccontextmanager
 async def service_on(kafka: FakeKafka, container: Any, name: str) -> AsyncIterator[Any]:
     """One service, made from its container, its tables migrated, asking and answering on this Kafka."""
-    client = fake_client(kafka, Named(name))
-    container.client.override(client)
-    server = fake_server(kafka, Named(name), *container.controllers(), ledger=container.request_ledger())
+    parts: list[Any] = []
+    if "client" in container.providers:
+        parts.append(fake_client(kafka, Named(name)))
+        container.client.override(parts[0])
+    if "outbox_lifecycle" in container.providers:
+        container.event_producer.override(EventProducer(kafka))
+        container.topic_admin.override(NoTopicAdmin())
+        parts.append(container.outbox_lifecycle())
+    ledger = container.request_ledger()
+    parts.append(fake_server(kafka, Named(name), *container.controllers(), ledger=ledger))
     await container.history().migrate(container.engine())
     try:
-        async with started(client, server):
+        async with started(*parts):
             yield container
     finally:
         await container.pools().stop()

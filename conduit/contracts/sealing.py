@@ -30,7 +30,7 @@ class Secrets(msgspec.Struct, frozen=True):
     """What auth finds in a sealed password; its repr shows nothing."""
 
     password: str
-    reply_key: bytes
+    reply_key: Annotated[bytes, Meta(min_length=_KEY_BYTES, max_length=_KEY_BYTES)]
 
     def __repr__(self) -> str:
         return "Secrets(***)"

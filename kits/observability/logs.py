@@ -66,7 +66,7 @@ def configure_logging(
         handlers.append(sink)
     stamina.instrumentation.set_on_retry_hooks([_tell_of_retry])
     logging.basicConfig(level=_THIRD_PARTY, handlers=handlers, force=True)
-    for name in ("app", "worker", "services", "contracts", "kits"):
+    for name in ("app", "worker", "services", "conduit", "contracts", "kits"):
         logging.getLogger(name).setLevel(threshold)
     for name in quiet if settings.level != "debug" else ():
         logging.getLogger(name).setLevel(logging.CRITICAL)

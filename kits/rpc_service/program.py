@@ -2,7 +2,8 @@
 
 import argparse
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -86,6 +87,23 @@ class RpcServiceProgram:
         configure_logging(process=self.name, settings=settings.log, quiet=_QUIET)
         return settings
 
+    @asynccontextmanager
+    async def database(self, *, migrated: bool = True) -> AsyncIterator[Any]:
+        """A `command_container` whose database answers; its connections are closed at the end of the block.
+
+        With `migrated` it offers a `database_check` besides: for commands of a service's own.
+
+        Raises:
+            SettingsError: with every wrong value.
+            DatabaseUnreachableError: it does not answer in time.
+            DatabaseNotReadyError: it has not the tables of this build, unless they need not be `migrated`.
+        """
+        settings = self.read(self.database_settings)
+        container = self.command_container(settings=settings)
+        ready = container.database_check() if migrated else None
+        async with opened(container.engine(), ready, within_seconds=settings.database.wait_seconds):
+            yield container
+
     def _serve(self, _options: argparse.Namespace) -> int:
         settings = self.read(self.settings)
         return uvloop.run(serve_requests(self.container(settings=settings), settings))
@@ -95,9 +113,7 @@ class RpcServiceProgram:
         return 0
 
     async def _migrating(self) -> str:
-        settings = self.read(self.database_settings)
-        container = self.command_container(settings=settings)
-        async with opened(container.engine(), None, within_seconds=settings.database.wait_seconds):
+        async with self.database(migrated=False) as container:
             head: str = await container.history().migrate(container.engine())
         return head
 

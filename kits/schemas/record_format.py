@@ -6,8 +6,7 @@ from typing import Protocol
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kits.kafka.records import OutgoingRecord
-from kits.observability.health import CheckResult, Status
+from kits.schemas.as_recorded import AsRecorded
 from kits.schemas.avro import Definition
 from kits.schemas.known_schemas import SqlKnownSchemas
 from kits.schemas.registry import registry_of
@@ -22,23 +21,6 @@ class FormatSettings(Protocol):
     def event_format(self) -> EventFormat: ...
     @property
     def schema_registry(self) -> SchemaRegistrySettings: ...
-
-
-class AsRecorded:
-    """Byte for byte what the outbox holds."""
-
-    name = "event_format"
-
-    def encoded(self, record: OutgoingRecord) -> OutgoingRecord:
-        """The same."""
-        return record
-
-    async def run(self) -> None:
-        """Nothing."""
-
-    async def check(self) -> CheckResult:
-        """Always well."""
-        return CheckResult(Status.OK)
 
 
 def record_format(

@@ -70,8 +70,13 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("conduit.profiles.service", "conduit.profiles.store"),
         ("conduit.profiles.store", "conduit.profiles.controller"),
         ("conduit.profiles.ports", "conduit.profiles.service"),
+        ("conduit.auth.passwords", "conduit.auth.store"),
+        ("conduit.auth.outbox", "conduit.auth.transactions"),
     ],
-    "conduit-use-cases": [("conduit.profiles.service", "kits.postgres.driver")],
+    "conduit-use-cases": [
+        ("conduit.profiles.service", "kits.postgres.driver"),
+        ("conduit.auth.service", "kits.outbox.recording"),
+    ],
     "conduit-contracts": [("conduit.contracts.users", "kits.postgres.schema")],
     "gateway-layers": [
         ("conduit.gateway.api.users", "conduit.gateway.graphql.told"),
@@ -171,6 +176,11 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     "schema-checks": [("app.main", "kits.schemas.compatibility")],
     "door-jwt": [("app.api.orders", "jwt")],
     "door-strawberry": [("conduit.gateway.api.tags", "strawberry"), ("conduit.gateway.main", "graphql")],
+    "door-argon2": [("conduit.auth.service", "argon2")],
+    "door-cryptography": [
+        ("conduit.auth.service", "cryptography"),
+        ("conduit.profiles.store", "cryptography"),
+    ],
     "door-metrics": [("app.metrics", "prometheus_client")],
     "door-uvicorn": [("app.main", "uvicorn")],
     "door-quixstreams": [("services.sales.stream.process", "quixstreams"), ("kits.settings", "quixstreams")],

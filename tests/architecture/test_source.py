@@ -14,6 +14,7 @@ MAY_END_TRANSACTIONS = (
     "app/outbox/operations.py",
     "worker/inbox/",
     "services/members/store.py",
+    "conduit/auth/transactions.py",
     "kits/postgres/",
     "kits/schemas/known_schemas.py",
 )

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from conduit.auth.settings import AuthSettings
 from conduit.gateway.settings import GatewaySettings
 from conduit.profiles.settings import ProfilesSettings
 from kits.env_file import read_env_file
@@ -25,6 +26,7 @@ STRUCTS = (
     DeliverySettings,
     MembersSettings,
     RebuildSettings,
+    AuthSettings,
     ProfilesSettings,
     GatewaySettings,
 )

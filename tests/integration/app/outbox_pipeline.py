@@ -16,7 +16,7 @@ from kits.ordered_queue.write_back import WriteBack
 from kits.outbox.kafka_sink import KafkaSink
 from kits.resilience.breaker import Breaker
 from kits.resilience.clock import BootClock
-from kits.schemas.record_format import AsRecorded
+from kits.schemas.as_recorded import AsRecorded
 from tests.fakes import FakeProducer
 from tests.integration.app.conftest import LEASE_SECONDS, an_enqueue
 
