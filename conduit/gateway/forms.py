@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from conduit.contracts.texts import (
+    PLAIN,
     Address,
     Bio,
     Body,
@@ -19,9 +20,9 @@ from conduit.contracts.texts import (
 
 MIN_PASSWORD = 8
 MAX_PASSWORD = 128
-NewPassword = Annotated[str, Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+NewPassword = Annotated[str, Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD, pattern=PLAIN)]
 """The rule of NIST 800-63B; auth checks it again."""
-GivenPassword = Annotated[str, Meta(min_length=1, max_length=MAX_PASSWORD)]
+GivenPassword = Annotated[str, Meta(min_length=1, max_length=MAX_PASSWORD, pattern=PLAIN)]
 
 
 class _Confidential(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from kits.observability.logs import get_logger
+from kits.observability.repeats import Repeats
 from kits.web.tokens.keys import TokenKeysError
 
 log = get_logger(__name__)
@@ -34,6 +35,7 @@ class SealingKey:
             TokenKeysError: there is none.
         """
         self._path = path
+        self._repeats = Repeats(every_seconds=60.0)
         self._mark = _mark_of(path)
         self._key = _read(path)
 
@@ -45,8 +47,11 @@ class SealingKey:
                 self._mark = mark
                 self._key = _read(self._path)
         except TokenKeysError as error:
-            action = "let the file hold an X25519 key whose `use` is enc; the former one is used until then"
-            log.warning("sealing_key_not_read", reason=str(error), action=action)
+            if self._repeats.due(str(error)):
+                action = (
+                    "let the file hold an X25519 key whose `use` is enc; the former one is used until then"
+                )
+                log.warning("sealing_key_not_read", reason=str(error), action=action)
         return self._key
 
 

@@ -1,6 +1,6 @@
 """GraphQL: the door: POST of JSON alone, no page, nothing over GET."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
@@ -12,6 +12,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 
 from conduit.gateway.backend import begin_deadline
 from conduit.gateway.graphql.context import Asker
+from conduit.gateway.graphql.limits import MAX_CHARACTERS
 from conduit.gateway.graphql.schema import GatewaySchema
 from conduit.gateway.graphql.told import ErrorTeller, refusal
 from conduit.gateway.problems import GRAPHQL_PATH
@@ -25,10 +26,10 @@ from kits.web.tokens.verifier import Identity
 _NO_OPERATION = "Send an operation, and its name in `operationName` if there are several."
 
 
-class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What to do; other members say nothing."""
 
-    query: str
+    query: Annotated[str, msgspec.Meta(max_length=MAX_CHARACTERS)]
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
 
@@ -74,7 +75,7 @@ class GraphQLDoor:
 
 
 _BODY = JsonBody(GraphQLRequest)
-_ASKED = GraphQLRequest(query="{ articles(limit: 1) { slug author { username } } }", variables={})
+_ASKED = GraphQLRequest(query="{ articles(limit: 1) { slug author { username } } }")
 _SHOWN = GraphQLAnswer(data={"articles": [{"slug": "a-walk-in-the-hills", "author": {"username": "ada"}}]})
 GivenDoor = NamedDependency[SkipValidation[GraphQLDoor]]
 

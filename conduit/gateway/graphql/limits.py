@@ -16,10 +16,13 @@ from graphql import (
 )
 from strawberry.extensions import SchemaExtension
 
+MAX_CHARACTERS = 10_000
+"""Long texts belong into variables."""
 MAX_TOKENS = 1_000
+MAX_FIELDS = 200
 MAX_DEPTH = 8
 MAX_ALIASES = 8
-MAX_OPERATIONS = 8
+MAX_DEFINITIONS = 20
 
 
 class DocumentLimits(SchemaExtension):
@@ -40,12 +43,14 @@ class DocumentLimits(SchemaExtension):
 
 def limit_fault(document: DocumentNode) -> str:
     """Which limit the document breaks, in a sentence; "" if none."""
-    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
-    if len(operations) > MAX_OPERATIONS:
-        return f"A document may have {MAX_OPERATIONS} operations."
+    if len(document.definitions) > MAX_DEFINITIONS:
+        return f"A document may have {MAX_DEFINITIONS} operations and fragments."
     size = _Size(document)
+    if size.fields > MAX_FIELDS:
+        return f"A document may have {MAX_FIELDS} fields."
     if size.aliases > MAX_ALIASES:
         return f"A document may have {MAX_ALIASES} aliases."
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
     if any(size.depth(each.selection_set) > MAX_DEPTH for each in operations):
         return f"A query may be {MAX_DEPTH} levels deep."
     return ""
@@ -55,7 +60,7 @@ class _Size:
     """What is counted of one document, each fragment once."""
 
     def __init__(self, document: DocumentNode) -> None:
-        self.aliases = 0
+        self.fields = self.aliases = 0
         self._fragments: dict[str, SelectionSetNode] = {}
         self._depths: dict[str, int] = {}
         for definition in document.definitions:
@@ -84,6 +89,8 @@ class _Size:
 
     def _count(self, selected: SelectionSetNode) -> None:
         for node in selected.selections:
-            self.aliases += isinstance(node, FieldNode) and node.alias is not None
+            if isinstance(node, FieldNode):
+                self.fields += 1
+                self.aliases += node.alias is not None
             if inner := getattr(node, "selection_set", None):
                 self._count(inner)

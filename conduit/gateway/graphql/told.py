@@ -1,9 +1,15 @@
 """GraphQL: how each error is told: refusals in their words, faults of ours in none, and no value repeated."""
 
-import re
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import (
+    GraphQLError,
+    GraphQLSyntaxError,
+    ObjectFieldNode,
+    ValueNode,
+    VariableDefinitionNode,
+    VariableNode,
+)
 from litestar.types import Scope
 
 from conduit.gateway.errors import RefusedError, ServiceAwayError
@@ -11,12 +17,9 @@ from conduit.gateway.problems import graphql_error
 from kits.web.problems.failures import FailureLog
 
 _REFUSED = "graphql_refused"
-_DEEP = "The query is nested too deeply."
+_ABORTED = "Parsing aborted."
+_TOO_MUCH = "The document is too long or nested too deeply."
 _FAILED = "The gateway failed while it worked on this."
-# What was sent may be a password: messages end where they would repeat it.
-_VALUE = re.compile(
-    r"(?s)(?:, found |(?P<got> (?:got|has) invalid value )|(?P<token>: Unexpected )|(?P<value> value): ).*"
-)
 
 
 class ErrorTeller:
@@ -32,10 +35,11 @@ class ErrorTeller:
         if isinstance(cause, RefusedError):
             service = cause.service if isinstance(cause, ServiceAwayError) else ""
             return graphql_error(cause.code, cause.errors, service=service, path=path)
-        if cause is None or isinstance(cause, GraphQLError):
-            return _refused(error)
         if isinstance(cause, RecursionError):
-            return {"message": _DEEP, "extensions": {"code": _REFUSED}}
+            return refusal(_TOO_MUCH)
+        # What fails at a place of the document before anything is done is the document's fault.
+        if cause is None or isinstance(cause, GraphQLError) or (error.nodes and not path):
+            return _refused(error)
         self._failures.add(cause, scope)
         return graphql_error("internal_error", {"gateway": [_FAILED]}, path=path)
 
@@ -46,7 +50,7 @@ def refusal(message: str) -> dict[str, Any]:
 
 
 def _refused(error: GraphQLError) -> dict[str, Any]:
-    told = refusal(without_value(error.message))
+    told = refusal(without_value(error))
     if error.locations:
         told["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
     if error.path:
@@ -54,14 +58,13 @@ def _refused(error: GraphQLError) -> dict[str, Any]:
     return told
 
 
-def without_value(message: str) -> str:
-    """A message of GraphQL's, without the value that it quotes."""
-    return _VALUE.sub(_end, message)
-
-
-def _end(found: re.Match[str]) -> str:
-    if found["got"]:
-        return " is not of its type."
-    if found["token"]:
-        return ": Unexpected token."
-    return f"{found['value'] or ''}."
+def without_value(error: GraphQLError) -> str:
+    """A message of GraphQL's, unless it quotes a value that was sent: that may be a password."""
+    if isinstance(error, GraphQLSyntaxError):
+        return _TOO_MUCH if error.message.endswith(_ABORTED) else "This is no GraphQL document."
+    for node in error.nodes or ():
+        if isinstance(node, VariableDefinitionNode) and " invalid value" in error.message:
+            return f"The variable ${node.variable.name.value} is not of its type."
+        if isinstance(node, ValueNode | ObjectFieldNode) and not isinstance(node, VariableNode):
+            return "A value is not of its type."
+    return error.message

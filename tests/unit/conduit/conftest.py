@@ -61,6 +61,10 @@ class Gateway:
         slug: str = reply.json["article"]["slug"]
         return slug
 
+    async def ready(self) -> Any:
+        """What `/readyz` says."""
+        return (await exchange(self.ops_port, message("GET", "/readyz"))).json
+
     async def query(self, query: str, token: str = "", **variables: Any) -> Reply:
         """POST /graphql."""
         return await self.ask("POST", "/graphql", {"query": query, "variables": variables}, token=token)

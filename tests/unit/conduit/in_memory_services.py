@@ -31,10 +31,10 @@ SIGNING = ec.generate_private_key(ec.SECP256R1())
 SEALING = X25519PrivateKey.generate()
 
 
-def write_keys(folder: Path) -> Path:
+def write_keys(folder: Path, sealing: X25519PrivateKey = SEALING) -> Path:
     """The file with the public keys, as auth's command makes it."""
     signs = ECAlgorithm.to_jwk(SIGNING.public_key(), as_dict=True) | {"kid": "s-1", "use": "sig"}
-    x = urlsafe_b64encode(SEALING.public_key().public_bytes_raw()).rstrip(b"=").decode()
+    x = urlsafe_b64encode(sealing.public_key().public_bytes_raw()).rstrip(b"=").decode()
     seals = {"kty": "OKP", "crv": "X25519", "x": x, "kid": "e-1", "use": "enc"}
     path = folder / "gateway.json"
     path.write_text(json.dumps({"keys": [signs, seals]}))
