@@ -55,23 +55,28 @@ class AuthKeys:
         raise UnsealableError("The password was sealed for another key.")
 
 
-def write_keys(folder: Path) -> tuple[Path, Path]:
-    """Make new keys: the private ones, for their owner alone to read, and their public parts.
+def key_files(folder: Path) -> tuple[Path, Path]:
+    """Where the private keys are in it, and their public parts."""
+    return folder / PRIVATE_FILE, folder / PUBLIC_FILE
+
+
+def write_keys(folder: Path) -> None:
+    """Make new keys: the private ones, for their owner alone to read, and their public parts for everybody.
 
     Raises:
         FileExistsError: one of the two files is there; nothing was written.
         OSError: it cannot be written.
     """
+    private_file, public_file = key_files(folder)
+    for path, other in ((private_file, public_file), (public_file, private_file)):
+        if path.exists():
+            action = f"put {other.name} back beside it, or move it away for new keys, which end every token"
+            raise FileExistsError(f"{path} is there, and keys are never overwritten: {action}.")
     keys = [new_signing_key(), _new_opening_key()]
     public = [{name: value for name, value in key.items() if name != "d"} for key in keys]
-    private_file, public_file = folder / PRIVATE_FILE, folder / PUBLIC_FILE
-    for path in (private_file, public_file):
-        if path.exists():
-            raise FileExistsError(f"{path} is there: keys are never overwritten; name another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     _write(private_file, keys, 0o600)
     _write(public_file, public, 0o644)
-    return private_file, public_file
 
 
 def _write(path: Path, keys: Sequence[Jwk], mode: int) -> None:

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
+from conduit.auth import program as auth
 from conduit.profiles import program as profiles
 
-SERVICES = {"profiles": profiles.main}
+SERVICES = {"auth": auth.main, "profiles": profiles.main}
 DATABASE = {"DATABASE_URL": "postgresql://x:hunter2@127.0.0.1:1/x"}
 
 
