@@ -53,7 +53,11 @@ class Article(ArticleSummary, frozen=True, kw_only=True, rename="camel"):
 
 
 class ArticlePage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Some of the articles that were asked for, the newest first, and how many there are of them in all."""
+    """Some of the articles that were asked for, the newest first, and how many there are of them in all.
+
+    The number is exact up to 10,000, and 10,000 if there are more. A page has fewer articles than it may only
+    at the end of the list, or if more of them would not fit into a reply (900 kB).
+    """
 
     articles: list[ArticleSummary]
     articles_count: int
@@ -168,11 +172,11 @@ UNFAVORITE_ARTICLE = Pattern("unfavorite_article", Favorite, Article)
 ADD_COMMENT = Pattern("add_comment", AddComment, Comment)
 """Refuses 404 `user`: nobody has the author's id."""
 GET_COMMENTS = Pattern("get_comments", CommentsOf, list[Comment])
-"""The newest 500, the oldest of them first."""
+"""The newest 500, or as many as fit into a reply (900 kB); the oldest of them first."""
 DELETE_COMMENT = Pattern("delete_comment", DeleteComment, type(None))
 """Refuses 404 `comment`; 403 `comment`: it is somebody else's."""
 GET_TAGS = Pattern("get_tags", type(None), list[str])
-"""The 100 that most articles have, the most used first."""
+"""The 100 that most of the newest 10,000 articles have, the most used first."""
 PATTERNS: tuple[Pattern[Any, Any], ...] = (
     CREATE_ARTICLE, GET_ALL_ARTICLES, GET_FEED, GET_ARTICLE, UPDATE_ARTICLE, DELETE_ARTICLE,
     FAVORITE_ARTICLE, UNFAVORITE_ARTICLE, ADD_COMMENT, GET_COMMENTS, DELETE_COMMENT, GET_TAGS,

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from tests.architecture.source import ROOT
 
-HISTORIES = ("app", "worker", "members", "sales", "conduit_auth", "conduit_profiles")
+HISTORIES = ("app", "worker", "members", "sales", "conduit_auth", "conduit_articles", "conduit_profiles")
 SCHEMA = "a-schema"
 _NAME = r'(?:"?[\w-]+"?\.)?"?(\w+)"?'
 _CREATED = re.compile(rf"\bCREATE TABLE (?:IF NOT EXISTS )?{_NAME}", re.IGNORECASE)

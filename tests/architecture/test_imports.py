@@ -67,6 +67,8 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
     ],
     "conduit-layers": [("conduit.contracts.users", "conduit.auth")],
     "conduit-service-layers": [
+        ("conduit.articles.service.articles", "conduit.articles.store.tables"),
+        ("conduit.articles.slugs", "conduit.articles.ports"),
         ("conduit.profiles.service", "conduit.profiles.store"),
         ("conduit.profiles.store", "conduit.profiles.controller"),
         ("conduit.profiles.ports", "conduit.profiles.service"),
@@ -74,6 +76,7 @@ WRONG_IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("conduit.auth.outbox", "conduit.auth.transactions"),
     ],
     "conduit-use-cases": [
+        ("conduit.articles.slugs", "kits.postgres.driver"),
         ("conduit.profiles.service", "kits.postgres.driver"),
         ("conduit.auth.service", "kits.outbox.recording"),
     ],

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from app.settings import AppSettings, DatabaseCommandSettings, TokenCommandSettings
+from conduit.articles.settings import ArticlesSettings
 from conduit.auth.settings import AuthSettings
 from conduit.gateway.settings import GatewaySettings
 from conduit.profiles.settings import ProfilesSettings
@@ -26,6 +27,7 @@ STRUCTS = (
     DeliverySettings,
     MembersSettings,
     RebuildSettings,
+    ArticlesSettings,
     AuthSettings,
     ProfilesSettings,
     GatewaySettings,
@@ -73,7 +75,8 @@ def test_a_copy_of_the_file_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [AppSettings, DeliverySettings, MembersSettings, RebuildSettings, ProfilesSettings]
+    "kind",
+    [AppSettings, DeliverySettings, MembersSettings, RebuildSettings, ArticlesSettings, ProfilesSettings],
 )
 def test_what_the_file_shows_is_valid_with_a_secret(kind: type[msgspec.Struct]) -> None:
     """Also when every # is taken away."""
