@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import ExcInfo, FilteringBoundLogger, Processor
 
 from kits.observability.printable import cleaned, masked, printable, without_secrets
+from kits.observability.traces import current_traceparent, trace_id
 from kits.settings import SettingsError
 
 _THIRD_PARTY = logging.WARNING
@@ -55,6 +56,7 @@ def configure_logging(
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _name_process(process),
+        name_trace,
         mask_secrets,
     ]
     stream = logging.StreamHandler(sys.stderr)
@@ -88,6 +90,13 @@ def _tell_of_retry(details: stamina.instrumentation.RetryDetails) -> None:
         again_in_seconds=round(details.wait_for, 2),
         action="none, it is tried again",
     )
+
+
+def name_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the id of the trace that is being worked on: lines of several processes belong together by it."""
+    if found := trace_id(current_traceparent.get()):
+        event.setdefault("trace_id", found)
+    return event
 
 
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

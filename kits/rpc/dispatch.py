@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from logging import DEBUG
 from typing import Any
 
 from kits.kafka.errors import KafkaError, RecordRefusedError, RecordTooLargeError
@@ -58,6 +59,8 @@ class RequestDispatcher:
             log.exception("rpc_record_failed", **place_of(record), action="report a bug")
             outcome = "failed"
         self._metrics.handled_seconds.labels(record.topic, outcome).observe(time.perf_counter() - began)
+        if log.is_enabled_for(DEBUG):
+            log.debug("rpc_record_handled", **place_of(record), outcome=outcome)
 
     async def _outcome(self, handler: RpcHandler, record: IncomingRecord) -> str:
         try:

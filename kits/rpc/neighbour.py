@@ -1,5 +1,6 @@
 """Request-reply, neighbour: a service as its callers see it: a deadline, a breaker, a name in errors."""
 
+from logging import DEBUG
 from typing import TypeVar
 
 from kits.observability.health import CheckResult, Status
@@ -77,6 +78,8 @@ class Neighbour:
         else:
             is_judged = True
             self._breaker.succeeded(begun_under)
+            if log.is_enabled_for(DEBUG):
+                log.debug("neighbour_answered", name=self.name, topic=pattern.topic)
             return reply
         finally:
             if not is_judged:

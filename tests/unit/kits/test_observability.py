@@ -15,7 +15,7 @@ from kits.observability import health
 from kits.observability.health import CheckResult, Health, HealthCheck, Status
 from kits.observability.logs import LogSettings, configure_logging, get_logger
 from kits.observability.metrics import Metrics
-from kits.observability.traces import continue_trace, trace_id
+from kits.observability.traces import continue_trace, current_traceparent, trace_id
 
 
 @pytest.fixture
@@ -46,6 +46,21 @@ def test_a_line_says_who_wrote_it_and_hides_secrets(log_file: Path) -> None:
     assert (line["event"], line["process"], line["logger"]) == ("thing_happened", "api", "app.somewhere")
     assert (line["order_id"], line["jwt_token"], line["Authorization"]) == ("o-1", "***", "***")
     assert str(line["timestamp"]).endswith("Z")
+
+
+def test_a_line_says_to_which_trace_its_work_belongs(log_file: Path) -> None:
+    """The lines of all processes that worked on it have one id; outside of any work there is none."""
+    configure_logging(process="api", settings=LogSettings(level="info", format="json", file=str(log_file)))
+    log = get_logger("app.somewhere")
+    log.info("outside")
+    token = current_traceparent.set(f"00-{'ab' * 16}-{'cd' * 8}-01")
+    try:
+        log.info("inside")
+        logging.getLogger("some.library").warning("inside too")
+        log.info("told", trace_id="another")
+    finally:
+        current_traceparent.reset(token)
+    assert [line.get("trace_id") for line in lines(log_file)] == [None, "ab" * 16, "ab" * 16, "another"]
 
 
 def test_the_level_is_ours_and_libraries_are_heard_from_warning_on(log_file: Path) -> None:
