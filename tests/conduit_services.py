@@ -91,6 +91,21 @@ async def tell(kafka: FakeKafka, asker: RpcClient, *changes: users.UserChanged) 
     await eventually(all_are_taken)
 
 
+class FailsAtFirst:
+    """A store's `keep` that fails five times, as when its database is away for a moment."""
+
+    def __init__(self, store: Any) -> None:
+        self._keep = store.keep
+        self.failures = 5
+        store.keep = self
+
+    async def __call__(self, person: users.UserChanged) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionResetError("the database went away")
+        await self._keep(person)
+
+
 async def refused(asking: Awaitable[Any]) -> tuple[int, str, str, str]:
     """Status, code, field and words of the refusal."""
     with pytest.raises(RpcError) as caught:

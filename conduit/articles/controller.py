@@ -106,7 +106,8 @@ class ArticleController:
         with storage_refusals():
             return await self._articles.tags()
 
-    @event_pattern(USER_CHANGED)
+    # Through an outage of the database of about an hour: a change that is let go would be missed for long.
+    @event_pattern(USER_CHANGED, retries=1_000)
     async def keep(self, event: UserChanged) -> None:
         """A user is new, or changed."""
         await self._persons.keep(event)

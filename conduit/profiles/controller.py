@@ -62,7 +62,8 @@ class ProfileController:
         with storage_refusals():
             return Followed(users=await self._profiles.followed_among(query.reader, query.users))
 
-    @event_pattern(USER_CHANGED)
+    # Through an outage of the database of about an hour: a change that is let go would be missed for long.
+    @event_pattern(USER_CHANGED, retries=1_000)
     async def keep(self, event: UserChanged) -> None:
         """A user is new, or changed."""
         await self._profiles.keep(event)

@@ -23,7 +23,7 @@ from conduit.contracts.articles import (
 from kits.kafka.records import OutgoingRecord
 from kits.rpc.client import RpcClient
 from kits.rpc.patterns import Pattern
-from tests.conduit_services import FakeAuth, a_user, refused
+from tests.conduit_services import FailsAtFirst, FakeAuth, a_user, refused
 from tests.integration.conduit.article_world import world
 from tests.waiting import eventually
 
@@ -167,6 +167,23 @@ async def test_a_changed_profile_reaches_the_articles_and_their_comments(empty_d
         for each in article, page.articles[0], comment:
             assert each.author == Author(id="u-1", username="anna", bio="wrote", image=None)
         assert (await here.page(author="ann")).articles_count == 0
+
+
+async def test_without_its_tables_a_request_is_refused_in_words(empty_database_url: str) -> None:
+    async with world(empty_database_url) as here:
+        await here.write()
+        await here.run("ALTER TABLE conduit_articles.person RENAME TO away")
+        for asking in here.write(), here.page(), here.article("a-title"):
+            assert (await refused(asking))[:2] == (503, "storage_unavailable")
+
+
+async def test_an_event_waits_for_a_database_that_is_away(empty_database_url: str) -> None:
+    """A copy that let a change go would be wrong until the user's next one."""
+    async with world(empty_database_url) as here:
+        keeping = FailsAtFirst(here.container.stored_persons())
+        await here.tell(a_user(1, "anna", version=2))
+        assert keeping.failures == 0
+        assert (await here.write()).author.username == "anna"
 
 
 async def test_without_auth_whoever_is_known_is_served_and_others_name_auth(empty_database_url: str) -> None:

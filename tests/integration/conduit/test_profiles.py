@@ -24,6 +24,7 @@ from conduit.profiles.settings import ProfilesSettings
 from kits.rpc.client import RpcClient
 from tests.conduit_services import (
     NO_KAFKA,
+    FailsAtFirst,
     FakeAuth,
     Named,
     a_user,
@@ -127,3 +128,12 @@ async def test_without_auth_who_is_known_is_answered_and_who_is_not_names_auth(
         status, code, path, _ = await refused(here.profile("somebody"))
         assert (status, code, path) == (503, "service_unavailable", "auth")
         assert (await here.profile("ann")).username == "ann"
+
+
+async def test_an_event_waits_for_a_database_that_is_away(empty_database_url: str) -> None:
+    """A copy that let a change go would be wrong until the user's next one."""
+    async with world(empty_database_url) as here:
+        keeping = FailsAtFirst(here.container.persons())
+        await here.tell(a_user(1, "ann", bio="kept"))
+        assert keeping.failures == 0
+        assert (await here.profile("ann")).bio == "kept"
