@@ -12,6 +12,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from app.settings import ApiSettings, OpsSettings
+from conduit.articles.settings import ArticlesPlace
+from conduit.auth.settings import AuthPlace
+from conduit.gateway.settings import GatewayPlace
+from conduit.profiles.settings import ProfilesPlace
 from devservices.instance import ROOT
 from kits.process.stopping import CANCEL_SECONDS
 from kits.web.server.serving import LIFESPAN_END_SECONDS
@@ -91,9 +95,25 @@ def test_probes_are_asked_where_they_are_served(services: dict[str, Any]) -> Non
     members = MembersDatabaseSettings().members.ops_port
     sales, stream = TablePlaceSettings().ops_port, StreamPlaceSettings().port
     ours = {"api": OpsSettings().port, "worker": ProcessSettings().port, "members": members, "sales": sales}
-    for name, port in (ours | {"sales-stream": stream}).items():
+    conduit = {
+        "conduit-gateway": GatewayPlace().ops_port,
+        "conduit-auth": AuthPlace().ops_port,
+        "conduit-articles": ArticlesPlace().ops_port,
+        "conduit-profiles": ProfilesPlace().ops_port,
+    }
+    for name, port in (ours | conduit | {"sales-stream": stream}).items():
         assert f"http://127.0.0.1:{port}/readyz" in services[name]["healthcheck"]["test"][-1]
         assert any(published.endswith(f":{port}") for published in services[name]["ports"])
+
+
+def test_the_gateway_of_conduit_cannot_read_the_private_keys(services: dict[str, Any]) -> None:
+    """They lie beside the public ones, for the image's user alone; only who makes them may write."""
+    owner = re.findall(r"^USER (\d+)$", DOCKERFILE.read_text(), re.MULTILINE)[-1]
+    assert services["conduit-gateway"]["user"].partition(":")[0] not in {owner, "0"}
+    assert "user" not in services["conduit-auth"]
+    mounts = {name: each["volumes"] for name, each in built_here(services).items() if "volumes" in each}
+    assert mounts.pop("conduit-keys") == ["conduit-keys:/keys"]
+    assert mounts == {name: ["conduit-keys:/keys:ro"] for name in ("conduit-auth", "conduit-gateway")}
 
 
 def test_the_image_runs_as_an_ordinary_user_with_hashed_packages_and_copies_what_exists() -> None:
