@@ -1,6 +1,7 @@
 """Pages of the documentation, run as they stand there."""
 
 import asyncio
+import json
 import re
 import shlex
 import sys
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,30 @@ from tests.commands import run_command
 from tests.conftest import execute
 from tests.waiting import patient
 
+_EXAMPLE = re.compile(r"^```bash\n(.*?)^```\n\n```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _BLOCK = re.compile(r"^```(sql|python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def shell_examples(page: Path) -> list[tuple[str, Any]]:
+    """Its blocks of bash that have an answer in JSON below them, in their order."""
+    found = _EXAMPLE.findall(page.read_text(encoding="utf-8"))
+    return [(commands, json.loads(answer)) for commands, answer in found]
+
+
+def as_shown(shown: Any, answer: Any) -> bool:
+    """Whether an answer is what the page shows; `…` ends what is different each time, and times are."""
+    if isinstance(shown, dict) and isinstance(answer, dict):
+        same = shown.keys() == answer.keys()
+        return same and all(as_shown(value, answer[name]) for name, value in shown.items())
+    if isinstance(shown, list) and isinstance(answer, list):
+        return len(shown) == len(answer) and all(map(as_shown, shown, answer))
+    if isinstance(shown, str) and isinstance(answer, str):
+        if _TIME.fullmatch(shown):
+            return _TIME.fullmatch(answer) is not None
+        start, more, _ = shown.partition("…")
+        return answer.startswith(start) if more else answer == shown
+    return bool(shown == answer) and type(shown) is type(answer)
 
 
 async def run_page(

@@ -15,8 +15,10 @@ import pytest
 
 from devservices import ports, throwaway
 from devservices.instance import ROOT
+from devservices.run.offered import CONDUIT, MEMBERS
 from devservices.stack import Stack
 from tests.commands import PASSED_ON
+from tests.pages import as_shown, shell_examples
 from tests.waiting import patient
 
 README = ROOT / "README.md"
@@ -86,13 +88,23 @@ def shell(script: str, **environ: str) -> str:
     return done.stdout
 
 
+def the_page_of_conduit_is_right(gateway: str) -> None:
+    """Its commands, one after the other in one shell, are answered as it says."""
+    examples = shell_examples(ROOT / "docs" / "conduit.md")
+    script = "".join(f"{commands}printf '\\n--\\n'\n" for commands, _ in examples)
+    answers = shell(script.replace("127.0.0.1:8030", gateway)).split("\n--\n")
+    for (commands, shown), answer in zip(examples, answers, strict=False):
+        assert as_shown(shown, json.loads(answer)), f"{commands}{answer}"
+    assert len(examples) == len(answers) - 1 == 5
+
+
 def test_the_readme_goes_on_beside_a_run_as_it_is_written(stack: Stack) -> None:
     """An order by curl, paid and fulfilled, and a command of the worker; only ports and ids are changed.
 
-    With a neighbour: what is printed of it works as it stands, too.
+    With neighbours: what is printed of them works as it stands, and so does conduit's own page.
     """
-    names = ("API_PORT", "WORKER_PORT", "PLATFORM_PORT", "MEMBERS_PORT", "MEMBERS_OPS_PORT")
-    chosen = dict(zip(names, map(str, ports.choose_free(5)), strict=True))
+    names = ["API_PORT", "WORKER_PORT", "PLATFORM_PORT", *MEMBERS.ports, *CONDUIT.ports]
+    chosen = dict(zip(names, map(str, ports.choose_free(len(names))), strict=True))
     found = re.search(
         r"```\n(source \.venv.*?\n\n)(.*?)ORDER=…[^\n]*\n(.*?)```", README.read_text(), re.DOTALL
     )
@@ -105,7 +117,7 @@ def test_the_readme_goes_on_beside_a_run_as_it_is_written(stack: Stack) -> None:
     )
     env = {key: value for key, value in os.environ.items() if key not in ELSEWHERE}
     command = [sys.executable, "-m", "devservices", "run", "--instance", stack.instance.name]
-    command += ["--with", " members,"]
+    command += ["--with", " members, conduit,"]
     with subprocess.Popen(command, cwd=ROOT, env={**env, **chosen}, stdout=subprocess.PIPE, text=True) as run:
         try:
             assert run.stdout is not None
@@ -115,6 +127,11 @@ def test_the_readme_goes_on_beside_a_run_as_it_is_written(stack: Stack) -> None:
             answer = shell(printed, **chosen)
             assert answer.startswith("HTTP/1.1 200"), answer
             assert '"name":"Hopper Grace"' in answer
+            gateway = f"127.0.0.1:{chosen['CONDUIT_GATEWAY_PORT']}"
+            register, _, query = [line for line in said if "curl" in line and gateway in line][-3:]
+            assert shell(register, **chosen).startswith("HTTP/1.1 201")
+            assert "four-processes-and-a-broker" in shell(query, **chosen)
+            the_page_of_conduit_is_right(gateway)
             answer = shell(begin + place, **chosen)
             assert answer.startswith("HTTP/1.1 202"), answer
             order_id = json.loads(answer.splitlines()[-1])["orderId"]
