@@ -19,6 +19,7 @@ from tests.certificates import CertificateAuthority
 from tests.waiting import eventually, patient
 
 API, WORKER, SALES, NOBODY = "api", "worker", "sales", "nobody"
+CONDUIT_USERS = {role: f"conduit-{role}" for role in ("gateway", "auth", "profiles", "articles")}
 _CREATE_ACLS, _DESCRIBE_ACLS = 30, 29
 _ANY, _ALLOW, _LITERAL, _PREFIXED = 1, 3, 3, 4
 
@@ -122,7 +123,9 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredK
     """Started once, when the first test asks for it."""
     directory: Path = tmp_path_factory.mktemp("certificates")
     authority = CertificateAuthority(directory, "test-ca")
-    passwords = {user: secrets.token_hex(12) for user in (API, WORKER, SALES, NOBODY)}
+    passwords = {
+        user: secrets.token_hex(12) for user in (API, WORKER, SALES, NOBODY, *CONDUIT_USERS.values())
+    }
     security = BrokerSecurity(certificate=authority.keystore("broker"), ca=authority.file, users=passwords)
     stack = throwaway.claim("kafka-secured")
     server = KafkaServer(stack.instance.directory / "kafka", security=security)
