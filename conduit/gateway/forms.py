@@ -13,6 +13,9 @@ from conduit.contracts.texts import (
     CommentBody,
     Description,
     Email,
+    Limit,
+    Offset,
+    Tag,
     Tags,
     Title,
     Username,
@@ -64,6 +67,16 @@ class NewArticle(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     description: Description
     body: Body
     tag_list: Tags | UnsetType = UNSET
+
+
+class ArticleFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which articles are wanted: those that have all of these."""
+
+    tag: Tag | UnsetType = UNSET
+    author: Username | UnsetType = UNSET
+    favorited: Username | UnsetType = UNSET
+    limit: Limit = 20
+    offset: Offset = 0
 
 
 class ArticleChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -8,6 +8,7 @@ import uvloop
 
 from conduit.gateway.container import Container
 from conduit.gateway.main import create_app, create_ops_app
+from conduit.gateway.problems import RealWorldProblems
 from conduit.gateway.settings import CLIENT_ID, GatewayAskSettings, GatewaySettings
 from kits.env_file import with_env_file
 from kits.observability.logs import configure_logging, get_logger
@@ -80,6 +81,7 @@ async def _serving(container: Container, settings: GatewaySettings) -> int:
             draining=container.health().drain,
             shutdown=place.shutdown,
             limits=place.limits(connections=ConnectionLimits().connections),
+            problems=RealWorldProblems(),
             ops=Ops(app=create_ops_app(container), host=place.ops_host, port=place.ops_port),
         )
     log.info("gateway_stopped")

@@ -1,7 +1,6 @@
 """GraphQL: the schema, code first; every field at its root may be null, so that answers are partial."""
 
-from typing import Any
-
+import msgspec
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import DisableIntrospection, SchemaExtension
@@ -10,7 +9,7 @@ from strawberry.types import ExecutionContext
 
 from conduit.contracts.articles import Listing
 from conduit.gateway.checking import checked
-from conduit.gateway.forms import Login, NewArticle, Registration
+from conduit.gateway.forms import ArticleFilters, Login, NewArticle, Registration
 from conduit.gateway.graphql.inputs import CreateArticleInput, CreateUserInput, LoginUserInput
 from conduit.gateway.graphql.limits import DocumentLimits
 from conduit.gateway.graphql.types import ArticleSummaryType, ArticleType, Asked, UserType
@@ -40,10 +39,11 @@ class Query:
         offset: int = 0,
     ) -> list[ArticleSummaryType] | None:
         """Raises RefusedError."""
-        asked: dict[str, Any] = {"tag": tag, "author": author, "favorited": favorited}
+        asked = {"tag": tag, "author": author, "favorited": favorited, "limit": limit, "offset": offset}
         given = {name: value for name, value in asked.items() if value is not None}
-        listing = checked(Listing, {"reader": info.context.reader, "limit": limit, "offset": offset, **given})
-        page = await info.context.services.articles.page(listing)
+        filters = msgspec.structs.asdict(checked(ArticleFilters, given))
+        known = {name: value for name, value in filters.items() if value is not msgspec.UNSET}
+        page = await info.context.services.articles.page(Listing(reader=info.context.reader, **known))
         return [ArticleSummaryType.of(each) for each in page.articles]
 
 

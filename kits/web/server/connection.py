@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from kits.observability.logs import get_logger
+from kits.web.problems.details import Problems
 from kits.web.server import wire
 from kits.web.server.arrival import RequestArrival
 from kits.web.server.connections import ConnectionLimits, OpenConnections, counted_address
@@ -26,8 +27,9 @@ _TURN_BYTES = 16 * 1024
 class ListenerState(ServerState):
     """What the connections of one listener share."""
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(self, limits: ConnectionLimits, problems: Problems = wire.PROBLEMS) -> None:
         super().__init__()
+        self.problems = problems
         self.admitted = OpenConnections(limits)
         self.lingering = 0
         self.closing = False
@@ -211,7 +213,7 @@ class StrictProtocol(HttpToolsProtocol):
         elif in_body and (running is None or running.response_started):
             self._linger()
         else:
-            self.transport.write(wire.raw_answer(refusal))
+            self.transport.write(wire.raw_answer(refusal, self.server_state.problems))
             self._linger()
 
     def _linger(self) -> None:

@@ -8,10 +8,12 @@ from litestar import Litestar
 from uvicorn import Config, Server
 
 from kits.observability.logs import get_logger
+from kits.web.problems.details import Problems
 from kits.web.server.acceptor import Acceptor
 from kits.web.server.connection import ListenerState, StrictProtocol
 from kits.web.server.connections import ConnectionLimits
 from kits.web.server.listener import listening_errors
+from kits.web.server.wire import PROBLEMS
 
 log = get_logger(__name__)
 
@@ -31,6 +33,7 @@ class HttpServer(Server):
         limits: ConnectionLimits,
         *,
         drain_seconds: float,
+        problems: Problems = PROBLEMS,
     ) -> None:
         super().__init__(
             Config(
@@ -48,7 +51,7 @@ class HttpServer(Server):
                 timeout_graceful_shutdown=math.ceil(drain_seconds),
             )
         )
-        self.server_state = ListenerState(limits)
+        self.server_state = ListenerState(limits, problems)
         self._listener = listener
         self._limits = limits
         self._serving: asyncio.Task[None] | None = None

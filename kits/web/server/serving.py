@@ -10,9 +10,11 @@ from litestar import Litestar
 from kits.observability.logs import get_logger
 from kits.process.descriptors import allow_descriptors
 from kits.process.stopping import run_until_stopped
+from kits.web.problems.details import Problems
 from kits.web.server.connections import ConnectionLimits
 from kits.web.server.http_server import HttpServer
 from kits.web.server.listener import bound_socket
+from kits.web.server.wire import PROBLEMS
 
 log = get_logger(__name__)
 
@@ -49,6 +51,7 @@ async def serve(
     draining: Callable[[], None] | None = None,
     shutdown: Shutdown = Shutdown(),  # noqa: B008 - frozen
     limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - frozen
+    problems: Problems = PROBLEMS,
     ops: Ops | None = None,
 ) -> None:
     """Run the application's lifespan and serve it until `stop` is set, then drain and return.
@@ -62,6 +65,7 @@ async def serve(
     Args:
         port: 0 takes a free one.
         ready: called with the port once connections are accepted.
+        problems: tells what is refused before it reaches the application.
 
     Raises:
         PortTakenError, AddressError: nothing was started, or all of it was stopped again.
@@ -69,7 +73,7 @@ async def serve(
     """
     with ExitStack() as sockets:
         listener = sockets.enter_context(bound_socket(host, port))
-        server = HttpServer(app, listener, limits, drain_seconds=shutdown.drain_seconds)
+        server = HttpServer(app, listener, limits, drain_seconds=shutdown.drain_seconds, problems=problems)
         ops_server = _ops_server(ops, sockets) if ops else None
         allow_descriptors(limits.connections)
 

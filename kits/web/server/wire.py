@@ -14,7 +14,8 @@ MAX_HEADERS = 100
 MAX_TRAILER_BYTES = 8 * 1024
 MAX_FRAMING_BYTES = 16 * 1024
 
-_PROBLEMS = Problems(HTTP_PROBLEMS)
+PROBLEMS = Problems(HTTP_PROBLEMS)
+"""How a refusal is told, unless a process has another form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,9 @@ def _check_fields(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refus
     return _CODING if codings > 1 else None
 
 
-def raw_answer(refusal: Refusal) -> bytes:
+def raw_answer(refusal: Refusal, problems: Problems = PROBLEMS) -> bytes:
     """The whole answer to a request that never reached the application; it closes the connection."""
-    answer = _PROBLEMS.answer(refusal.code, refusal.detail, path="")
+    answer = problems.answer(refusal.code, refusal.detail, path="")
     headers = [
         *((name.encode(), value.encode()) for name, value in answer.headers.items()),
         *SECURITY_HEADERS,

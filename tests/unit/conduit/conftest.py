@@ -12,6 +12,7 @@ from dependency_injector import providers
 
 from conduit.gateway.container import Container
 from conduit.gateway.main import create_app, create_ops_app
+from conduit.gateway.problems import RealWorldProblems
 from conduit.gateway.settings import GatewayPlace, GatewaySettings
 from kits.kafka.security import KafkaSettings
 from kits.observability.health import CheckResult, Status
@@ -104,7 +105,15 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gate
     stop = asyncio.Event()
     ops = Ops(app=create_ops_app(container), host="127.0.0.1", port=0, ready=ops_port.set_result)
     serving = asyncio.create_task(
-        serve(create_app(container), host="127.0.0.1", port=0, stop=stop, ready=port.set_result, ops=ops)
+        serve(
+            create_app(container),
+            host="127.0.0.1",
+            port=0,
+            stop=stop,
+            ready=port.set_result,
+            problems=RealWorldProblems(),
+            ops=ops,
+        )
     )
     async with asyncio.timeout(patient(60)):
         ports = await port, await ops_port

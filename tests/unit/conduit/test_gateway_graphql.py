@@ -116,8 +116,9 @@ async def test_refusals_say_what_is_wrong_by_field(gateway: Gateway) -> None:
     assert reply.json["errors"][0]["extensions"]["errors"] == {
         "email": ["can't be blank"], "password": ["is too short (minimum is 8 characters)"],
     }  # fmt: skip
-    reply = await gateway.query("{ articles(limit: 101, offset: -1) { slug } }")
+    reply = await gateway.query('{ articles(limit: 101, offset: -1, author: "") { slug } }')
     assert reply.json["errors"][0]["extensions"]["errors"] == {
+        "author": ["can't be blank"],
         "limit": ["is invalid"], "offset": ["is invalid"],
     }  # fmt: skip
     assert gateway.behind.sent == []

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.api.raw import message
 from tests.unit.conduit.conftest import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -308,6 +309,25 @@ async def test_every_refusal_has_realworlds_form(  # noqa: PLR0917 - a table
     assert (reply.status, list(reply.json["errors"])) == (status, [field])
     assert reply.headers["content-type"] == "application/json"
     assert all(isinstance(each, str) for each in reply.json["errors"][field])
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /api/tags HTTP/1.1\r\n\r\n", 400),
+        (b"GET /api/tags HTTP/3.0\r\nhost: a\r\n\r\n", 400),
+        (message("GET", "/api/articles?tag=" + "a" * 9_000), 414),
+        (message("GET", "/api/tags", x="a" * 17_000), 431),
+        (message("POST", "/api/users", b"{}", content_length="-1"), 400),
+        (message("POST", "/api/users", b"{}", transfer_encoding="gzip"), 400),
+    ],
+    ids=["no host", "version", "long address", "long header", "negative length", "coding"],
+)
+async def test_what_the_server_refuses_has_it_too(gateway: Gateway, sent: bytes, status: int) -> None:
+    """Before it is known which door it wants."""
+    reply = await gateway.send(sent)
+    assert (reply.status, list(reply.json)) == (status, ["errors"])
+    assert reply.headers["content-type"] == "application/json"
 
 
 async def test_a_fault_of_the_gateway_shows_nothing_of_its_inside(gateway: Gateway) -> None:
