@@ -1,6 +1,7 @@
 """Conduit for the tests: its services as they are, on a Kafka in memory and a real PostgreSQL."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -42,9 +43,12 @@ def conduit_kafka() -> FakeKafka:
     requests = [each.topic for each in patterns]
     events = [users.USER_CHANGED.topic]
     letters = [f"{users.USER_CHANGED.topic}.conduit-{name}.dlq" for name in SERVICES]
-    return FakeKafka(
+    kafka = FakeKafka(
         dict.fromkeys([*requests, *events, *letters], 3) | {f"{name}.reply": 6 for name in _CALLERS}
     )
+    # Handlers ask the machine's clock how much of a deadline is left.
+    kafka.clock_offset_seconds = time.time() - kafka.now()
+    return kafka
 
 
 def database_of(url: str) -> FallbackDatabaseSettings:

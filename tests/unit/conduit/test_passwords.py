@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,7 @@ from conduit.auth.passwords import Passwords
 from conduit.auth.ports import Account, Verdict
 from conduit.auth.service import NewPassword
 from conduit.contracts.sealing import Secrets
+from kits.rpc.deadlines import current_deadline
 from kits.rpc.errors import RpcError
 from tests.waiting import eventually
 
@@ -83,6 +85,29 @@ async def test_two_run_at_once_64_wait_and_the_next_is_refused(passwords: Passwo
         gate.set()
     await asyncio.gather(*tasks[:-1], late)
     assert len(running) == 65
+
+
+async def test_who_would_wait_for_longer_than_the_caller_is_refused_at_once(passwords: Passwords) -> None:
+    """By how long the last ones took; with a thread free nobody is refused, so slow ones are forgotten."""
+    passwords._job_seconds = 250.0
+    gate = threading.Event()
+    until = current_deadline.set(time.time() + 1_000.0)
+    try:
+        # Two run; the sixth would be done after 875 s of the 1,000, the seventh after 1,000.
+        tasks = [asyncio.create_task(passwords._run(gate.wait)) for _ in range(6)]
+        await eventually(lambda: len(passwords._jobs) == 6)
+        with pytest.raises(RpcError) as refused:
+            await passwords.hash("too late")
+        assert (refused.value.status, refused.value.code) == (503, "overloaded")
+        gate.set()
+        await asyncio.gather(*tasks)
+        passwords._job_seconds = 3_600.0
+        for _ in range(60):
+            await passwords._run(lambda: None)
+        assert passwords._job_seconds < 1.0
+    finally:
+        gate.set()
+        current_deadline.reset(until)
 
 
 def test_no_repr_shows_a_password_a_hash_or_a_key() -> None:
