@@ -1,6 +1,7 @@
 """Judges, speed: `python -m judges.speed` measures echoes of NestJS in turns with ours and the floor.
 
-It is `make bench ONLY=rpc` with more contestants; nothing is asserted of the figures.
+It is `make bench ONLY=rpc` with more contestants, and then conduit beside one of NestJS; nothing is asserted
+of the figures.
 """
 
 import asyncio
@@ -8,9 +9,12 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import uvloop
+
 from bench.report import machine
 from bench.rpc.run import Contestant, RpcReport, goals, own_contestants, rpc_broker, rpc_table, run_echoes
 from devservices.errors import DevServicesError
+from judges.conduit.run import conduit_table, run_conduit
 from judges.packages import NEST_VERSIONS, folder
 from judges.programs import SERVED, SERVICE, nest_command
 from judges.topics import own_topics
@@ -55,6 +59,8 @@ def main() -> int:
     configure_logging(process="judges", settings=LogSettings(level="warning"), quiet=["aiokafka"])
     try:
         print(rpc_table(asyncio.run(measure())))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            print(f"\n{conduit_table(runner.run(run_conduit(say=say)))}")
     except DevServicesError as error:
         say(str(error))
         return 1

@@ -49,7 +49,8 @@ class Contestant:
 @asynccontextmanager
 async def our_conduit(addresses: Addresses, directory: Path) -> AsyncIterator[Contestant]:
     """Ours, its processes started one after the other."""
-    quiet = {"LOG_LEVEL": "warning"}
+    # NestJS's gateway waits without end.
+    quiet = {"LOG_LEVEL": "warning", "CONDUIT_GATEWAY_TIMEOUT_SECONDS": "30"}
     ours = ConduitProcesses(
         directory, addresses.database_url, addresses.kafka_bootstrap_servers, settings=quiet
     )

@@ -17,8 +17,8 @@ from judges.conduit.work import ARTICLES, Work, settle
 
 IN_FLIGHT = (1, 64)
 _ROUNDS = 2
-_SECONDS = 1.5
-_WARM_UP_SECONDS = 0.5
+_SECONDS = 1.0
+_WARM_UP = 16
 _TIMES = 4.0
 
 Runs = dict[str, dict[str, dict[int, list[Run]]]]
@@ -43,8 +43,9 @@ async def run_conduit(*, say: Say) -> ConduitReport:
     async with _contestants() as contestants:
         before = {each.name: each.memory_mib() for each in contestants}
         say(f"conduit: {ARTICLES:,} articles for each")
-        works = {each.name: (await settle(each.url)).works for each in contestants}
-        runs = await _rounds(contestants, works, say)
+        readers = {each.name: await settle(each.url) for each in contestants}
+        assert readers[OURS].members == readers[THEIRS].members, "they do not answer alike"
+        runs = await _rounds(contestants, {name: each.works for name, each in readers.items()}, say)
         return ConduitReport(
             runs=runs,
             start_seconds={each.name: each.start_seconds for each in contestants},
@@ -90,7 +91,7 @@ async def _rounds(contestants: Sequence[Contestant], works: Mapping[str, Sequenc
     for place, kind in enumerate(each.name for each in works[OURS]):
         runs[kind] = {each.name: {number: [] for number in IN_FLIGHT} for each in contestants}
         for each in contestants:
-            await works[each.name][place].load.run(IN_FLIGHT[-1], seconds=_WARM_UP_SECONDS)
+            await works[each.name][place].load.run(_WARM_UP, at_least=_WARM_UP)
         for turn in range(_ROUNDS):
             for each in contestants if turn % 2 else contestants[::-1]:
                 for number in IN_FLIGHT:

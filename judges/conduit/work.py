@@ -30,6 +30,8 @@ class Readers:
     """Users of one gateway, who write and read."""
 
     def __init__(self, url: str, tokens: list[str]) -> None:
+        self.members: set[str] = set()
+        """What an article in a list has."""
         self._url = url
         self._tokens = tokens
         self._numbers = itertools.count(_AUTHORS)
@@ -87,6 +89,7 @@ async def settle(url: str) -> Readers:
         async with session.get(f"{url}/api/articles?limit={_SHOWN}") as page:
             newest = (await page.json())["articles"]
         assert len(newest) == _SHOWN
+        readers.members = set(newest[0]) | {f"author.{name}" for name in newest[0]["author"]}
         assert all(len(article["tagList"]) == len(_TAGS) for article in newest)
         for article, token in itertools.product(newest, tokens):
             await _post(session, f"{url}/api/articles/{article['slug']}/favorite", None, token)
