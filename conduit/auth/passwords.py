@@ -22,6 +22,8 @@ _PASSES = 2
 _LANES = 1
 _NEWEST_COUNTS = 0.2
 _TRAVEL_SECONDS = 0.2
+# Hashes side by side, beside everybody whom they are for, take longer than the last lonely one.
+_CAUTION = 2.0
 
 T = TypeVar("T")
 
@@ -84,7 +86,7 @@ class Passwords:
     def _is_too_late(self) -> bool:
         # With a thread free there is nothing to wait for, whatever the last ones took.
         ahead = len(self._jobs)
-        wait_seconds = (ahead / _AT_ONCE + 1) * self._job_seconds
+        wait_seconds = _CAUTION * (ahead / _AT_ONCE + 1) * self._job_seconds
         return ahead >= _AT_ONCE and wait_seconds > seconds_left() - _TRAVEL_SECONDS
 
 

@@ -89,11 +89,11 @@ async def test_two_run_at_once_64_wait_and_the_next_is_refused(passwords: Passwo
 
 async def test_who_would_wait_for_longer_than_the_caller_is_refused_at_once(passwords: Passwords) -> None:
     """By how long the last ones took; with a thread free nobody is refused, so slow ones are forgotten."""
-    passwords._job_seconds = 250.0
+    passwords._job_seconds = 125.0
     gate = threading.Event()
     until = current_deadline.set(time.time() + 1_000.0)
     try:
-        # Two run; the sixth would be done after 875 s of the 1,000, the seventh after 1,000.
+        # Two run; with caution the sixth is done after 875 s of the 1,000, the seventh after 1,000.
         tasks = [asyncio.create_task(passwords._run(gate.wait)) for _ in range(6)]
         await eventually(lambda: len(passwords._jobs) == 6)
         with pytest.raises(RpcError) as refused:
