@@ -14,7 +14,7 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
 )
-from strawberry.extensions import SchemaExtension
+from strawberry.extensions import ValidationCache
 
 MAX_CHARACTERS = 10_000
 """Long texts belong into variables."""
@@ -23,10 +23,18 @@ MAX_FIELDS = 200
 MAX_DEPTH = 8
 MAX_ALIASES = 8
 MAX_DEFINITIONS = 20
+REMEMBERED = 32
+"""Documents; a program sends the same ones again, with other variables."""
 
 
-class DocumentLimits(SchemaExtension):
-    """Refuses what is longer, deeper or asks more often for the same than anybody needs."""
+class DocumentLimits(ValidationCache):
+    """Refuses what is longer, deeper or asks more often for the same than anybody needs.
+
+    The rest is validated, the same document once as long as it is remembered: that costs as much as all else.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(maxsize=REMEMBERED)
 
     def on_operation(self) -> Iterator[None]:
         """Before it is parsed."""
@@ -38,7 +46,9 @@ class DocumentLimits(SchemaExtension):
         document = self.execution_context.graphql_document
         if document is not None and (fault := limit_fault(document)):
             self.execution_context.pre_execution_errors = [GraphQLError(fault)]
-        yield
+            yield
+        else:
+            yield from super().on_validate()
 
 
 def limit_fault(document: DocumentNode) -> str:

@@ -1,9 +1,12 @@
 """GraphQL: the schema, code first; every field at its root may be null, so that answers are partial."""
 
+from collections.abc import Callable
+from functools import partial
+
 import msgspec
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import DisableIntrospection, SchemaExtension
+from strawberry.extensions import DisableIntrospection, ParserCache, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -11,7 +14,7 @@ from conduit.contracts.articles import Listing
 from conduit.gateway.checking import checked
 from conduit.gateway.forms import ArticleFilters, Login, NewArticle, Registration
 from conduit.gateway.graphql.inputs import CreateArticleInput, CreateUserInput, LoginUserInput
-from conduit.gateway.graphql.limits import DocumentLimits
+from conduit.gateway.graphql.limits import REMEMBERED, DocumentLimits
 from conduit.gateway.graphql.types import ArticleSummaryType, ArticleType, Asked, UserType
 
 _LIMIT = 20
@@ -80,7 +83,7 @@ class GatewaySchema(strawberry.Schema):
 
 def graphql_schema(*, introspection: bool) -> GatewaySchema:
     """The schema; without `introspection` it tells nothing of itself, in errors either."""
-    extensions: list[type[SchemaExtension]] = [DocumentLimits]
+    extensions: list[Callable[[], SchemaExtension]] = [DocumentLimits, partial(ParserCache, REMEMBERED)]
     if not introspection:
         extensions.append(DisableIntrospection)
     return GatewaySchema(
