@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,7 +25,7 @@ def checked(form: type[F], sent: Mapping[str, Any]) -> F:
     """
     values: dict[str, Any] = {}
     faults: dict[str, list[str]] = {}
-    for field in msgspec.structs.fields(form):
+    for field in _fields(form):
         name = field.encode_name
         if name not in sent:
             if field.required:
@@ -39,6 +40,12 @@ def checked(form: type[F], sent: Mapping[str, Any]) -> F:
     if faults:
         raise invalid(faults)
     return form(**values)
+
+
+@cache
+def _fields(form: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Msgspec reads the annotations anew at each call."""
+    return msgspec.structs.fields(form)
 
 
 def fits(text: str, kind: Any) -> bool:

@@ -105,11 +105,17 @@ def _require_known(pairs: list[tuple[str, str]], known: frozenset[str]) -> None:
 
 def _require_plain_numbers(found: msgspec.Struct, values: dict[str, str]) -> None:
     # The decoder takes 5.0 and 5e0 for 5, as JSON Schema does; a parameter has one spelling.
-    for field in msgspec.structs.fields(found):
+    for field in _fields(type(found)):
         number = getattr(found, field.name)
         if type(number) is int and str(number) != values.get(field.encode_name, str(number)):
             fault = FieldError(detail="Send a whole number in digits.", parameter=field.encode_name)
             raise _refused([fault])
+
+
+@lru_cache(maxsize=1000)
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Msgspec reads the annotations anew at each call."""
+    return msgspec.structs.fields(kind)
 
 
 def _malformed(detail: str) -> ProblemError:
