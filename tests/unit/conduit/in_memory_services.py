@@ -1,6 +1,5 @@
 """auth, articles and profiles in memory, asked as over Kafka: every request is written and read again."""
 
-import asyncio
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from conduit.contracts import users as u
 from conduit.contracts.refusals import forbidden, not_found, refusal, taken
 from conduit.contracts.sealing import open_password, seal_token
 from conduit.contracts.tokens import ALGORITHM, AUDIENCE, ISSUER
-from kits.rpc.deadlines import DEFAULT_SECONDS
+from kits.rpc.deadlines import DEFAULT_SECONDS, current_deadline
 from kits.rpc.errors import RpcError, RpcTimeoutError
 from kits.rpc.patterns import Pattern
 from kits.rpc.values import UnreadableValueError
@@ -53,10 +52,10 @@ class InMemoryServices:
 
     def __init__(self) -> None:
         self.away: set[str] = set()
-        self.slow_seconds = 0.0
         self.failure: RpcError | Exception | None = None
         self.sent: list[tuple[str, bytes]] = []
         self.timeouts: list[float] = []
+        self.deadlines: list[float | None] = []
         self.users: dict[str, u.User] = {}
         self.passwords: dict[str, str] = {}
         self.follows: set[tuple[str, str]] = set()
@@ -83,7 +82,7 @@ class InMemoryServices:
         self.sent.append((pattern.topic, data))
         seconds = DEFAULT_SECONDS if timeout is None else timeout
         self.timeouts.append(seconds)
-        await asyncio.sleep(self.slow_seconds)
+        self.deadlines.append(current_deadline.get())
         if self.failure is not None:
             raise self.failure
         service, handler = self._handlers()[pattern.topic]

@@ -7,6 +7,7 @@ import pytest
 from conduit.gateway.backend import begin_deadline, forget_deadline
 from kits.rpc.deadlines import seconds_left
 from kits.rpc.errors import RpcError, RpcOverloadedError
+from tests.integration.api.raw import exchanges, message
 from tests.unit.conduit.conftest import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -110,6 +111,15 @@ async def test_all_that_one_request_asks_ends_by_one_deadline(gateway: Gateway) 
     gateway.behind.timeouts.clear()
     await gateway.ask("GET", "/api/articles", token=token)
     assert gateway.behind.timeouts == [3.0, 1.0]
+
+
+async def test_requests_of_one_connection_have_a_deadline_each(gateway: Gateway) -> None:
+    """Also those that are sent before the answer to the first one has come."""
+    replies = await exchanges(gateway.port, message("GET", "/api/tags") * 3, 3)
+    assert [reply.status for reply in replies] == [200] * 3
+    found = gateway.behind.deadlines
+    assert None not in found
+    assert len(set(found)) == 3
 
 
 async def test_the_deadline_of_a_request_begins_with_its_first_question() -> None:

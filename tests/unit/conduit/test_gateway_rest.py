@@ -338,6 +338,12 @@ async def test_a_fault_of_the_gateway_shows_nothing_of_its_inside(gateway: Gatew
     assert b"secret" not in reply.body
 
 
+@pytest.mark.parametrize("path", ["/docs", "/docs/openapi.json", "/docs/problems"])
+async def test_the_documentation_is_open(gateway: Gateway, path: str) -> None:
+    """It is made of the doors."""
+    assert (await gateway.ask("GET", path)).status == 200
+
+
 async def test_pages_of_listed_origins_may_read_the_answers(gateway: Gateway) -> None:
     """RealWorld's front ends are served from elsewhere."""
     reply = await gateway.ask("GET", "/api/tags", origin="https://web.example")
