@@ -22,6 +22,7 @@ log = get_logger(__name__)
 
 _BROKER_DEFAULT = -1
 _MANY_REPLICAS = 3
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +79,16 @@ class TopicAdmin:
         self._within_seconds = within_seconds
 
     async def ensure_topics(self, wanted: Sequence[TopicSpec]) -> list[TopicDifference]:
-        """Create what is missing. Returns everything that differs from its spec."""
+        """Create what is missing and wait until it can be used. Returns what differs from its spec."""
         async with self._connected("making sure of the topics") as admin:
             found = await _describe(admin, [spec.name for spec in wanted])
             specs = [
                 replace(spec, partitions=found[spec.like].partitions) if spec.like in found else spec
                 for spec in wanted
             ]
-            for spec in specs:
-                if spec.name not in found:
-                    await _create(admin, spec)
+            if missing := [spec for spec in specs if spec.name not in found]:
+                await _create(admin, missing)
+                await _led(admin, [spec.name for spec in missing])
             differences: list[TopicDifference] = []
             for spec in specs:
                 if spec.name in found:
@@ -149,17 +150,40 @@ async def _describe(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, 
     return found
 
 
-async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec) -> None:
-    replicas = spec.replication_factor or await _default_replicas(admin)
-    new = NewTopic(spec.name, spec.partitions, replicas or 1, topic_configs=spec.config_for(replicas or 1))
-    # The client's constructor refuses the number that means "as the broker likes", the request does not.
-    new.replication_factor = replicas or _BROKER_DEFAULT
-    answer = await admin.create_topics([new])
+async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    by_default = (
+        await _default_replicas(admin) if any(not spec.replication_factor for spec in specs) else None
+    )
+    topics: list[NewTopic] = []
+    for spec in specs:
+        replicas = spec.replication_factor or by_default
+        new = NewTopic(
+            spec.name, spec.partitions, replicas or 1, topic_configs=spec.config_for(replicas or 1)
+        )
+        # The client's constructor refuses the number that means "as the broker likes", the request does not.
+        new.replication_factor = replicas or _BROKER_DEFAULT
+        topics.append(new)
+    answer = await admin.create_topics(topics)
     for topic, code, message in answer.topic_errors:
         # Another process may have been faster.
         doing = f"creating topic {topic} ({message})" if message else f"creating topic {topic}"
         _check(code, doing, accepted=(client.TopicAlreadyExistsError,))
-    log.info("kafka_topic_created", topic=spec.name, partitions=spec.partitions, replicas=replicas)
+    made = [f"{spec.name} ({spec.partitions})" for spec in specs]
+    log.info("kafka_topics_created", topics=made, replicas=by_default)
+
+
+async def _led(admin: AIOKafkaAdminClient, topics: list[str]) -> None:
+    """Wait until the brokers know who leads each partition: whoever asks earlier is told of no such topic."""
+    while True:
+        described = await admin.describe_topics(topics)
+        leaders = [
+            partition["leader"]
+            for topic in described
+            for partition in topic["partitions"] or [{"leader": -1}]
+        ]
+        if all(leader >= 0 for leader in leaders):
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _default_replicas(admin: AIOKafkaAdminClient) -> int | None:

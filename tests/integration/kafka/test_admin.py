@@ -4,6 +4,7 @@ import pytest
 
 from kits.kafka.admin import TopicAdmin, TopicSpec
 from kits.kafka.errors import KafkaConfigurationError, KafkaUnavailableError
+from kits.kafka.log_reader import LogReader
 from tests.integration.kafka.clients import PLAIN, topic_admin
 
 
@@ -18,6 +19,21 @@ async def test_a_missing_topic_is_made_as_specified_and_found_equal_afterwards(
         assert await admin.topic_limit(spec.name) == 2048
     finally:
         await admin.delete_topics([spec.name])
+
+
+async def test_topics_that_were_made_can_be_used_at_once(
+    kafka_servers: str, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody who asks right afterwards is told that there are none, or that nobody leads them."""
+    admin = topic_admin(kafka_servers)
+    specs = [TopicSpec(f"{topic}-{number}", 12) for number in range(12)]
+    try:
+        assert await admin.ensure_topics(specs) == []
+        async with LogReader(bootstrap_servers=kafka_servers, security=PLAIN, client_id="test") as reader:
+            assert [await reader.partition_count(spec.name) for spec in specs] == [12] * 12
+        assert [each.getMessage() for each in caplog.records if each.name.startswith("aiokafka")] == []
+    finally:
+        await admin.delete_topics([spec.name for spec in specs])
 
 
 async def test_what_differs_is_told_in_a_sentence_each_and_stays_as_it_is(
