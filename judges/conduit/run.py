@@ -62,15 +62,9 @@ def conduit_table(report: ConduitReport) -> str:
     for kind, by_name in report.runs.items():
         for name, by_number in by_name.items():
             lines += [_row(f"{kind}: {name}", number, runs) for number, runs in by_number.items()]
-        for number in IN_FLIGHT:
-            ratios = _ratios(by_name[OURS][number], by_name[THEIRS][number])
-            label = f"{kind}, {number} in flight / {THEIRS}"
-            goals.append(
-                goal_line(Goal(label, median(ratios), _TIMES, at_least=True))
-                if number > 1
-                else f"{label:<42}{median(ratios):>9.2f}"
-            )
-            goals[-1] += f"   ({min(ratios):.2f}-{max(ratios):.2f})"
+        goals += [
+            _compared(kind, number, by_name[OURS][number], by_name[THEIRS][number]) for number in IN_FLIGHT
+        ]
     return "\n".join([*lines, "", *goals, "", *_process_lines(report)])
 
 
@@ -108,9 +102,17 @@ async def _measure(contestant: Contestant, work: Work, in_flight: int) -> Run:
     return run
 
 
-def _ratios(ours: Sequence[Run], theirs: Sequence[Run]) -> list[float]:
-    """Of the same rounds."""
-    return [one.per_second / other.per_second for one, other in zip(ours, theirs, strict=True)]
+def _compared(kind: str, in_flight: int, ours: Sequence[Run], theirs: Sequence[Run]) -> str:
+    """Of the same rounds. Processor time is what other load on the machine disturbs least."""
+    pairs = list(zip(ours, theirs, strict=True))
+    ratios = [one.per_second / other.per_second for one, other in pairs]
+    cpu = median(other.cpu_us / one.cpu_us for one, other in pairs)
+    label = f"{kind}, {in_flight} in flight / {THEIRS}"
+    if in_flight == IN_FLIGHT[-1]:
+        line = goal_line(Goal(label, median(ratios), _TIMES, at_least=True))
+    else:
+        line = f"{label:<42}{median(ratios):>9.2f}"
+    return f"{line}   ({min(ratios):.2f}-{max(ratios):.2f}; by processor time {cpu:.2f})"
 
 
 def _row(label: str, in_flight: int, runs: Sequence[Run]) -> str:
