@@ -74,7 +74,7 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class CreateArticle(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A new article; a tag that stands twice counts once, and their order stays."""
+    """A new article; a tag that stands twice counts once, and all stand in their alphabet's order."""
 
     author: UserId
     title: Title

@@ -29,7 +29,7 @@ class ArticleService:
 
     async def create(self, command: CreateArticle, author: Author, articles: Articles) -> Article:
         """A new article, in the transaction of `articles`; `author` is the command's."""
-        tags = list(dict.fromkeys(command.tag_list))
+        tags = sorted(set(command.tag_list))
         for slug in slugs_for(command.title):
             if created_at := await articles.add(command, slug, tags):
                 return Article(
@@ -50,7 +50,7 @@ class ArticleService:
         """Another text, title or tags, in the transaction of `articles`. Refuses 403 `article`."""
         held = await self._held_by(command.editor, command.slug, articles)
         if command.tag_list is not UNSET:
-            command = structs.replace(command, tag_list=list(dict.fromkeys(command.tag_list)))
+            command = structs.replace(command, tag_list=sorted(set(command.tag_list)))
         if command.title is UNSET or slug_of(command.title) == slug_of(held.title):
             await articles.change(held, command, None)
             return await self._as_it_stands(command.slug, command.editor, articles)
