@@ -12,6 +12,7 @@ from app.application.order_intake import OrderIntake
 from app.application.order_life import OrderLife
 from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
+from app.application.order_quotes import OrderQuotes
 from app.application.transactional_events import EventBus
 from app.clients.member_directory import member_directory
 from app.command_container import CLIENT_ID, make_id
@@ -22,6 +23,7 @@ from app.outbox.table import OutboxStore, known_schema, outbox_event, outbox_que
 from app.outbox.table import outbox as outbox_tables
 from app.persistence.idempotency import SqlIdempotencyKeys
 from app.persistence.key_retention import KeyRetention
+from app.persistence.offers import SqlOfferReader
 from app.persistence.queries import SqlOrderReader
 from app.persistence.storage_errors import MIGRATE_COMMAND
 from app.persistence.tables import shop
@@ -177,13 +179,11 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     transactions = providers.Singleton(SqlTransactions, engine, event_bus, outbox.provider)
-    order_facade = providers.Singleton(
-        OrderFacade,
-        transactions,
-        app_metrics,
-        time_to_live=providers.Factory(timedelta, seconds=settings.provided.order.ttl_seconds),
-        max_open_orders=settings.provided.max_open_orders,
-    )
+    _terms = {  # noqa: RUF012 - providers, wired once
+        "time_to_live": providers.Factory(timedelta, seconds=settings.provided.order.ttl_seconds),
+        "max_open_orders": settings.provided.max_open_orders,
+    }
+    order_facade = providers.Singleton(OrderFacade, transactions, app_metrics, **_terms)
     order_intake = providers.Singleton(
         OrderIntake,
         order_facade.provided.create_orders,
@@ -206,6 +206,7 @@ class Container(containers.DeclarativeContainer):
     members = providers.Singleton(member_directory, settings.provided.member_api, clock, metrics, _breakers)
     _reader = providers.Factory(SqlOrderReader, read_engine)
     order_queries = providers.Singleton(OrderQueries, _reader, members, app_metrics)
+    order_quotes = providers.Singleton(OrderQuotes, providers.Factory(SqlOfferReader, read_engine), **_terms)
     jwks_url = providers.Singleton(JwksUrl, settings.provided.jwt.jwks_url, providers.Factory(Supervisor))
 
     # What raises events stops before what publishes them.

@@ -14,6 +14,7 @@ from app.api.products import item_routes, product_routes
 from app.application.errors import ApplicationError
 from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
+from app.application.order_quotes import OrderQuotes
 from app.container import Container
 from app.domain.errors import OrderError
 from kits.process.garbage_collection import long_lived_objects_set_aside
@@ -58,6 +59,9 @@ def create_app(container: Container) -> Litestar:
     def order_queries() -> OrderQueries:
         return container.order_queries()
 
+    def order_quotes() -> OrderQuotes:
+        return container.order_quotes()
+
     app = Litestar(
         route_handlers=[
             order_routes(
@@ -70,6 +74,7 @@ def create_app(container: Container) -> Litestar:
             "order_entry": Provide(order_entry, sync_to_thread=False),
             "order_life": Provide(order_life, sync_to_thread=False),
             "order_queries": Provide(order_queries, sync_to_thread=False),
+            "order_quotes": Provide(order_quotes, sync_to_thread=False),
         },
         exception_handlers=problem_handlers(problems, coded=(OrderError, ApplicationError)),
         lifespan=[background],

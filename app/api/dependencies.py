@@ -11,6 +11,7 @@ from litestar.params import SkipValidation
 from app.application.order_intake import OrderIntake
 from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
+from app.application.order_quotes import OrderQuotes
 from app.application.ports import NewId
 
 
@@ -25,4 +26,5 @@ class OrderEntry:
 # The container is typed; checking its objects again on every request would cost without finding anything.
 GivenOrderEntry = NamedDependency[SkipValidation[OrderEntry]]
 GivenQueries = NamedDependency[SkipValidation[OrderQueries]]
+GivenQuotes = NamedDependency[SkipValidation[OrderQuotes]]
 GivenOrderLife = NamedDependency[SkipValidation[OrderLife]]

@@ -12,31 +12,21 @@ from app.api.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, idempoten
 from app.api.order_bodies import accepted_order, order_address, order_body
 from app.api.order_ids import OrderId, require_order_id
 from app.api.order_life import VERSION_HEADER, cancel_order, fulfil_order, list_orders, pay_order
+from app.api.order_requests import ORDER_BODY, merged_items
 from app.api.problems import customer_door
-from app.api.schemas import (
-    ACCEPTED_ORDER,
-    MAX_QUANTITY,
-    ORDER,
-    ORDER_REQUEST,
-    AcceptedOrder,
-    OrderBody,
-    OrderItemRequest,
-    OrderRequest,
-)
-from app.application.commands import CreateOrder, ReplayedOrder, RequestedItem
+from app.api.quotes import quote_order
+from app.api.schemas import ACCEPTED_ORDER, ORDER, ORDER_REQUEST, AcceptedOrder, OrderBody
+from app.application.commands import CreateOrder, ReplayedOrder
 from app.domain.order import Order
 from kits.observability.logs import get_logger
 from kits.observability.traces import current_traceparent
 from kits.web.documents.openapi import IF_NONE_MATCH, SECURED, answer_header, door
 from kits.web.doors.answers import BytesAnswer, json_answer
-from kits.web.doors.json_body import JsonBody
 from kits.web.doors.preconditions import PRIVATE, conditional_answer
-from kits.web.problems.details import FieldError, ProblemError
 from kits.web.tokens.verifier import Identity
 
 log = get_logger(__name__)
 
-_ORDER_REQUEST = JsonBody(OrderRequest)
 _REFUSALS = customer_door(
     "malformed_body",
     "payload_too_large",
@@ -67,7 +57,7 @@ CustomerRequest = Request[Any, Identity, Any]
 
 def order_routes(authentication: DefineMiddleware) -> Router:
     """`/orders`, for customers only: a customer is the subject of the token."""
-    handlers = [create_order, get_order, list_orders, pay_order, cancel_order, fulfil_order]
+    handlers = [create_order, quote_order, get_order, list_orders, pay_order, cancel_order, fulfil_order]
     return Router(
         "/orders", route_handlers=handlers, middleware=[authentication], tags=["orders"], security=SECURED
     )
@@ -97,7 +87,7 @@ async def create_order(request: CustomerRequest, order_entry: GivenOrderEntry) -
     order changes nothing. With an `Idempotency-Key` there is one order, however often the request is sent. A
     member that stands twice in the body is refused.
     """
-    body = await _ORDER_REQUEST.read(request)
+    body = await ORDER_BODY.read(request)
     command = CreateOrder(
         order_id=order_entry.new_id(),
         customer_id=request.auth.subject,
@@ -134,20 +124,3 @@ async def get_order(
     require_order_id(order_id)
     order = await order_queries.order(order_id, customer_id=request.auth.subject)
     return conditional_answer(request, order_body(order), version=order.version, headers=PRIVATE)
-
-
-def merged_items(items: list[OrderItemRequest]) -> tuple[RequestedItem, ...]:
-    """Each product once, in the order of first mention, with all of its pieces.
-
-    Raises:
-        ProblemError: invalid_request, a product comes to more than 1,000 pieces; points at the item too many.
-    """
-    quantities: dict[str, int] = {}
-    for index, item in enumerate(items):
-        quantity = quantities.get(item.product_id, 0) + item.quantity
-        if quantity > MAX_QUANTITY:
-            detail = f"More than {MAX_QUANTITY} pieces of {item.product_id}, all its items together."
-            fault = FieldError(detail=detail, pointer=f"#/items/{index}/quantity")
-            raise ProblemError("invalid_request", "The body breaks a rule; see errors.", errors=[fault])
-        quantities[item.product_id] = quantity
-    return tuple(RequestedItem(product_id, quantity) for product_id, quantity in quantities.items())

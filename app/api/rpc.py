@@ -5,7 +5,7 @@ from hashlib import blake2b
 import msgspec
 
 from app.api.dependencies import OrderEntry
-from app.api.orders import merged_items
+from app.api.order_requests import merged_items
 from app.api.problems import shop_problems
 from app.api.schemas import OrderItemRequest, OrderRequest
 from app.application.commands import CreateOrder, IdempotencyKey, ReplayedOrder

@@ -220,3 +220,28 @@ class OrderReader(Protocol):
     async def products(self, *, after: str | None, limit: int) -> list[ListedProduct]:
         """Up to `limit` products with an id above `after`, in id order, as above."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one customer's order would find at one moment; a coupon comes with that customer's uses."""
+
+    products: Mapping[str, Product]
+    coupons: Mapping[str, Coupon]
+    open_orders: int
+    now: datetime
+
+
+class OfferReader(Protocol):
+    """Reads what a check-out works with, without a lock."""
+
+    async def offer(
+        self,
+        product_ids: Sequence[str],
+        coupon_code: str | None,
+        customer_id: str,
+        *,
+        with_open_orders: bool,
+    ) -> Offer:
+        """What exists of these, by the database's clock; unpaid orders are counted only if asked for."""
+        ...

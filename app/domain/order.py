@@ -84,12 +84,35 @@ class Order:
             OutOfStockError: a product has too few pieces left.
             MixedCurrenciesError, InvalidRequestError: these products do not make one order.
         """
+        order = Order.priced(
+            order_id=order_id,
+            customer_id=customer_id,
+            selection=selection,
+            now=now,
+            time_to_live=time_to_live,
+        )
+        for product, quantity in selection:
+            product.require(quantity)
+        return order
+
+    @staticmethod
+    def priced(
+        *,
+        order_id: str,
+        customer_id: str,
+        selection: Sequence[tuple[Product, int]],
+        now: datetime,
+        time_to_live: timedelta,
+    ) -> "Order":
+        """As `place`, whatever is in stock.
+
+        Raises:
+            MixedCurrenciesError, InvalidRequestError: these products do not make one order.
+        """
         if not selection or any(quantity < 1 for _, quantity in selection):
             raise InvalidRequestError("An order needs at least one line, and each line at least one piece.")
         if len({product.id for product, _ in selection}) < len(selection):
             raise InvalidRequestError("An order names each product once.")
-        for product, quantity in selection:
-            product.require(quantity)
         currencies = sorted({product.currency for product, _ in selection})
         if len(currencies) > 1:
             raise MixedCurrenciesError(

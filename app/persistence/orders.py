@@ -16,17 +16,17 @@ _INSERT = DriverStatement(insert_from_document(orders, *_COLUMNS))
 _found = select(orders).where(orders.c.id == func.any(bindparam("ids", type_=ARRAY(orders.c.id.type))))
 _FIND = DriverStatement(_found)
 _LOCK = DriverStatement(_found.order_by(orders.c.id).with_for_update())
-_PENDING = orders.c.status == literal_column("'PENDING'")
+PENDING = orders.c.status == literal_column("'PENDING'")
 _COUNT_PENDING = DriverStatement(
     select(orders.c.customer_id, func.count())
-    .where(_PENDING, orders.c.customer_id == func.any(bindparam("customers", type_=ARRAY(Text))))
+    .where(PENDING, orders.c.customer_id == func.any(bindparam("customers", type_=ARRAY(Text))))
     .group_by(orders.c.customer_id)
 )
 # statement_timestamp() stands still during the statement: the index ends the search at the first order that
 # still has time. clock_timestamp() would be compared with every PENDING order there is.
 _due = (
     select(orders)
-    .where(_PENDING, orders.c.expires_at <= func.statement_timestamp())
+    .where(PENDING, orders.c.expires_at <= func.statement_timestamp())
     .order_by(orders.c.expires_at)
     .limit(bindparam("limit", type_=Integer))
     .with_for_update(skip_locked=True)

@@ -19,7 +19,7 @@ class TransactionClock:
     def told(self, moment: datetime) -> datetime:
         """A statement of this transaction has read the clock; the first one counts."""
         if self._moment is None:
-            self._moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+            self._moment = as_told(moment)
         return self._moment
 
     async def now(self) -> datetime:
@@ -28,3 +28,8 @@ class TransactionClock:
             return self._moment
         ((moment,),) = await self._connection.fetch(_NOW)
         return self.told(moment)
+
+
+def as_told(moment: datetime) -> datetime:
+    """The moment to the millisecond that the events carry."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -10,6 +10,7 @@ DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "docs/api.md",
     "docs/runbook.md",
     "docs/guarantees.md",
     "docs/messaging.md",

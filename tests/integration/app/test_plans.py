@@ -10,6 +10,7 @@ from app.application.commands import ChangeOrder, CreateOrder, IdempotencyKey
 from app.domain.coupon import Coupon, CouponKind
 from app.domain.order import Order
 from app.persistence.idempotency import SqlIdempotencyKeys
+from app.persistence.offers import SqlOfferReader
 from app.persistence.queries import SqlOrderReader
 from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.postgres.engine import create_engine
@@ -72,6 +73,7 @@ async def live(shop: Shop, publisher: FakePublisher) -> None:
     await reader.orders_of("c-1", before=placed.id, limit=10)
     await reader.product("p-1")
     await reader.products(after=None, limit=10)
+    await SqlOfferReader(shop.engine).offer(["p-1"], "LIMITED", "c-1", with_open_orders=True)
 
 
 def replaced(key: IdempotencyKey) -> IdempotencyKey:

@@ -12,7 +12,8 @@ from app.application.errors import OrderNotFoundError, PreconditionFailedError
 from app.application.order_intake import OrderIntake
 from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
-from app.application.ports import OrderReader
+from app.application.order_quotes import OrderQuotes
+from app.application.ports import Offer, OrderReader
 from app.container import Container
 from app.domain.errors import OrderError, OutOfStockError, UnknownProductError
 from app.domain.order import Order, OrderStatus
@@ -43,6 +44,7 @@ class InMemoryShop:
 
     def __init__(self) -> None:
         self.products_by_id = {f"p-{n}": a_product(f"p-{n}", stock=100) for n in range(1, 6)}
+        self.coupons = {"WELCOME10": a_coupon()}
         self.replica: dict[str, Seller] = {}
         self.members: dict[str, Seller] = {}
         self.orders: dict[str, Order] = {}
@@ -136,6 +138,15 @@ class InMemoryShop:
         ids = sorted(one for one in self.products_by_id if after is None or one > after)
         return [self._listed(self.products_by_id[one]) for one in ids[:limit]]
 
+    async def offer(
+        self, product_ids: Sequence[str], coupon_code: str | None, customer_id: str, *, with_open_orders: bool
+    ) -> Offer:
+        """What an order would find."""
+        if self.failure:
+            raise self.failure
+        products = {one: self.products_by_id[one] for one in product_ids if one in self.products_by_id}
+        return Offer(products, self.coupons, len(self.orders), NOW)
+
     def _listed(self, product: Product) -> ListedProduct:
         return ListedProduct(product, self.replica.get(product.seller_id or ""))
 
@@ -165,6 +176,9 @@ def container_of(shop: InMemoryShop, *, cors: str = "") -> Container:
     container.order_life.override(providers.Object(cast(OrderLife, shop)))
     container.order_queries.override(
         providers.Object(OrderQueries(cast(OrderReader, shop), shop, container.app_metrics()))
+    )
+    container.order_quotes.override(
+        providers.Object(OrderQuotes(shop, time_to_live=timedelta(minutes=15), max_open_orders=3))
     )
     container.lifecycle.override(providers.Object(shop))
     container.health.override(providers.Object(Health([])))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api.orders import merged_items
+from app.api.order_requests import merged_items
 from app.api.schemas import OrderItemRequest
 from app.application.commands import RequestedItem
 from kits.web.problems.details import ProblemError
