@@ -14,6 +14,7 @@ from conduit.gateway.services.article_service import ArticleService
 from conduit.gateway.services.auth_service import AuthService
 from conduit.gateway.services.profile_service import ProfileService
 from conduit.gateway.settings import CLIENT_ID, GatewaySettings
+from conduit.gateway.shared_questions import SharedQuestions
 from kits.observability.health import Health
 from kits.observability.metrics import Metrics
 from kits.process.lifecycle import Lifecycle
@@ -64,7 +65,12 @@ class Container(containers.DeclarativeContainer):
     services = providers.Singleton(
         Services,
         auth=providers.Singleton(AuthService, providers.Factory(_backend, auth), sealing_key),
-        articles=providers.Singleton(ArticleService, providers.Factory(_backend, articles), profile_service),
+        articles=providers.Singleton(
+            ArticleService,
+            providers.Factory(_backend, articles),
+            providers.Singleton(SharedQuestions, providers.Factory(_backend, articles)),
+            profile_service,
+        ),
         profiles=profile_service,
     )
 

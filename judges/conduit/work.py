@@ -42,6 +42,7 @@ class Readers:
         """Those that add nothing first, since a faster gateway would make more for itself to read."""
         return [
             Work("article list", Load(self._url, 200, self._lists())),
+            Work("a list for each", Load(self._url, 200, self._pages())),
             Work("login", Load(self._url, 200, self._logins())),
             Work("registration", Load(self._url, 201, self._registrations())),
             Work("article creation", self._creation),
@@ -56,6 +57,11 @@ class Readers:
 
     def _lists(self) -> Iterator[bytes]:
         return itertools.repeat(request("GET", f"/api/articles?limit={_SHOWN}"))
+
+    def _pages(self) -> Iterator[bytes]:
+        """No two that are under way are the same."""
+        for offset in itertools.cycle(range(500)):
+            yield request("GET", f"/api/articles?limit={_SHOWN}&offset={offset}")
 
     def _logins(self) -> Iterator[bytes]:
         for number in itertools.cycle(range(_AUTHORS)):

@@ -37,6 +37,7 @@ from conduit.gateway.checking import fits
 from conduit.gateway.errors import RefusedError, invalid_token, refused
 from conduit.gateway.forms import ArticleChanges, NewArticle, NewComment
 from conduit.gateway.services.profile_service import ProfileService
+from conduit.gateway.shared_questions import SharedQuestions
 
 _NO_AUTHOR = "user_not_found"
 
@@ -44,13 +45,16 @@ _NO_AUTHOR = "user_not_found"
 class ArticleService:
     """Raises, from every method: RefusedError as articles says it (404 `article` …); ServiceAwayError."""
 
-    def __init__(self, articles: Backend, profiles: ProfileService) -> None:
+    def __init__(self, articles: Backend, shared: SharedQuestions, profiles: ProfileService) -> None:
+        """Args: shared: the same service, for what everybody is told alike."""
         self._articles = articles
+        self._shared = shared
         self._profiles = profiles
 
     async def page(self, listing: Listing) -> ArticlePage:
         """The articles that were asked for."""
-        return await self._articles.ask(GET_ALL_ARTICLES, listing)
+        asked = self._shared if listing.reader is None else self._articles
+        return await asked.ask(GET_ALL_ARTICLES, listing)
 
     async def feed(self, reader: str, *, limit: int, offset: int) -> ArticlePage:
         """Articles of those whom the reader follows; only profiles knows who they are."""
@@ -63,7 +67,8 @@ class ArticleService:
     async def article(self, slug: str, reader: str | None) -> Article:
         """The article of this slug."""
         _require_slug(slug)
-        return await self._articles.ask(GET_ARTICLE, ArticleOf(slug=slug, reader=reader))
+        asked = self._shared if reader is None else self._articles
+        return await asked.ask(GET_ARTICLE, ArticleOf(slug=slug, reader=reader))
 
     async def create(self, author: str, form: NewArticle) -> Article:
         """A new article."""
@@ -100,7 +105,7 @@ class ArticleService:
     async def comments(self, slug: str) -> list[Comment]:
         """What is said of the article."""
         _require_slug(slug)
-        return await self._articles.ask(GET_COMMENTS, CommentsOf(slug=slug))
+        return await self._shared.ask(GET_COMMENTS, CommentsOf(slug=slug))
 
     async def add_comment(self, slug: str, author: str, form: NewComment) -> Comment:
         """What was said."""
@@ -119,7 +124,7 @@ class ArticleService:
 
     async def tags(self) -> list[str]:
         """The most used first."""
-        return await self._articles.ask(GET_TAGS, None)
+        return await self._shared.ask(GET_TAGS, None)
 
 
 def _require_slug(slug: str) -> None:
