@@ -10,10 +10,18 @@ from pathlib import Path
 
 import aiohttp
 
+from conduit.articles import container as articles
+from conduit.articles.settings import ArticlesDatabaseSettings
+from conduit.auth import container as auth
+from conduit.auth.keys import write_keys
+from conduit.auth.settings import AuthDatabaseSettings
+from conduit.profiles import container as profiles
+from conduit.profiles.settings import ProfilesDatabaseSettings
 from devservices.instance import ROOT
 from devservices.ports import LOOPBACK, choose_free
 from devservices.processes import ManagedProcess, spawn
-from tests.commands import run_command
+from kits.rpc_service.settings import FallbackDatabaseSettings
+from kits.settings import Secret
 from tests.waiting import eventually
 
 STORING = ("auth", "profiles", "articles")
@@ -75,13 +83,16 @@ class ConduitProcesses:
         }
 
     async def prepare(self) -> None:
-        """Keys and tables, as an operator makes them."""
-        chains = [("auth", "keys", str(self.directory / "keys")), *((role, "migrate") for role in STORING)]
-        ended = await asyncio.gather(
-            *(run_command("conduit", *each, given=b"", **self.environment) for each in chains)
-        )
-        for each in ended:
-            assert each.code == 0, each.out + each.err
+        """Keys and tables, as the commands make them; a process for each of those would take seconds."""
+        write_keys(self.directory / "keys")
+        database = FallbackDatabaseSettings(url=Secret(self.database_url))
+        for container in (
+            auth.CommandContainer(settings=AuthDatabaseSettings(database=database)),
+            profiles.CommandContainer(settings=ProfilesDatabaseSettings(database=database)),
+            articles.CommandContainer(settings=ArticlesDatabaseSettings(database=database)),
+        ):
+            await container.history().migrate(container.engine())
+            await container.engine().dispose()
 
     async def start(self, role: str) -> float:
         """Start a process, wait until it is ready; the seconds that took. Its log goes on where it was."""

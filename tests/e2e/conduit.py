@@ -14,6 +14,8 @@ from tests.conduit_processes import ROLES, ConduitProcesses
 from tests.waiting import eventually, patient
 
 PASSWORD = "password123"
+# Of each service: more of them would be a test of the machine.
+_CALLERS = 2
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Conduit(ConduitProcesses):
         article = {"title": title, "description": "About it", "body": "Text", "tagList": ["a", "b"]}
         return await self.ask("POST", "/api/articles", {"article": article}, token=token)
 
+    async def thaw_and_answer(self, role: str) -> None:
+        """SIGCONT, and wait until it is ready again."""
+        self.thaw(role)
+        await self.answers(role, status=200)
+
     async def end_all(self) -> dict[str, int | None]:
         """SIGTERM to all, and their exit codes."""
         for role in ROLES:
@@ -121,7 +128,9 @@ class Load:
         paths = {"auth": "/api/user", "articles": "/api/tags", "profiles": f"/api/profiles/{username}"}
         self.answers = {service: [] for service in paths}
         callers = [
-            asyncio.create_task(self._ask(service, path)) for service, path in paths.items() for _ in range(4)
+            asyncio.create_task(self._ask(service, path))
+            for service, path in paths.items()
+            for _ in range(_CALLERS)
         ]
         try:
             yield
@@ -143,10 +152,10 @@ class Load:
         await eventually(well)
 
     async def of_the_others(self, away: str) -> dict[str, list[Answer]]:
-        """A hundred answers of each other service, all asked for from now on."""
+        """Fifty answers of each other service, all asked for from now on."""
         for answers in self.answers.values():
             answers.clear()
         others = {service: answers for service, answers in self.answers.items() if service != away}
         # The first ones may have been asked for before.
-        await eventually(lambda: all(len(answers) >= 104 for answers in others.values()))
-        return {service: answers[4:] for service, answers in others.items()}
+        await eventually(lambda: all(len(answers) >= 50 + _CALLERS for answers in others.values()))
+        return {service: answers[_CALLERS:] for service, answers in others.items()}
