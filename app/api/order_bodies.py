@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import UNSET
+
 from app.api.schemas import AcceptedOrder, OrderBody, OrderLineBody, OrderLinks
 from app.domain.order import Order, OrderStatus
 
@@ -16,9 +18,10 @@ def accepted_order(order: Order) -> AcceptedOrder:
     return AcceptedOrder(status=OrderStatus.PENDING, **_as_placed(order))
 
 
-def order_body(order: Order) -> OrderBody:
-    """The whole order."""
+def order_body(order: Order, *, with_customer: bool = False) -> OrderBody:
+    """The whole order; staff are told whose it is."""
     return OrderBody(
+        customer_id=order.customer_id if with_customer else UNSET,
         status=order.status,
         version=order.version,
         items=[

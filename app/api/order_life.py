@@ -1,25 +1,24 @@
-"""The shop's doors: an order is paid, cancelled, fulfilled; the list of one's own orders."""
+"""The shop's doors: an order is paid, cancelled, fulfilled."""
 
 from typing import Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, post
 from litestar.openapi.spec import Operation
 
-from app.api.dependencies import GivenOrderLife, GivenQueries
+from app.api.dependencies import GivenOrderLife
 from app.api.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, has_key, idempotency_key
 from app.api.order_bodies import order_body
-from app.api.order_ids import ORDER_ID, OrderId, require_order_id
-from app.api.paging import DEFAULT_LIMIT, PageCursor, PageLimit, make_cursor, read_cursor
+from app.api.order_ids import OrderId, require_order_id
 from app.api.problems import customer_door
-from app.api.schemas import ORDER, ORDER_PAGE, OrderBody, OrderPage
+from app.api.schemas import ORDER, OrderBody
 from app.application.commands import ChangeOrder, IdempotencyKey, ReplayedOrder
 from app.domain.order import Order
 from kits.observability.traces import current_traceparent
-from kits.web.documents.openapi import IF_MATCH, IF_NONE_MATCH, answer_header, door
+from kits.web.documents.openapi import IF_MATCH, answer_header, door
 from kits.web.doors.answers import BytesAnswer, json_answer
 from kits.web.doors.json_body import read_body
-from kits.web.doors.preconditions import PRIVATE, conditional_answer, expected_versions, version_tag
+from kits.web.doors.preconditions import expected_versions, version_tag
 from kits.web.tokens.scopes import require_scope
 from kits.web.tokens.verifier import Identity
 
@@ -45,28 +44,6 @@ def _step(status: str, version: int, *codes: str) -> type[Operation]:
     )
     shows = msgspec.structs.replace(ORDER, status=status, version=version)
     return door(refusals, shows=shows, headers=[IF_MATCH, KEY_HEADER])
-
-
-@get(
-    summary="List one's own orders",
-    response_description="One page.",
-    response_headers=[answer_header("ETag", "What it says, hashed.")],
-    operation_class=door(customer_door("invalid_request"), shows=ORDER_PAGE, headers=[IF_NONE_MATCH]),
-)
-async def list_orders(
-    request: CustomerRequest,
-    order_queries: GivenQueries,
-    limit: PageLimit = DEFAULT_LIMIT,
-    cursor: PageCursor = None,
-) -> BytesAnswer[OrderPage]:
-    """Page by page, newest first. Follow `next` until it is null; orders placed meanwhile shift no page."""
-    before = read_cursor(cursor, ORDER_ID) if cursor is not None else None
-    # One more than the page has is read, to know whether another follows.
-    found = await order_queries.orders(customer_id=request.auth.subject, before=before, limit=limit + 1)
-    page = found[:limit]
-    following = make_cursor(page[-1].id) if len(found) > limit else None
-    shown = OrderPage(items=[order_body(order) for order in page], next=following)
-    return conditional_answer(request, shown, headers=PRIVATE)
 
 
 @post(

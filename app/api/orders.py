@@ -1,28 +1,27 @@
-"""The shop's doors: place an order, look at one's own order."""
+"""The shop's doors: place an order; and where all doors of orders stand."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from litestar import Request, Router, get, post
+from litestar import Request, Router, post
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import Link
 
-from app.api.dependencies import GivenOrderEntry, GivenQueries
+from app.api.dependencies import GivenOrderEntry
 from app.api.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, idempotency_key
-from app.api.order_bodies import accepted_order, order_address, order_body
-from app.api.order_ids import OrderId, require_order_id
-from app.api.order_life import VERSION_HEADER, cancel_order, fulfil_order, list_orders, pay_order
+from app.api.order_bodies import accepted_order, order_address
+from app.api.order_life import cancel_order, fulfil_order, pay_order
+from app.api.order_looks import get_order, list_orders
 from app.api.order_requests import ORDER_BODY, merged_items
 from app.api.problems import customer_door
 from app.api.quotes import quote_order
-from app.api.schemas import ACCEPTED_ORDER, ORDER, ORDER_REQUEST, AcceptedOrder, OrderBody
+from app.api.schemas import ACCEPTED_ORDER, ORDER_REQUEST, AcceptedOrder
 from app.application.commands import CreateOrder, ReplayedOrder
 from app.domain.order import Order
 from kits.observability.logs import get_logger
 from kits.observability.traces import current_traceparent
-from kits.web.documents.openapi import IF_NONE_MATCH, SECURED, answer_header, door
+from kits.web.documents.openapi import SECURED, answer_header, door
 from kits.web.doors.answers import BytesAnswer, json_answer
-from kits.web.doors.preconditions import PRIVATE, conditional_answer
 from kits.web.tokens.verifier import Identity
 
 log = get_logger(__name__)
@@ -56,7 +55,7 @@ CustomerRequest = Request[Any, Identity, Any]
 
 
 def order_routes(authentication: DefineMiddleware) -> Router:
-    """`/orders`, for customers only: a customer is the subject of the token."""
+    """`/orders`: a customer is the subject of the token."""
     handlers = [create_order, quote_order, get_order, list_orders, pay_order, cancel_order, fulfil_order]
     return Router(
         "/orders", route_handlers=handlers, middleware=[authentication], tags=["orders"], security=SECURED
@@ -106,21 +105,3 @@ async def create_order(request: CustomerRequest, order_entry: GivenOrderEntry) -
 def _accepted(order: Order, more: Mapping[str, str]) -> BytesAnswer[AcceptedOrder]:
     headers = {"location": order_address(order.id), "retry-after": "1", **more}
     return json_answer(accepted_order(order), status=202, headers=headers)
-
-
-@get(
-    "/{order_id:str}",
-    summary="Look at an order",
-    response_description="The order.",
-    response_headers=[VERSION_HEADER],
-    operation_class=door(
-        customer_door("order_not_found", "invalid_request"), shows=ORDER, headers=[IF_NONE_MATCH]
-    ),
-)
-async def get_order(
-    request: CustomerRequest, order_id: OrderId, order_queries: GivenQueries
-) -> BytesAnswer[OrderBody]:
-    """One of the caller's own orders, as it stands. Another customer's order is not found."""
-    require_order_id(order_id)
-    order = await order_queries.order(order_id, customer_id=request.auth.subject)
-    return conditional_answer(request, order_body(order), version=order.version, headers=PRIVATE)

@@ -13,6 +13,10 @@ PageCursor = Annotated[
     str | None,
     QueryParameter(max_length=200, description="`next` of the page before; without it, the first page."),
 ]
+PageAfter = Annotated[
+    str | None,
+    QueryParameter(max_length=200, description="`next` of the page before; without it, the first page."),
+]
 DEFAULT_LIMIT = 20
 
 
@@ -21,8 +25,8 @@ def make_cursor(last_id: str) -> str:
     return urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, ids: re.Pattern[str]) -> str:
-    """The id that a page begins after; it looks like one of `ids`.
+def read_cursor(cursor: str, ids: re.Pattern[str], *, parameter: str = "cursor") -> str:
+    """The id that a page begins after; it looks like one of `ids`. `parameter` has brought the cursor.
 
     Raises:
         ProblemError: invalid_request, it is not a cursor of ours.
@@ -32,6 +36,6 @@ def read_cursor(cursor: str, ids: re.Pattern[str]) -> str:
     except ValueError:
         last_id = ""
     if not ids.fullmatch(last_id):
-        fault = FieldError(detail="Send the `next` of a page, unchanged.", parameter="cursor")
+        fault = FieldError(detail="Send the `next` of a page, unchanged.", parameter=parameter)
         raise ProblemError("invalid_request", "The query breaks a rule; see errors.", errors=[fault])
     return last_id

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from app.domain.coupon import normal_code
 from app.domain.seller import SellerSource
@@ -83,6 +83,7 @@ class OrderBody(AcceptedOrder, frozen=True, kw_only=True, rename="camel"):
 
     version: int
     items: list[OrderLineBody]
+    customer_id: Annotated[str | UnsetType, Meta(description="Whose it is; shown to staff.")] = UNSET
 
 
 class SellerBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -125,10 +126,12 @@ class ProductPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Orders of one customer, newest first."""
+    """Orders, newest first; there may be few of them, or none, and a `next` page all the same."""
 
     items: list[OrderBody]
-    next: Annotated[str | None, Meta(description="The cursor of the next page, null on the last.")]
+    next: Annotated[
+        str | None, Meta(description="`after` of the next page; null alone says that this is the last.")
+    ]
 
 
 # One small story: an order of two products with a coupon.

@@ -1,9 +1,11 @@
 """Use cases: what a caller can ask for."""
 
+from datetime import datetime
+
 import msgspec
 
 from app.application.errors import Row
-from app.domain.order import Order
+from app.domain.order import Order, OrderStatus
 
 
 class RequestedItem(msgspec.Struct, frozen=True):
@@ -61,3 +63,28 @@ class ChangeOrder(msgspec.Struct, frozen=True):
     traceparent: str = ""
     caller_id: str = ""
     idempotency: IdempotencyKey | None = None
+
+
+class OrderSearch(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of orders, newest first; what is None asks for nothing.
+
+    `customer_id` is whose orders they must be, `since` (inclusive) and `until` (exclusive) when they were
+    placed. `key` of `caller_id` asks for the one order that was placed with it. `before` is an order's id.
+    """
+
+    limit: int
+    customer_id: str | None = None
+    before: str | None = None
+    status: OrderStatus | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    product_id: str | None = None
+    caller_id: str = ""
+    key: str | None = None
+
+
+class FoundOrders(msgspec.Struct, frozen=True):
+    """A page of orders; what follows has ids below `next_before`, nothing if that is None."""
+
+    orders: list[Order]
+    next_before: str | None

@@ -9,7 +9,7 @@ from app.application.ports import KeyClaim, UnitOfWork
 from app.domain.errors import OrderError
 from app.domain.order import OrderStatus
 
-_PLACING = "POST /orders"
+PLACING = "POST /orders"
 _CHANGING = {
     OrderStatus.PAID: "POST /orders/{id}/payment",
     OrderStatus.CANCELLED: "POST /orders/{id}/cancellation",
@@ -88,7 +88,7 @@ def _claims(commands: Sequence[CreateOrder]) -> list[KeyClaim]:
     return [
         KeyClaim(
             command.customer_id,
-            _PLACING,
+            PLACING,
             command.idempotency.key,
             command.idempotency.request_hash,
             command.order_id,

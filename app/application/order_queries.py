@@ -1,5 +1,6 @@
 """Use cases: reads."""
 
+from app.application.commands import FoundOrders, OrderSearch
 from app.application.errors import OrderNotFoundError, ProductNotFoundError
 from app.application.ports import Members, OrderReader
 from app.domain.order import Order
@@ -8,27 +9,30 @@ from app.metrics import AppMetrics
 
 
 class OrderQueries:
-    """What a customer may look at."""
+    """What customers and staff may look at."""
 
     def __init__(self, reader: OrderReader, members: Members, metrics: AppMetrics) -> None:
         self._reader = reader
         self._members = members
         self._metrics = metrics
 
-    async def order(self, order_id: str, *, customer_id: str) -> Order:
-        """One of the customer's own orders.
+    async def order(self, order_id: str, *, customer_id: str | None) -> Order:
+        """One of the customer's own orders; anybody's, if `customer_id` is None.
 
         Raises:
             OrderNotFoundError: there is none with this id, or it is another customer's.
         """
         order = await self._reader.order(order_id)
-        if order is None or order.customer_id != customer_id:
+        if order is None or customer_id not in (None, order.customer_id):
             raise OrderNotFoundError("There is no such order.")
         return order
 
-    async def orders(self, *, customer_id: str, before: str | None, limit: int) -> list[Order]:
-        """Up to `limit` of the customer's own orders with an id below `before`, newest first."""
-        return await self._reader.orders_of(customer_id, before=before, limit=limit)
+    async def orders(self, search: OrderSearch) -> FoundOrders:
+        """A page of orders, newest first.
+
+        It looks at 5,000 orders at most: a page may be short, or empty, while `next_before` leads on.
+        """
+        return await self._reader.search(search)
 
     async def product(self, product_id: str) -> ListedProduct:
         """One product and its seller: by the shop's own copy, else by the Member API, else unknown.

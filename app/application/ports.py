@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from app.application.commands import FoundOrders, OrderSearch
 from app.domain.coupon import Coupon
 from app.domain.events import OrderEvent
 from app.domain.order import Order
@@ -209,8 +210,8 @@ class OrderReader(Protocol):
         """One order."""
         ...
 
-    async def orders_of(self, customer_id: str, *, before: str | None, limit: int) -> list[Order]:
-        """Up to `limit` of a customer's orders with an id below `before`, newest first."""
+    async def search(self, search: OrderSearch) -> FoundOrders:
+        """A page of the orders that are searched, newest first; it may be short with more to follow."""
         ...
 
     async def product(self, product_id: str) -> ListedProduct | None:

@@ -1,16 +1,18 @@
-"""Persistence: reads for the shop's pages, each one statement outside of any use case's transaction."""
+"""Persistence: reads for the shop's pages, outside of any use case's transaction."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import Executable, RowMapping, Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.application.commands import FoundOrders, OrderSearch
 from app.domain.order import Order
 from app.domain.product import Product
 from app.domain.seller import ListedProduct, Seller, SellerSource
+from app.persistence.order_search import BY_ITS_INDEX, found_orders, page_of
 from app.persistence.orders import order_of
 from app.persistence.storage_errors import storage_errors
 from app.persistence.tables import member_replica, orders, products
@@ -36,12 +38,10 @@ class SqlOrderReader:
         rows = await self._read(select(orders).where(orders.c.id == key))
         return order_of(rows[0]) if rows else None
 
-    async def orders_of(self, customer_id: str, *, before: str | None, limit: int) -> list[Order]:
-        """Up to `limit` of a customer's orders, newest first: ids are born in the order of time."""
-        page = select(orders).where(orders.c.customer_id == customer_id)
-        if before is not None:
-            page = page.where(orders.c.id < before)
-        return [order_of(row) for row in await self._read(page.order_by(orders.c.id.desc()).limit(limit))]
+    async def search(self, search: OrderSearch) -> FoundOrders:
+        """A page of orders, newest first: ids are born in the order of time."""
+        rows = await self._read(page_of(search), BY_ITS_INDEX)
+        return found_orders(rows, search.limit)
 
     async def product(self, product_id: str) -> ListedProduct | None:
         """One product, with its seller if the replica has one."""
@@ -53,12 +53,14 @@ class SqlOrderReader:
         page = _LISTED.where(products.c.id > (after or "")).order_by(products.c.id).limit(limit)
         return [_listed(row) for row in await self._read(page)]
 
-    async def _read(self, query: Select[Any]) -> Sequence[RowMapping]:
+    async def _read(self, query: Select[Any], setting: Executable | None = None) -> Sequence[RowMapping]:
         with storage_errors():
-            return await run_again_once(partial(self._read_once, query))
+            return await run_again_once(partial(self._read_once, query, setting))
 
-    async def _read_once(self, query: Select[Any]) -> Sequence[RowMapping]:
+    async def _read_once(self, query: Select[Any], setting: Executable | None) -> Sequence[RowMapping]:
         async with self._engine.connect() as connection:
+            if setting is not None:
+                await connection.execute(setting)
             rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
             return rows
 

@@ -10,6 +10,7 @@ from litestar.params import QueryParameter, SkipValidation
 from contracts.sales import key_of, start_of, whole_minute
 from kits.web.documents.openapi import door
 from kits.web.doors.answers import BytesAnswer, json_answer
+from kits.web.doors.moments import MOMENT_RULES, read_moment
 from kits.web.problems.details import FieldError, ProblemError
 from services.sales.api.problems import open_door
 from services.sales.api.schemas import SALES, MinuteBody, SalesBody
@@ -21,15 +22,18 @@ _BEFORE_ALL = (datetime(1, 1, 1, tzinfo=UTC), "")
 _MINUTE_LENGTH = len("2026-11-21T07:00Z")
 
 Since = Annotated[
-    datetime | None,
+    str | None,
     QueryParameter(
         name="from",
         description="RFC 3339; from the minute it lies in. Default: a day before `to`.",
+        **MOMENT_RULES,
     ),
 ]
 Until = Annotated[
-    datetime | None,
-    QueryParameter(name="to", description="RFC 3339; minutes that begin before it. Default: now."),
+    str | None,
+    QueryParameter(
+        name="to", description="RFC 3339; minutes that begin before it. Default: now.", **MOMENT_RULES
+    ),
 ]
 Cursor = Annotated[
     str | None,
@@ -65,7 +69,7 @@ async def get_sales(
     return json_answer(SalesBody(items=[_body(row) for row in shown], next=more))
 
 
-def _range(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
+def _range(since: str | None, until: str | None) -> tuple[datetime, datetime]:
     end = datetime.now(UTC) if until is None else _in_utc("to", until)
     first = whole_minute(end - _DAY if since is None else _in_utc("from", since))
     if first > end:
@@ -73,14 +77,9 @@ def _range(since: datetime | None, until: datetime | None) -> tuple[datetime, da
     return first, end
 
 
-def _in_utc(parameter: str, moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise _refused(parameter, "Say the offset too, as in 2026-11-21T07:00:00Z.")
-    try:
-        # A day may be taken away from it.
-        return max(moment.astimezone(UTC), _BEFORE_ALL[0] + _DAY)
-    except OverflowError:
-        raise _refused(parameter, "It is beyond the calendar.") from None
+def _in_utc(parameter: str, moment: str) -> datetime:
+    # A day may be taken away from it.
+    return max(read_moment(parameter, moment), _BEFORE_ALL[0] + _DAY)
 
 
 def _cursor(row: MinuteSales) -> str:

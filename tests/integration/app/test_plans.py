@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.application.commands import ChangeOrder, CreateOrder, IdempotencyKey
+from app.application.commands import ChangeOrder, CreateOrder, IdempotencyKey, OrderSearch
 from app.domain.coupon import Coupon, CouponKind
 from app.domain.order import Order
 from app.persistence.idempotency import SqlIdempotencyKeys
@@ -69,8 +69,9 @@ async def live(shop: Shop, publisher: FakePublisher) -> None:
     await send(shop.engine, publisher.published)
     reader = SqlOrderReader(shop.engine)
     await reader.order(placed.id)
-    await reader.orders_of("c-1", before=None, limit=10)
-    await reader.orders_of("c-1", before=placed.id, limit=10)
+    await reader.search(OrderSearch(limit=10))
+    await reader.search(OrderSearch(limit=10, customer_id="c-1", before=placed.id))
+    await reader.search(OrderSearch(limit=10, caller_id="c-1", key=key.key))
     await reader.product("p-1")
     await reader.products(after=None, limit=10)
     await SqlOfferReader(shop.engine).offer(["p-1"], "LIMITED", "c-1", with_open_orders=True)

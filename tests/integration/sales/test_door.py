@@ -77,6 +77,8 @@ async def test_pages_follow_each_other_without_gap_or_repeat(service: Service) -
         "from=2026-11-21T07:02:00Z&to=2026-11-21T07:01:00Z",
         "from=yesterday",
         "from=2026-11-21T07:00:00",
+        "from=1763708400",
+        "to=1763708400.5",
         "to=0001-01-01T00:00:00%2B14:00",
         "since=2026-11-21T07:00:00Z",
         "from=2026-11-21T07:00:00Z&from=2026-11-21T07:00:00Z",

@@ -7,7 +7,7 @@ from typing import cast
 from dependency_injector import providers
 
 from app.application.batch_attempts import Outcome
-from app.application.commands import ChangeOrder, CreateOrder, ReplayedOrder
+from app.application.commands import ChangeOrder, CreateOrder, FoundOrders, OrderSearch, ReplayedOrder
 from app.application.errors import OrderNotFoundError, PreconditionFailedError
 from app.application.order_intake import OrderIntake
 from app.application.order_life import OrderLife
@@ -50,6 +50,8 @@ class InMemoryShop:
         self.orders: dict[str, Order] = {}
         self.commands: list[CreateOrder] = []
         self.changes: list[ChangeOrder] = []
+        self.searches: list[OrderSearch] = []
+        self.by_key: dict[tuple[str, str], str] = {}
         self.now: datetime = NOW
         self.failure: Exception | None = None
         self.replayed: Order | None = None
@@ -80,6 +82,8 @@ class InMemoryShop:
         )
         order = order.discounted_by(a_coupon(command.coupon_code)) if command.coupon_code else order
         self.orders[order.id] = order
+        if command.idempotency:
+            self.by_key[command.customer_id, command.idempotency.key] = order.id
         return order
 
     async def pay(self, command: ChangeOrder) -> Order | ReplayedOrder:
@@ -122,11 +126,21 @@ class InMemoryShop:
         """One order."""
         return self.orders.get(order_id)
 
-    async def orders_of(self, customer_id: str, *, before: str | None, limit: int) -> list[Order]:
-        """A customer's orders, newest first."""
-        mine = [order for order in self.orders.values() if order.customer_id == customer_id]
-        found = [order for order in mine if before is None or order.id < before]
-        return sorted(found, key=lambda order: order.id, reverse=True)[:limit]
+    async def search(self, search: OrderSearch) -> FoundOrders:
+        """A page of orders, by whose they are, where they stand and what they are of."""
+        self.searches.append(search)
+        named = self.by_key.get((search.caller_id, search.key or ""))
+        found = [
+            order
+            for order in sorted(self.orders.values(), key=lambda order: order.id, reverse=True)
+            if search.customer_id in (None, order.customer_id)
+            and (search.before is None or order.id < search.before)
+            and search.status in (None, order.status)
+            and (search.product_id is None or search.product_id in {line.product_id for line in order.lines})
+            and (search.key is None or order.id == named)
+        ]
+        page = found[: search.limit]
+        return FoundOrders(page, page[-1].id if len(found) > search.limit else None)
 
     async def product(self, product_id: str) -> ListedProduct | None:
         """One product."""
