@@ -7,8 +7,6 @@ use instead; on those only databases and topics that this run created are touche
 
 import asyncio
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
@@ -18,10 +16,12 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from devservices import throwaway
-from devservices.instance import ROOT
 from devservices.stack import Stack
+from kits.postgres.engine import create_engine
+from kits.postgres.migrations import History
 from tests.secured_kafka import secured_kafka
 from tests.waiting import eventually, patient
+from worker.inbox.table import SCHEMA as INBOX_SCHEMA
 
 __all__ = ["secured_kafka"]
 
@@ -72,8 +72,7 @@ def template_database(postgres_server_url: str) -> Iterator[str]:
     """Name of a database with both processes' tables, migrated once; every `database_url` is a copy of it."""
     name = f"test_{RUN_ID}_template"
     asyncio.run(execute(postgres_server_url, f'CREATE DATABASE "{name}"'))
-    for process in ("app", "worker"):
-        migrate(process, database_address(postgres_server_url, name))
+    asyncio.run(migrate(database_address(postgres_server_url, name)))
     yield name
     asyncio.run(execute(postgres_server_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
 
@@ -135,15 +134,11 @@ def database_address(server_url: str, name: str) -> str:
     return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
 
-def migrate(process: str, url: str) -> None:
-    """Bring one process's tables to their newest revision, as an operator does."""
-    done = subprocess.run(
-        [sys.executable, "-m", process, "migrate"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url, "WORKER_DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        timeout=patient(60),
-        check=False,
-    )
-    assert done.returncode == 0, f"python -m {process} migrate failed:\n{done.stdout}{done.stderr}"
+async def migrate(url: str) -> None:
+    """Bring the tables of the shop and of the worker to their newest revision."""
+    engine = create_engine(url, application_name="tests")
+    try:
+        await History("app").migrate(engine)
+        await History("worker", schema=INBOX_SCHEMA).migrate(engine)
+    finally:
+        await engine.dispose()
