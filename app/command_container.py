@@ -9,6 +9,7 @@ from app.outbox.operations import OutboxOperations
 from app.outbox.table import outbox as outbox_tables
 from app.outbox.table import outbox_queue
 from app.persistence.catalogue import SqlCatalogue
+from app.persistence.catalogue_reading import SqlCatalogueReader
 from app.persistence.catalogue_work import SqlCatalogueTransactions
 from app.persistence.storage_errors import MIGRATE_COMMAND
 from app.persistence.tables import shop
@@ -49,6 +50,7 @@ class DatabaseContainer(containers.DeclarativeContainer):
     new_id = providers.Object(make_id)
     catalogue = providers.Singleton(SqlCatalogue, engine)
     catalogue_transactions = providers.Singleton(SqlCatalogueTransactions, engine)
+    catalogue_reader = providers.Singleton(SqlCatalogueReader, engine)
     catalogue_import = providers.Singleton(CatalogueImport, catalogue_transactions, new_id)
     stock_keeping = providers.Singleton(StockKeeping, catalogue_transactions)
     _outbox_table = providers.Singleton(outbox_queue, _database.schema)

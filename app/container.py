@@ -14,9 +14,11 @@ from app.application.order_listeners import DataPlatformEventListener
 from app.application.order_queries import OrderQueries
 from app.application.order_quotes import OrderQuotes
 from app.application.transactional_events import EventBus
+from app.catalogue_container import CatalogueContainer
 from app.clients.member_directory import member_directory
 from app.command_container import CLIENT_ID, make_id
 from app.delivery_watch import DeliveryWatch
+from app.engine_container import EngineContainer
 from app.metrics import AppMetrics
 from app.outbox.recorder import SqlOutbox
 from app.outbox.table import OutboxStore, known_schema, outbox_event, outbox_queue
@@ -46,10 +48,8 @@ from kits.outbox.health import OutboxHealth
 from kits.outbox.kafka_queue import kafka_queue
 from kits.outbox.lifecycle import OutboxLifecycle
 from kits.outbox.topics import OutboxTopics
-from kits.postgres.engine import EnginePools, create_engine
 from kits.postgres.migrations import History
 from kits.postgres.readiness import DatabaseHealth
-from kits.postgres.schema import DECLARED_SCHEMA
 from kits.postgres.session_lock import SessionLock
 from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
@@ -63,10 +63,6 @@ from kits.web.tokens.verifier import verifier_of
 
 _MAX_EVENT_BYTES = 900_000
 _MEANWHILE = "orders are accepted"
-_READ_WAIT_SECONDS = 2.0
-# Write-back, relay, meter and the two retentions, of which the last three are rare and may wait; and the one
-# that the delivery watch keeps.
-_BACKGROUND_CONNECTIONS = 4
 
 
 class Container(containers.DeclarativeContainer):
@@ -79,24 +75,7 @@ class Container(containers.DeclarativeContainer):
     app_metrics = providers.Singleton(AppMetrics, metrics)
     new_id = providers.Object(make_id)
 
-    # Each kind of work has connections of its own: none can take those that another one needs.
-    _pool = providers.Factory(
-        create_engine,
-        _database.url,
-        application_name=CLIENT_ID,
-        schemas=providers.Dict({DECLARED_SCHEMA: _database.schema}),
-    )
-    engine = providers.Singleton(_pool, pool_size=_database.pool_size)
-    change_engine = providers.Singleton(_pool, pool_size=_database.pool_size)
-    read_engine = providers.Singleton(
-        _pool, pool_size=_database.read_pool_size, wait_seconds=_READ_WAIT_SECONDS
-    )
-    background_engine = providers.Singleton(_pool, pool_size=_BACKGROUND_CONNECTIONS)
-    health_engine = providers.Singleton(_pool, pool_size=1)
-    pools = providers.Singleton(
-        EnginePools,
-        providers.List(engine, change_engine, read_engine, background_engine, health_engine),
-    )
+    engines = providers.Container(EngineContainer, database=_database)
 
     # Kafka
     _brokers = {  # noqa: RUF012 - providers, wired once
@@ -111,7 +90,7 @@ class Container(containers.DeclarativeContainer):
     )
     delivery_watch = providers.Singleton(
         DeliveryWatch,
-        providers.Factory(SessionLock, background_engine, "delivery watch", schema=_database.schema),
+        providers.Factory(SessionLock, engines.background, "delivery watch", schema=_database.schema),
         group_watch,
         providers.Factory(GroupMetrics, metrics),
         providers.Factory(Supervisor),
@@ -129,13 +108,13 @@ class Container(containers.DeclarativeContainer):
     outbox = providers.Factory(SqlOutbox, enqueue=providers.Singleton(Enqueue, _outbox_table, **_holder))
     outbox_store = providers.Singleton(
         OutboxStore,
-        background_engine,
+        engines.background,
         _outbox_table,
         **_holder,
         retention_days=settings.provided.outbox.retention_days,
     )
     record_format = providers.Singleton(
-        record_format, settings, background_engine, known_schema, providers.Callable(avro_schemas, SCHEMAS)
+        record_format, settings, engines.background, known_schema, providers.Callable(avro_schemas, SCHEMAS)
     )
     ordered_queue = providers.Singleton(
         kafka_queue,
@@ -178,7 +157,7 @@ class Container(containers.DeclarativeContainer):
             )
         ),
     )
-    transactions = providers.Singleton(SqlTransactions, engine, event_bus, outbox.provider)
+    transactions = providers.Singleton(SqlTransactions, engines.orders, event_bus, outbox.provider)
     _terms = {  # noqa: RUF012 - providers, wired once
         "time_to_live": providers.Factory(timedelta, seconds=settings.provided.order.ttl_seconds),
         "max_open_orders": settings.provided.max_open_orders,
@@ -199,28 +178,33 @@ class Container(containers.DeclarativeContainer):
         new_id=new_id,
         metrics=metrics,
     )
-    changes = providers.Singleton(SqlTransactions, change_engine, event_bus, outbox.provider)
+    changes = providers.Singleton(SqlTransactions, engines.changes, event_bus, outbox.provider)
     order_life = providers.Singleton(OrderLife, changes, app_metrics)
     order_expiry = providers.Singleton(OrderExpiry, order_life, providers.Factory(Supervisor))
     _breakers = ordered_queue.provided.counts.breakers
     members = providers.Singleton(member_directory, settings.provided.member_api, clock, metrics, _breakers)
-    _reader = providers.Factory(SqlOrderReader, read_engine)
+    _reader = providers.Factory(SqlOrderReader, engines.reads)
     order_queries = providers.Singleton(OrderQueries, _reader, members, app_metrics)
-    order_quotes = providers.Singleton(OrderQuotes, providers.Factory(SqlOfferReader, read_engine), **_terms)
+    order_quotes = providers.Singleton(
+        OrderQuotes, providers.Factory(SqlOfferReader, engines.reads), **_terms
+    )
+    catalogue = providers.Container(
+        CatalogueContainer, engine=engines.catalogue, readers=engines.reads, new_id=new_id
+    )
     jwks_url = providers.Singleton(JwksUrl, settings.provided.jwt.jwks_url, providers.Factory(Supervisor))
 
     # What raises events stops before what publishes them.
     lifecycle = providers.Singleton(
         Lifecycle,
         providers.List(
-            pools,
+            engines.pools,
             outbox_lifecycle,
             delivery_watch,
             jwks_url,
             members,
             providers.Factory(
                 KeyRetention,
-                providers.Factory(SqlIdempotencyKeys, background_engine),
+                providers.Factory(SqlIdempotencyKeys, engines.background),
                 providers.Factory(Supervisor),
             ),
             order_expiry,
@@ -237,7 +221,7 @@ class Container(containers.DeclarativeContainer):
         providers.List(
             providers.Factory(
                 DatabaseHealth,
-                health_engine,
+                engines.health,
                 history,
                 providers.Callable(shop_write_probe, outbox_event),
                 migrate_command=MIGRATE_COMMAND,

@@ -6,11 +6,15 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 from litestar.di import Provide
 
-from app.api.dependencies import OrderEntry
+from app.api.catalogue import product_keeping_routes
+from app.api.coupons import coupon_routes
+from app.api.dependencies import CatalogueDesk, OrderEntry
 from app.api.docs import shop_docs
 from app.api.orders import order_routes
 from app.api.problems import shop_problems
 from app.api.products import item_routes, product_routes
+from app.api.stock import stock_routes
+from app.application.catalogue_errors import CatalogueError
 from app.application.errors import ApplicationError
 from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
@@ -50,33 +54,18 @@ def create_app(container: Container) -> Litestar:
             await container.order_intake().stop(within_seconds=INTAKE_STOP_SECONDS)
             await lifecycle.stop()
 
-    def order_entry() -> OrderEntry:
-        return OrderEntry(container.order_intake(), container.new_id())
-
-    def order_life() -> OrderLife:
-        return container.order_life()
-
-    def order_queries() -> OrderQueries:
-        return container.order_queries()
-
-    def order_quotes() -> OrderQuotes:
-        return container.order_quotes()
-
+    authentication = bearer_auth(
+        container.token_verifier(), container.refused_tokens(), container.rate_limiter()
+    )
     app = Litestar(
         route_handlers=[
-            order_routes(
-                bearer_auth(container.token_verifier(), container.refused_tokens(), container.rate_limiter())
-            ),
-            product_routes(),
+            order_routes(authentication),
+            product_routes(product_keeping_routes(authentication), stock_routes(authentication)),
             item_routes(),
+            coupon_routes(authentication),
         ],
-        dependencies={
-            "order_entry": Provide(order_entry, sync_to_thread=False),
-            "order_life": Provide(order_life, sync_to_thread=False),
-            "order_queries": Provide(order_queries, sync_to_thread=False),
-            "order_quotes": Provide(order_quotes, sync_to_thread=False),
-        },
-        exception_handlers=problem_handlers(problems, coded=(OrderError, ApplicationError)),
+        dependencies=_given(container),
+        exception_handlers=problem_handlers(problems, coded=(OrderError, ApplicationError, CatalogueError)),
         lifespan=[background],
         before_request=require_strict_query,
         request_max_body_size=MAX_BODY_BYTES,
@@ -95,3 +84,29 @@ def create_app(container: Container) -> Litestar:
 def create_ops_app(container: Container) -> Litestar:
     """What is for operators alone, on a listener of its own; both share the turns of strangers."""
     return create_probe_app(container.health(), container.metrics(), container.turns())
+
+
+def _given(container: Container) -> dict[str, Provide]:
+    def order_entry() -> OrderEntry:
+        return OrderEntry(container.order_intake(), container.new_id())
+
+    def order_life() -> OrderLife:
+        return container.order_life()
+
+    def catalogue() -> CatalogueDesk:
+        desk: CatalogueDesk = container.catalogue.desk()
+        return desk
+
+    def order_queries() -> OrderQueries:
+        return container.order_queries()
+
+    def order_quotes() -> OrderQuotes:
+        return container.order_quotes()
+
+    return {
+        "order_entry": Provide(order_entry, sync_to_thread=False),
+        "order_life": Provide(order_life, sync_to_thread=False),
+        "catalogue": Provide(catalogue, sync_to_thread=False),
+        "order_queries": Provide(order_queries, sync_to_thread=False),
+        "order_quotes": Provide(order_quotes, sync_to_thread=False),
+    }

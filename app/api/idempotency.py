@@ -22,6 +22,14 @@ KEY_HEADER = request_header(
     pattern=PATTERN,
     examples=["order-4711"],
 )
+REQUIRED_KEY_HEADER = request_header(
+    HEADER,
+    "The request may be repeated: the same key for the same address and body has one effect, and gets the "
+    "same answer for 24 hours.",
+    required=True,
+    pattern=PATTERN,
+    examples=["delivery-12"],
+)
 REPLAYED_HEADER = answer_header(
     "Idempotency-Replayed", "`true` when an earlier request with this key has done it.", required=False
 )
@@ -54,3 +62,16 @@ def idempotency_key(headers: Iterable[tuple[bytes, bytes]], asked: Any) -> Idemp
         fault = FieldError(detail=detail, header=HEADER)
         raise ProblemError("invalid_request", f"The header {HEADER} breaks a rule.", errors=[fault])
     return IdempotencyKey(key, blake2b(_encode(asked), digest_size=32).digest())
+
+
+def required_key(headers: Iterable[tuple[bytes, bytes]], asked: Any) -> IdempotencyKey:
+    """As `idempotency_key`, of a door that does nothing without one.
+
+    Raises:
+        ProblemError: invalid_request, also if there is no key.
+    """
+    key = idempotency_key(headers, asked)
+    if key is None:
+        fault = FieldError(detail="Send one: a repeated request would be done twice.", header=HEADER)
+        raise ProblemError("invalid_request", f"The header {HEADER} is missing.", errors=[fault])
+    return key

@@ -16,11 +16,19 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
         "No order has this id, or it is another customer's.",
     ),
     _kind(404, "product_not_found", "There is no such product", "The shop does not sell it."),
+    _kind(404, "no_such_coupon", "There is no such coupon", "No coupon has the code of the address."),
     _kind(
         409,
         "out_of_stock",
         "Too few pieces are left",
-        "`product` has only `available` pieces left. Nothing was ordered: order fewer.",
+        "`product` has only `available` pieces left. Nothing was taken: order fewer, or take fewer out.",
+    ),
+    _kind(
+        409,
+        "stock_refused",
+        "There would be too many pieces",
+        "`product` has `available` pieces; with the movement it would have more than 2,000,000,000. Nothing "
+        "was changed.",
     ),
     _kind(
         409,
@@ -38,9 +46,9 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
     _kind(
         412,
         "precondition_failed",
-        "The order has changed",
-        "`If-Match` names none of its versions; `version` is the one it is at, `current` where it stands. "
-        "Look at the order and decide again.",
+        "What was to be changed has changed",
+        "`If-Match` names nothing that it is now; of an order `version` is the one it is at, `current` where "
+        "it stands. Look at it and decide again.",
     ),
     _kind(422, "unknown_product", "A product does not exist", "The shop does not sell `product`."),
     _kind(
@@ -48,6 +56,12 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
         "mixed_currencies",
         "The products have different currencies",
         "One order has one currency. Place an order for each.",
+    ),
+    _kind(
+        422,
+        "coupon_limits_too_low",
+        "The coupon is used more often already",
+        "`coupon` is used `used` times; its `totalLimit` must not be lower. Nothing was changed.",
     ),
     _kind(422, "coupon_not_found", "The coupon does not exist", "No coupon has the code `couponCode`."),
     _kind(
@@ -140,3 +154,8 @@ def open_door(*codes: str) -> list[ProblemKind]:
 def customer_door(*codes: str) -> list[ProblemKind]:
     """What a door for customers may answer."""
     return open_door(*codes, "unauthenticated", "invalid_token", "rate_limited", "storage_conflict")
+
+
+def staff_door(*codes: str) -> list[ProblemKind]:
+    """What a door for the shop's staff may answer."""
+    return customer_door(*codes, "forbidden", "invalid_request", "storage_refused")

@@ -11,6 +11,7 @@ from app.api.dependencies import GivenQueries
 from app.api.paging import DEFAULT_LIMIT, PageCursor, PageLimit, make_cursor, read_cursor
 from app.api.problems import open_door
 from app.api.schemas import PRODUCT, PRODUCT_ID, PRODUCT_PAGE, ProductBody, ProductPage, SellerBody
+from app.application.catalogue_changes import fingerprint
 from app.application.errors import ProductNotFoundError
 from app.application.order_queries import OrderQueries
 from app.domain.seller import ListedProduct, Seller
@@ -29,9 +30,9 @@ _FIRST = Link(
 )
 
 
-def product_routes() -> Router:
-    """`/products`."""
-    return Router("/products", route_handlers=[list_products, get_product], tags=["products"])
+def product_routes(*staff: Router) -> Router:
+    """`/products`, with the doors in it that are for the shop's staff."""
+    return Router("/products", route_handlers=[list_products, get_product, *staff], tags=["products"])
 
 
 def item_routes() -> Router:
@@ -99,7 +100,10 @@ async def _shown(
 ) -> BytesAnswer[ProductBody]:
     if not _PRODUCT_ID.fullmatch(product_id):
         raise ProductNotFoundError("There is no such product.")
-    return conditional_answer(request, _body(await order_queries.product(product_id)), headers=PUBLIC)
+    listed = await order_queries.product(product_id)
+    # What a PUT may change has a tag of its own in the tag: stock and seller's name go on without one.
+    part = fingerprint(listed.product)
+    return conditional_answer(request, _body(listed), headers=PUBLIC, part=part)
 
 
 def _body(listed: ListedProduct) -> ProductBody:

@@ -11,6 +11,7 @@ from app.domain.seller import SellerSource
 from kits.patterns import whole
 
 MAX_QUANTITY = 1000
+COUPON_CODE = r"[A-Za-z0-9][A-Za-z0-9_\-]{0,31}"
 PRODUCT_ID = r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}"
 
 ProductId = Annotated[str, Meta(pattern=whole(PRODUCT_ID), description="A product's id.", examples=["p-1"])]
@@ -18,7 +19,7 @@ MemberId = Annotated[str, Meta(pattern=whole("[!-~]{1,64}"), description="A memb
 CouponCode = Annotated[
     str,
     Meta(
-        pattern=whole(r"[ \t]*[A-Za-z0-9][A-Za-z0-9_\-]{0,31}[ \t]*"),
+        pattern=whole(rf"[ \t]*{COUPON_CODE}[ \t]*"),
         description="A coupon's code; case and blanks around it do not matter.",
         examples=["WELCOME10"],
     ),

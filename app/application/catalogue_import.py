@@ -1,20 +1,23 @@
 """Use cases: brings the catalogue to what a file says, beside running orders."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from app.application.catalogue_attempts import attempt
-from app.application.catalogue_errors import CouponLimitsError
-from app.application.catalogue_ports import (
-    CatalogueChange,
-    CatalogueTransactions,
-    CatalogueWork,
-    StockMovement,
+from app.application.catalogue_changes import (
+    Verdict,
+    coupon_pairs,
+    low_limits,
+    product_pairs,
+    verdict,
+    write_coupons,
+    write_products,
 )
+from app.application.catalogue_errors import CouponLimitsError
+from app.application.catalogue_ports import CatalogueTransactions, Editor, StockMovement
 from app.application.ports import NewId
 from app.domain.coupon import Coupon
 from app.domain.product import Product
@@ -22,14 +25,6 @@ from app.domain.product import Product
 BATCH = 500
 
 T = TypeVar("T", Product, Coupon)
-
-
-class Verdict(StrEnum):
-    """What an import does to one product or coupon."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +36,11 @@ class ImportRequest:
     actor: str
     source: str
     dry_run: bool = False
+
+    @property
+    def editor(self) -> Editor:
+        """Who changes what differs, and by what."""
+        return Editor(self.actor, self.source)
 
 
 @dataclass(slots=True)
@@ -90,70 +90,27 @@ class CatalogueImport:
 
     async def _find_low_limits(self, coupons: Sequence[Coupon]) -> dict[str, int]:
         async with self._transactions() as work:
-            existing = await work.lock_coupons(coupon.code for coupon in coupons)
-        return _low_limits(coupons, existing)
+            return low_limits(await work.lock_coupons(coupon.code for coupon in coupons), coupons)
 
     async def _put_products(self, products: Sequence[Product], request: ImportRequest) -> Counter[Verdict]:
         async with self._transactions() as work:
-            existing = await work.lock_products(product.id for product in products)
-            wanted = [
-                replace(product, stock=existing[product.id].stock) if product.id in existing else product
-                for product in products
-            ]
-            pairs = [(existing.get(product.id), product) for product in wanted]
+            pairs = product_pairs(await work.lock_products(product.id for product in products), products)
             if not request.dry_run:
-                await work.put_products([after for before, after in pairs if before != after])
-                await self._record(work, pairs, request)
-                opened = [product for product in wanted if product.id not in existing and product.stock]
+                await write_products(work, pairs, request.editor, self._new_id)
+                opened = [after for before, after in pairs if before is None and after.stock]
                 await work.record_movements([(self._opening(one, request), one.stock) for one in opened])
-        return _verdicts(pairs)
+        return Counter(verdict(before, after) for before, after in pairs)
 
     async def _put_coupons(self, coupons: Sequence[Coupon], request: ImportRequest) -> Counter[Verdict]:
         async with self._transactions() as work:
-            existing = await work.lock_coupons(coupon.code for coupon in coupons)
-            if too_low := _low_limits(coupons, existing):
-                raise CouponLimitsError(too_low)
-            pairs = [_with_uses_kept(existing.get(coupon.code), coupon) for coupon in coupons]
+            pairs = coupon_pairs(await work.lock_coupons(coupon.code for coupon in coupons), coupons)
             if not request.dry_run:
-                await work.put_coupons([after for before, after in pairs if before != after])
-                await self._record(work, pairs, request)
-        return _verdicts(pairs)
-
-    async def _record(
-        self, work: CatalogueWork, pairs: Iterable[tuple[T | None, T]], request: ImportRequest
-    ) -> None:
-        changes = [
-            CatalogueChange(self._new_id(), request.actor, request.source, before, after)
-            for before, after in pairs
-            if before != after
-        ]
-        await work.record_changes(changes)
+                await write_coupons(work, pairs, request.editor, self._new_id)
+        return Counter(verdict(before, after) for before, after in pairs)
 
     def _opening(self, product: Product, request: ImportRequest) -> StockMovement:
         reason = f"opening stock, imported from {request.source}"
         return StockMovement(self._new_id(), product.id, product.stock, request.actor, reason)
-
-
-def _with_uses_kept(before: Coupon | None, wanted: Coupon) -> tuple[Coupon | None, Coupon]:
-    if before is None:
-        return None, wanted
-    return before, replace(wanted, used=before.used, used_by=before.used_by)
-
-
-def _low_limits(coupons: Iterable[Coupon], existing: Mapping[str, Coupon]) -> dict[str, int]:
-    limits = {coupon.code: coupon.total_limit for coupon in coupons if coupon.total_limit is not None}
-    return {
-        code: existing[code].used
-        for code, limit in limits.items()
-        if code in existing and existing[code].used > limit
-    }
-
-
-def _verdicts(pairs: Iterable[tuple[T | None, T]]) -> Counter[Verdict]:
-    return Counter(
-        Verdict.NEW if before is None else Verdict.UNCHANGED if before == after else Verdict.CHANGED
-        for before, after in pairs
-    )
 
 
 def _batches(everything: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -1,4 +1,4 @@
-"""Entrance: `catalogue import` and `stock add`, for the people who keep the shop."""
+"""Entrance: `catalogue import`, `catalogue audit` and `stock add`, for the people who keep the shop."""
 
 import argparse
 import asyncio
@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.application.catalogue_changes import Verdict
 from app.application.catalogue_errors import CouponLimitsError
-from app.application.catalogue_import import ImportRequest, ImportTally, Verdict
+from app.application.catalogue_import import ImportRequest, ImportTally
 from app.application.catalogue_ports import StockMovement
 from app.application.errors import StorageBusyError, StorageConflictError, StorageUnavailableError
+from app.cli import catalogue_audit
 from app.cli.catalogue_file import CatalogueFile, CatalogueFileError, read_catalogue
 from app.cli.environment import FAILED, database, settings_of
 from app.settings import DatabaseCommandSettings
@@ -34,18 +36,19 @@ the file says: orders take from it meanwhile. Change it with `stock add`.
 
 Orders go on during the import: it works in batches of 500 and holds each lock for moments. Wrong lines are
 all told at once, and then nothing is written. Importing the same file again changes nothing, so an import
-that was interrupted is finished by repeating it. Every change is kept in catalogue_audit and stock_audit."""
+that was interrupted is finished by repeating it. Every change is kept: see `catalogue audit`."""
 _ADD = """\
 Adds N pieces to the stock of a product, or takes them away if N is negative; never below 0. Orders go on
-meanwhile. Who, when, how many and why is kept in stock_audit, in the same transaction."""
+meanwhile. Who, when, how many and why is kept in the same transaction: see `catalogue audit`."""
 
 
 def add_commands(commands: Commands) -> None:
     """Tell the parser about them."""
     look = argparse.RawDescriptionHelpFormatter
-    group = commands.add_parser("catalogue", help="import products and coupons").add_subparsers(
-        metavar="import", required=True
+    group = commands.add_parser("catalogue", help="import products and coupons; their audit").add_subparsers(
+        metavar="import | audit", required=True
     )
+    catalogue_audit.add_command(group)
     imported = group.add_parser("import", help="upsert by id", description=_IMPORT, formatter_class=look)
     imported.set_defaults(command=_import)
     imported.add_argument("file", metavar="FILE", help="JSON lines in UTF-8; - for standard input")
@@ -117,7 +120,7 @@ def _add(options: argparse.Namespace) -> int:
     try:
         say(asyncio.run(_adding(settings, options)))
     except StorageUnavailableError as error:
-        complain(f"{error} Look into stock_audit before you repeat it.")
+        complain(f"{error} Look into `catalogue audit` before you repeat it.")
         return FAILED
     except (StorageBusyError, StorageConflictError) as error:
         complain(f"{error} The stock is as it was: repeat it later.")
@@ -135,5 +138,5 @@ async def _adding(settings: DatabaseCommandSettings, options: argparse.Namespace
             actor=options.by or system_user(),
             reason=options.reason,
         )
-        stock = await container.stock_keeping().add(movement)
-        return f"Product {options.product} has {stock} pieces now ({options.pieces:+})."
+        done = await container.stock_keeping().add(movement)
+        return f"Product {options.product} has {done.stock_after} pieces now ({options.pieces:+})."

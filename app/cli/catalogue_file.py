@@ -2,60 +2,37 @@
 
 import codecs
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Annotated, BinaryIO
 
 import msgspec
 from msgspec import Meta
 
-from app.api.schemas import CouponCode, MemberId, ProductId
+from app.api.catalogue_schemas import CouponTerms, ProductTerms
+from app.api.schemas import CouponCode, ProductId
+from app.application.catalogue_rules import coupon_faults, product_faults
 from app.application.stock_keeping import LARGEST_STOCK
-from app.domain.coupon import Coupon, CouponKind, normal_code
-from app.domain.money import MAX_PRICE
+from app.domain.coupon import Coupon, normal_code
 from app.domain.product import Product
-from kits.patterns import published_message, whole
+from kits.patterns import published_message
 from kits.web.doors.json_members import MemberCheck, RepeatedMemberError
 
 MAX_LINES = 200_000
 MAX_LINE_BYTES = 64 * 1024
 _TOO_LONG = f"a file may have {MAX_LINES} lines of {MAX_LINE_BYTES} bytes; it is read no further."
-_LARGEST_LIMIT = 2_000_000_000
-
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Currency = Annotated[str, Meta(pattern=whole("[A-Z]{3}"))]
-Price = Annotated[int, Meta(ge=0, le=MAX_PRICE)]
-Limit = Annotated[int, Meta(ge=1, le=_LARGEST_LIMIT)]
-Moment = Annotated[datetime, Meta(tz=True)]
 
 
-class ProductLine(
-    msgspec.Struct, frozen=True, kw_only=True, tag="product", rename="camel", forbid_unknown_fields=True
-):
+class ProductLine(ProductTerms, frozen=True, kw_only=True, tag="product"):
     """A product; `stock` is its opening stock if the shop does not have it yet."""
 
     id: ProductId
-    name: Name
-    price: Price
-    currency: Currency
     stock: Annotated[int, Meta(ge=0, le=LARGEST_STOCK)] = 0
-    seller_id: MemberId | None = None
 
 
-class CouponLine(
-    msgspec.Struct, frozen=True, kw_only=True, tag="coupon", rename="camel", forbid_unknown_fields=True
-):
-    """A coupon; without a limit there is none."""
+class CouponLine(CouponTerms, frozen=True, kw_only=True, tag="coupon"):
+    """A coupon by its code."""
 
     code: CouponCode
-    kind: CouponKind
-    value: Annotated[int, Meta(ge=1, le=MAX_PRICE)]
-    currency: Currency | None = None
-    minimum_subtotal: Price = 0
-    valid_from: Moment | None = None
-    valid_until: Moment | None = None
-    total_limit: Limit | None = None
-    customer_limit: Limit | None = None
 
 
 @dataclass(slots=True)
@@ -100,42 +77,26 @@ def read_catalogue(stream: BinaryIO) -> CatalogueFile:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, RepeatedMemberError) as error:
             faults.append(f"line {number}: {_sentence(error)}")
         else:
-            faults += [f"line {number}: {fault}" for fault in _faults(entry, catalogue)]
-            _keep(entry, catalogue, number)
+            faults += [f"line {number}: {fault}" for fault in _keep(entry, catalogue, number)]
     if faults:
         raise CatalogueFileError(faults)
     return catalogue
 
 
-def _keep(entry: ProductLine | CouponLine, catalogue: CatalogueFile, number: int) -> None:
-    catalogue.line_of.setdefault(_name_of(entry), number)
-    if isinstance(entry, ProductLine):
-        catalogue.products.append(Product(**msgspec.structs.asdict(entry)))
-    else:
-        catalogue.coupons.append(Coupon(**msgspec.structs.asdict(entry)))
-
-
-def _faults(entry: ProductLine | CouponLine, catalogue: CatalogueFile) -> list[str]:
+def _keep(entry: ProductLine | CouponLine, catalogue: CatalogueFile, number: int) -> list[str]:
     faults = []
     if first := catalogue.line_of.get(_name_of(entry)):
         faults.append(f"{_name_of(entry)} stands in line {first} already.")
+    catalogue.line_of.setdefault(_name_of(entry), number)
     if isinstance(entry, ProductLine):
-        if not entry.name.isprintable():
-            faults.append("`name` has a character that cannot be printed.")
+        product = Product(**msgspec.structs.asdict(entry))
+        catalogue.products.append(product)
+        broken = product_faults(product)
     else:
-        faults += _coupon_faults(entry)
-    return faults
-
-
-def _coupon_faults(entry: CouponLine) -> list[str]:
-    faults = []
-    if entry.kind is CouponKind.PERCENT and entry.value > 100:
-        faults.append("`value` is more than 100 per cent.")
-    if entry.currency is None and (entry.kind is CouponKind.FIXED or entry.minimum_subtotal):
-        faults.append("`currency` is missing: a fixed value and a minimumSubtotal are amounts of money.")
-    if entry.valid_from and entry.valid_until and entry.valid_from >= entry.valid_until:
-        faults.append("`validUntil` is not after `validFrom`.")
-    return faults
+        coupon = Coupon(**msgspec.structs.asdict(entry))
+        catalogue.coupons.append(coupon)
+        broken = coupon_faults(coupon)
+    return [*faults, *(f"`{fault.member}` {fault.detail}" for fault in broken)]
 
 
 def _name_of(entry: ProductLine | CouponLine) -> str:

@@ -30,7 +30,7 @@ def run_service(_options: argparse.Namespace) -> int:
 
 
 async def _serve(container: Container, settings: AppSettings) -> int:
-    engine = container.engine()
+    engine = container.engines.orders()
     with stop_on_signals() as stop:
         try:
             wait_seconds = settings.database.wait_seconds
@@ -49,6 +49,6 @@ async def _serve(container: Container, settings: AppSettings) -> int:
                 ops=Ops(app=create_ops_app(container), host=settings.ops.host, port=settings.ops.port),
             )
         finally:
-            await container.pools().stop()
+            await container.engines.pools().stop()
     log.info("api_stopped")
     return 0

@@ -7,13 +7,17 @@ from dataclasses import asdict
 from sqlalchemy import ARRAY, Text, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.application.catalogue_ports import CatalogueChange, StockMovement
-from app.domain.coupon import Coupon, CouponKind
+from app.application.catalogue_ports import CatalogueChange, RecordedMovement, StockMovement
+from app.application.ports import KeyClaim, KeyOwner
+from app.domain.coupon import Coupon
 from app.domain.product import Product
+from app.persistence.catalogue_rows import coupon_of, movement_of
 from app.persistence.catalogue_tables import catalogue_audit, stock_audit
+from app.persistence.idempotency import SqlIdempotencyRepository
 from app.persistence.products import product_of
 from app.persistence.storage_errors import storage_errors
 from app.persistence.tables import coupons, products
+from kits.postgres.driver import beneath
 from kits.postgres.schema import as_document, insert_from_document
 
 # Two imports that insert the same new rows could wait for each other; orders never take this lock.
@@ -65,7 +69,7 @@ class SqlCatalogueWork:
     async def lock_coupons(self, codes: Iterable[str]) -> Mapping[str, Coupon]:
         """Those that exist, by code, without who used them."""
         found = await self._connection.execute(_LOCK_COUPONS, {"all_keys": sorted(codes)})
-        return {row.code: Coupon(row.code, CouponKind(row.kind), *row[2:]) for row in found}
+        return {row.code: coupon_of(row) for row in found}
 
     async def put_products(self, wanted: Sequence[Product]) -> None:
         """One statement; a product that exists keeps its stock."""
@@ -81,10 +85,16 @@ class SqlCatalogueWork:
             _RECORD_CHANGES, as_document([_change_row(change) for change in changes])
         )
 
-    async def is_recorded(self, movement_id: str) -> bool:
-        """Whether the audit has this movement."""
-        query = select(stock_audit.c.id).where(stock_audit.c.id == movement_id)
-        return (await self._connection.execute(query)).first() is not None
+    async def claim_key(self, claim: KeyClaim) -> KeyOwner | None:
+        """On the driver's side of the same transaction."""
+        keys = SqlIdempotencyRepository(await beneath(self._connection))
+        return (await keys.claim([claim])).get(claim.order_id)
+
+    async def find_movement(self, movement_id: str) -> RecordedMovement | None:
+        """As the audit has it."""
+        query = select(stock_audit).where(stock_audit.c.id == movement_id)
+        row = (await self._connection.execute(query)).first()
+        return movement_of(row) if row else None
 
     async def move_stock(self, movement: StockMovement) -> None:
         """The table's CHECK refuses to go below zero."""

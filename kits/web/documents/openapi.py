@@ -47,9 +47,10 @@ def answer_header(name: str, meaning: str, *, required: bool = True) -> Response
     return ResponseHeader(name, documentation_only=True, value="", description=meaning, required=required)
 
 
-def request_header(name: str, meaning: str, **rules: Any) -> Parameter:
-    """A header that a door reads itself; it may be left out. `rules` are of JSON Schema."""
-    return Parameter(name, "header", Schema(type=OpenAPIType.STRING, description=meaning, **rules))
+def request_header(name: str, meaning: str, *, required: bool = False, **rules: Any) -> Parameter:
+    """A header that a door reads itself. `rules` are of JSON Schema."""
+    schema = Schema(type=OpenAPIType.STRING, description=meaning, **rules)
+    return Parameter(name, "header", schema, required=required)
 
 
 IF_MATCH = request_header(

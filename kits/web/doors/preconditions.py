@@ -15,6 +15,7 @@ T = TypeVar("T")
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"[ \t]*(?:{_TAG})(?:[ \t]*,[ \t]*(?:{_TAG}))*[ \t]*")
 _STRONG = re.compile(r'(W/)?"([1-9][0-9]{0,8})"')
+_QUOTED = re.compile(r'(W/)?"([^"]*)"')
 _OPAQUE = re.compile(r'"[^"]*"')
 _ANY = "*"
 
@@ -38,6 +39,18 @@ def expected_versions(request: Request[Any, Any, Any]) -> frozenset[int] | None:
     return frozenset(int(number) for weak, number in _STRONG.findall(text) if not weak)
 
 
+def expected_tags(request: Request[Any, Any, Any]) -> frozenset[str] | None:
+    """What stands between the quotes of the strong entity tags of If-Match; None if any will do.
+
+    Raises:
+        ProblemError: invalid_request, the header is not a list of entity tags.
+    """
+    text = _tags(request, "If-Match")
+    if text is None or text == _ANY:
+        return None
+    return frozenset(tag for weak, tag in _QUOTED.findall(text) if not weak)
+
+
 def has_if_match(request: Request[Any, Any, Any]) -> bool:
     """Whether the caller asks that there is something already: `*` and entity tags both do (13.1.1)."""
     return any(name == b"if-match" for name, _ in request.scope["headers"])
@@ -48,19 +61,34 @@ def version_tag(version: int) -> str:
     return f'"{version}"'
 
 
+def content_tag(body: bytes, part: str = "") -> str:
+    """The entity tag of what has no version: a hash; before it, with a dot, the tag of a `part` of it."""
+    return f'"{part}{"." if part else ""}{blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def parts_of(tags: frozenset[str] | None) -> frozenset[str] | None:
+    """The tags of the part, of such tags; None if any will do."""
+    return None if tags is None else frozenset(tag.partition(".")[0] for tag in tags)
+
+
 def conditional_answer(
-    request: Request[Any, Any, Any], shown: T, *, headers: Mapping[str, str], version: int | None = None
+    request: Request[Any, Any, Any],
+    shown: T,
+    *,
+    headers: Mapping[str, str],
+    version: int | None = None,
+    part: str = "",
 ) -> BytesAnswer[T]:
     """200 that shows this with its ETag, or 304 without it if If-None-Match names that tag (13.1.2).
 
-    The tag is the version, or for what has none a hash of the body. Comparison is weak, as a cache may have
+    The tag is the version, or for what has none `content_tag`. Comparison is weak, as a cache may have
     weakened what it keeps; `*` names whatever there is.
 
     Raises:
         ProblemError: invalid_request, the header is not a list of entity tags.
     """
     body = encode(shown)
-    etag = version_tag(version) if version else f'"{blake2b(body, digest_size=12).hexdigest()}"'
+    etag = version_tag(version) if version else content_tag(body, part)
     tagged = {"etag": etag, **headers}
     text = _tags(request, "If-None-Match")
     if text is not None and (text == _ANY or etag in _OPAQUE.findall(text)):

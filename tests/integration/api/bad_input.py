@@ -84,7 +84,9 @@ class _Door:
     def _paths(self) -> Iterator[tuple[str, str]]:
         for name in self._names("path"):
             for value in _PATHS:
-                yield f"{name}={value[:40]}", self._filled({name: value})
+                # A PUT may make what has such a name.
+                if self._method != "PUT" or not value.isdigit():
+                    yield f"{name}={value[:40]}", self._filled({name: value})
 
     def _queries(self) -> Iterator[tuple[str, str]]:
         for query in ("x=1", "x", "=1", "%00=1", "x=%zz", "x=%ff", "&".join(f"x{n}=1" for n in range(300))):
@@ -130,7 +132,8 @@ class _Door:
         options = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
         if options:
             schema = next(one for one in options if one.get("type") != "null")
-        return self._schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        found = self._schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        return {"type": "string", **found} if "enum" in found else found
 
     def _with(self, place: tuple[Any, ...], raw: bytes) -> bytes:
         if not place:

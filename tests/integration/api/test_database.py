@@ -52,7 +52,7 @@ async def ports(database_url: str) -> AsyncIterator[tuple[int, int]]:
     yield await asyncio.wait_for(listening, patient(60)), await asyncio.wait_for(operating, patient(60))
     stop.set()
     await asyncio.wait_for(serving, patient(60))
-    await container.engine().dispose()
+    await container.engines.orders().dispose()
 
 
 @pytest.fixture

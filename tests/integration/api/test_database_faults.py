@@ -161,7 +161,8 @@ async def running(url: str) -> AsyncIterator[tuple[tuple[int, int], Container]]:
     )
     container = Container(settings=settings)
     container.producer.override(providers.Object(KafkaOfTheTest()))
-    container.read_engine.add_kwargs(wait_seconds=READ_WAIT_SECONDS)
+    reads: Any = container.engines.reads
+    reads.add_kwargs(wait_seconds=READ_WAIT_SECONDS)
     loop = asyncio.get_running_loop()
     listening, operating = loop.create_future(), loop.create_future()
     stop = asyncio.Event()
@@ -214,11 +215,8 @@ async def test_pooled_connections_that_are_of_no_use_fail_nobody(shop: Shop, fau
             shop.stack.postgres.kill()
             await asyncio.to_thread(shop.stack.postgres.start)
         case "deallocated":
-            for engine in (
-                shop.container.engine(),
-                shop.container.change_engine(),
-                shop.container.read_engine(),
-            ):
+            engines = shop.container.engines
+            for engine in (engines.orders(), engines.changes(), engines.reads()):
                 async with engine.connect() as connection:
                     driver: Any = (await connection.get_raw_connection()).driver_connection
                     await driver.execute("DEALLOCATE ALL")

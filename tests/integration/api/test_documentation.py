@@ -50,6 +50,9 @@ async def test_every_problem_that_is_answered_leads_to_its_explanation(shop: Sho
         ("GET", "/products?limit=0", b"", "/products", 422),
         ("GET", "/products/p-1", b"", "/products/{product_id}", 200),
         ("GET", "/products/p-9", b"", "/products/{product_id}", 404),
+        ("PUT", "/products/p-1", b"{}", "/products/{product_id}", 403),
+        ("GET", "/products/p-1/stock-movements", b"", "/products/{product_id}/stock-movements", 403),
+        ("PUT", "/coupons/A", b"{}", "/coupons/{code}", 403),
     ],
 )
 async def test_an_answer_is_what_the_document_says(

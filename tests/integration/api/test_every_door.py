@@ -8,7 +8,7 @@ from tests.integration.api.bad_input import BadRequest, bad_requests
 from tests.integration.api.conftest import Shop
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
 
-STAFF = f"Bearer {a_token('c-1', scopes=['orders:fulfil', 'orders:read'])}"
+STAFF = f"Bearer {a_token('c-1', scopes=['orders:fulfil', 'orders:read', 'catalogue:write'])}"
 DOCUMENT = openapi_document(create_app(container_of(InMemoryShop())))
 FOUND = bad_requests(DOCUMENT, STAFF)
 
@@ -20,6 +20,7 @@ async def test_bad_input_gets_a_clean_refusal_at_every_door(shop: Shop, bad: Bad
     assert 400 <= reply.status < 500
     reply.problem()
     assert shop.behind.commands == []
+    assert (shop.behind.catalogue.audit, shop.behind.catalogue.done) == ([], {})
     if bad.in_body:
         assert reply.status in {400, 413, 415, 422}
     assert (await shop.get("/products")).status == 200

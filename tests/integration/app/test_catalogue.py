@@ -9,9 +9,10 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from app.application.batch_attempts import Outcome
+from app.application.catalogue_changes import Verdict
 from app.application.catalogue_errors import CouponLimitsError, StockRefusedError
-from app.application.catalogue_import import CatalogueImport, ImportRequest, Verdict
-from app.application.catalogue_ports import StockMovement
+from app.application.catalogue_import import CatalogueImport, ImportRequest
+from app.application.catalogue_ports import RecordedMovement, StockMovement
 from app.application.errors import ProductNotFoundError, StorageUnavailableError
 from app.application.stock_keeping import StockKeeping
 from app.domain.coupon import Coupon
@@ -132,8 +133,8 @@ async def test_an_import_larger_than_a_batch_arrives_whole(shop: Shop, catalogue
 async def test_stock_is_added_and_taken_away_with_an_audit(shop: Shop, stock: StockKeeping) -> None:
     """Who, what, how many, why."""
     await shop.stock([a_product("p-1", stock=3)])
-    assert await stock.add(a_movement("p-1", 4)) == 7
-    assert await stock.add(a_movement("p-1", -7)) == 0
+    assert (await stock.add(a_movement("p-1", 4))).stock_after == 7
+    assert (await stock.add(a_movement("p-1", -7))).stock_after == 0
     assert await shop.rows("SELECT actor, delta, stock_after, reason FROM stock_audit ORDER BY at") == [
         ("anna", 4, 7, "counted"),
         ("anna", -7, 0, "counted"),
@@ -160,16 +161,16 @@ async def test_a_movement_whose_commit_was_lost_on_the_way_back_is_done_once(
     await shop.stock([a_product("p-1", stock=3)])
     add, tries = stock._add, 0
 
-    async def lose_the_first_answer(movement: StockMovement) -> int:
+    async def lose_the_first_answer(movement: StockMovement) -> RecordedMovement:
         nonlocal tries
         tries += 1
-        after = await add(movement)
+        done = await add(movement)
         if tries == 1:
             raise StorageUnavailableError("the connection broke right after COMMIT")
-        return after
+        return done
 
     monkeypatch.setattr(stock, "_add", lose_the_first_answer)
-    assert (await stock.add(a_movement("p-1", 5)), tries) == (8, 2)
+    assert ((await stock.add(a_movement("p-1", 5))).stock_after, tries) == (8, 2)
     assert await shop.rows("SELECT stock, (SELECT count(*) FROM stock_audit) FROM products") == [(8, 1)]
 
 

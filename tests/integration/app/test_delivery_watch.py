@@ -40,7 +40,7 @@ async def process(database_url: str, kafka_servers: str, topic: str) -> AsyncIte
     assert made.delivery_watch() in made.lifecycle()._parts
     yield made
     await made.delivery_watch().stop()
-    await made.pools().stop()
+    await made.engines.pools().stop()
 
 
 async def shown(made: Container) -> set[str]:

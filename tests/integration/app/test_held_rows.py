@@ -301,4 +301,4 @@ async def test_catalogue_work_waits_for_a_held_product_without_holding_others(
         assert {type(one) for one in outcomes} == {Order}
     await release()
     await importing
-    assert await adding == 1_005
+    assert (await adding).stock_after == 1_005

@@ -1,11 +1,20 @@
-"""`python -m app catalogue import` and `stock add` as an operator meets them."""
+"""`python -m app catalogue import`, `catalogue audit` and `stock add` as an operator meets them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from app.application.catalogue_import import CatalogueImport, ImportRequest
+from app.application.catalogue_ports import StockMovement
+from app.application.stock_keeping import StockKeeping
+from app.command_container import make_id
+from app.domain.product import Product
+from app.persistence.catalogue_work import SqlCatalogueTransactions
+from kits.postgres.engine import create_engine
+from tests.builders import a_coupon
 from tests.commands import Ended, run_command
 
 LINES = [
@@ -76,3 +85,29 @@ async def test_stock_is_moved_refused_and_audited(database_url: str, file: Path)
         (-2, 10, "broken"),
     ]
     assert all(row[0] for row in rows)
+
+
+async def test_the_audit_tells_who_changed_what_newest_first(database_url: str) -> None:
+    """Of one product with its stock, as lines; of one coupon in any spelling, as JSON."""
+    engine = create_engine(database_url, application_name="test", pool_size=1)
+    transactions = SqlCatalogueTransactions(engine)
+    imports = CatalogueImport(transactions, make_id)
+    product, coupons = Product("p-1", "One", 1500, "KRW", 5), [a_coupon("TEN")]
+    await imports.run(ImportRequest([product], coupons, "anna", "autumn.jsonl"))
+    await imports.run(ImportRequest([replace(product, price=1600)], coupons, "ben", "winter.jsonl"))
+    await StockKeeping(transactions).add(StockMovement(make_id(), "p-1", -2, "carl", "broken"))
+    await engine.dispose()
+    code, out, _ = await app(database_url, "catalogue", "audit", "--product", "p-1")
+    lines = [line.partition("  ")[2] for line in out.splitlines()]
+    assert (code, lines) == (
+        0,
+        [
+            "carl  stock p-1  -2 makes 3  (broken)",
+            "ben  product p-1  price 1500 -> 1600  (winter.jsonl)",
+            "anna  stock p-1  +5 makes 5  (opening stock, imported from autumn.jsonl)",
+            "anna  product p-1  new: id p-1, name One, price 1500, stock 5, currency KRW  (autumn.jsonl)",
+        ],
+    )
+    _, out, _ = await app(database_url, "catalogue", "audit", "--coupon", "ten", "--json")
+    (only,) = json.loads(out)
+    assert (only["by"], only["subject"], only["after"]["value"]) == ("anna", "TEN", 10)

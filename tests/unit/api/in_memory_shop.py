@@ -6,7 +6,11 @@ from typing import cast
 
 from dependency_injector import providers
 
+from app.api.dependencies import CatalogueDesk
 from app.application.batch_attempts import Outcome
+from app.application.catalogue_keeping import CatalogueKeeping
+from app.application.catalogue_ports import CatalogueReader, CatalogueTransactions
+from app.application.catalogue_queries import CatalogueQueries
 from app.application.commands import ChangeOrder, CreateOrder, FoundOrders, OrderSearch, ReplayedOrder
 from app.application.errors import OrderNotFoundError, PreconditionFailedError
 from app.application.order_intake import OrderIntake
@@ -14,6 +18,8 @@ from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
 from app.application.order_quotes import OrderQuotes
 from app.application.ports import Offer, OrderReader
+from app.application.stock_keeping import StockKeeping
+from app.command_container import make_id
 from app.container import Container
 from app.domain.errors import OrderError, OutOfStockError, UnknownProductError
 from app.domain.order import Order, OrderStatus
@@ -27,6 +33,7 @@ from kits.settings import Secret
 from kits.web.tokens.settings import TokenSettings
 from kits.web.tokens.verifier import issue_token
 from tests.builders import NOW, a_coupon, a_product
+from tests.unit.api.in_memory_catalogue import InMemoryCatalogue
 
 SECRET = Secret("a-test-secret-of-more-than-32-bytes")
 ISSUER = "order-pipeline"
@@ -45,6 +52,7 @@ class InMemoryShop:
     def __init__(self) -> None:
         self.products_by_id = {f"p-{n}": a_product(f"p-{n}", stock=100) for n in range(1, 6)}
         self.coupons = {"WELCOME10": a_coupon()}
+        self.catalogue = InMemoryCatalogue(self.products_by_id, self.coupons)
         self.replica: dict[str, Seller] = {}
         self.members: dict[str, Seller] = {}
         self.orders: dict[str, Order] = {}
@@ -177,6 +185,16 @@ class InMemoryShop:
         self.running = False
 
 
+def _desk(shop: InMemoryShop) -> CatalogueDesk:
+    transactions = cast(CatalogueTransactions, shop.catalogue)
+    return CatalogueDesk(
+        CatalogueKeeping(transactions, make_id),
+        StockKeeping(transactions),
+        CatalogueQueries(cast(CatalogueReader, shop.catalogue)),
+        make_id,
+    )
+
+
 def container_of(shop: InMemoryShop, *, cors: str = "") -> Container:
     """The real container with this shop in the place of everything that needs a server."""
     settings = AppSettings(
@@ -194,6 +212,7 @@ def container_of(shop: InMemoryShop, *, cors: str = "") -> Container:
     container.order_quotes.override(
         providers.Object(OrderQuotes(shop, time_to_live=timedelta(minutes=15), max_open_orders=3))
     )
+    container.catalogue.desk.override(providers.Callable(_desk, providers.Object(shop)))
     container.lifecycle.override(providers.Object(shop))
     container.health.override(providers.Object(Health([])))
     return container

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from app.api import schemas as examples
+from app.api import catalogue_schemas, schemas
 from app.api.problems import customer_door, shop_problems
 from app.main import create_app
 from kits.web.documents.html import DOCS_POLICY, openapi_page, problems_page
@@ -63,10 +63,17 @@ def bodies(operation: Any) -> list[Any]:
         "ORDER_PAGE",
         "PRODUCT",
         "PRODUCT_PAGE",
+        "PRODUCT_TERMS",
+        "CATALOGUE_PRODUCT",
+        "COUPON_TERMS",
+        "CATALOGUE_COUPON",
+        "MOVEMENT_REQUEST",
+        "MOVEMENT",
+        "MOVEMENT_PAGE",
     ],
 )
 def test_every_example_decodes_into_its_own_struct(name: str) -> None:
-    example = getattr(examples, name)
+    example = getattr(schemas, name, None) or getattr(catalogue_schemas, name)
     assert msgspec.json.decode(msgspec.json.encode(example), type=type(example)) == example
 
 
@@ -126,7 +133,7 @@ def test_a_step_of_an_orders_life_says_what_it_takes_and_what_may_come(step: str
 
 def test_the_page_shows_how_to_call_a_door_that_takes_no_body() -> None:
     page = openapi_page(DOCUMENT)
-    assert f"curl -i -X POST http://localhost:8000/orders/{examples.ORDER.order_id}/payment" in page
+    assert f"curl -i -X POST http://localhost:8000/orders/{schemas.ORDER.order_id}/payment" in page
     assert "curl -i http://localhost:8000/orders \\" in page
 
 

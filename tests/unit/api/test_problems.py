@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from app.api.problems import shop_problems
+from app.application.catalogue_errors import CatalogueError
 from app.application.errors import ApplicationError, StorageError
 from app.domain.errors import OrderError
 
-ROOTS = (ApplicationError, StorageError)
+ROOTS = (ApplicationError, StorageError, CatalogueError)
 
 
 def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
@@ -17,7 +18,8 @@ def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
 
 def test_every_error_of_the_shop_has_a_status_and_a_text() -> None:
     problems = shop_problems()
-    raised = {error for root in (OrderError, ApplicationError) for error in subclasses(root)} - set(ROOTS)
+    roots = (OrderError, ApplicationError, CatalogueError)
+    raised = {error for root in roots for error in subclasses(root)} - set(ROOTS)
     missing = {error.__name__ for error in raised if getattr(error, "code", "") not in problems}
     assert missing == set()
 
