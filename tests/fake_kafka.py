@@ -39,6 +39,10 @@ class FakeKafka:
         """See WallClock: it moves with the loop."""
         return 1_000_000.0 + self.clock_offset_seconds + asyncio.get_running_loop().time()
 
+    async def broker_answers(self, *, within_seconds: float) -> bool:
+        """See KafkaProbe."""
+        return self.is_up.is_set()
+
     def send(self, record: OutgoingRecord, *, not_after: float | Deadline) -> asyncio.Future[Acknowledgement]:
         """See RpcProducer."""
         if record.topic not in self.partitions:

@@ -23,11 +23,11 @@ from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
 from kits.resilience.breaker_gauge import BreakerGauge
 from kits.resilience.clock import BootClock
+from kits.rpc.health import RpcServerCheck
 from kits.rpc.metrics import CallMetrics, ServerMetrics
 from kits.rpc.neighbour import Neighbour
 from kits.rpc.over_kafka import Brokers, rpc_client, rpc_producer, rpc_server
 from kits.rpc.part import RpcPart
-from kits.rpc.server import RpcServerCheck
 from kits.rpc_service.storage import RefusingLedger
 
 _ASKING_SECONDS = 1.0
@@ -128,7 +128,7 @@ class Container(CommandContainer):
                 providers.Factory(articles_write_probe),
                 migrate_command=MIGRATE_COMMAND,
             ),
-            providers.Factory(RpcServerCheck, server),
+            providers.Factory(RpcServerCheck, server, producer),
             auth,
         ),
     )

@@ -33,10 +33,10 @@ from kits.postgres.schema import DECLARED_SCHEMA
 from kits.process.background import Supervisor
 from kits.process.lifecycle import Lifecycle
 from kits.resilience.clock import BootClock
+from kits.rpc.health import RpcServerCheck
 from kits.rpc.metrics import ServerMetrics
 from kits.rpc.over_kafka import Brokers, rpc_producer, rpc_server
 from kits.rpc.part import RpcPart
-from kits.rpc.server import RpcServerCheck
 from kits.rpc_service.storage import RefusingLedger
 from kits.schemas.as_recorded import AsRecorded
 
@@ -209,7 +209,7 @@ class Container(CommandContainer):
                 providers.Callable(auth_write_probe, user_event),
                 migrate_command=MIGRATE_COMMAND,
             ),
-            providers.Factory(RpcServerCheck, server),
+            providers.Factory(RpcServerCheck, server, producer),
             providers.Factory(
                 OutboxHealth, ordered_queue.provided.breaker, event_producer, meanwhile=_MEANWHILE
             ),

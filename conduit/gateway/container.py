@@ -20,7 +20,7 @@ from kits.observability.metrics import Metrics
 from kits.process.lifecycle import Lifecycle
 from kits.resilience.breaker_gauge import BreakerGauge
 from kits.resilience.clock import BootClock
-from kits.rpc.client import RpcClientCheck
+from kits.rpc.health import RpcClientCheck
 from kits.rpc.metrics import CallMetrics
 from kits.rpc.neighbour import Neighbour
 from kits.rpc.over_kafka import Brokers, rpc_client, rpc_producer
@@ -86,7 +86,7 @@ class Container(containers.DeclarativeContainer):
     )
     refused_tokens = providers.Singleton(RefusedTokens, metrics)
     turns = providers.Singleton(Turns)
-    rpc_check = providers.Factory(RpcClientCheck, rpc)
+    rpc_check = providers.Factory(RpcClientCheck, rpc, producer)
     health = providers.Singleton(
         Health,
         providers.List(rpc_check, auth, articles, profiles, token_verifier),

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from kits.kafka.errors import BufferFullError, KafkaConfigurationError, KafkaError, RecordTooLargeError
 from kits.kafka.records import Acknowledgement, IncomingRecord, OutgoingRecord, TopicPartition
-from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
 from kits.observability.repeats import Repeats
 from kits.observability.traces import continue_trace, current_traceparent
@@ -211,19 +210,6 @@ class RpcClient:
 
     def _timed(self, topic: str) -> Timed:
         return Timed(self._metrics, topic)
-
-
-class RpcClientCheck:
-    """Degraded while no reply can be read here, with the reason: calls end at their deadlines."""
-
-    name = "rpc_client"
-
-    def __init__(self, client: RpcClient) -> None:
-        self._client = client
-
-    async def check(self) -> CheckResult:
-        """From memory."""
-        return CheckResult(Status.DEGRADED if self._client.trouble else Status.OK, self._client.trouble)
 
 
 def _traceparent() -> str:

@@ -15,7 +15,6 @@ from kits.kafka.errors import (
 )
 from kits.kafka.places import Place
 from kits.kafka.records import TopicPartition
-from kits.observability.health import CheckResult, Status
 from kits.observability.logs import get_logger
 from kits.observability.repeats import Repeats
 from kits.process.background import Supervisor
@@ -212,18 +211,3 @@ class RpcServer:
             await asyncio.wait({self._committing})
         if offsets := self._in_flight.done_before(besides=reader.unplaced):
             await reader.commit(offsets, _STEP_SECONDS)
-
-
-class RpcServerCheck:
-    """Unready while nothing is served here, with the reason."""
-
-    name = "rpc_server"
-
-    def __init__(self, server: RpcServer) -> None:
-        self._server = server
-
-    async def check(self) -> CheckResult:
-        """From memory."""
-        if self._server.trouble:
-            return CheckResult(Status.UNREADY, self._server.trouble)
-        return CheckResult(Status.OK)

@@ -9,13 +9,15 @@ from contextlib import AsyncExitStack
 import pytest
 
 from devservices.kafka import KafkaServer
+from kits.kafka.producer import RecordProducer
 from kits.kafka.records import OutgoingRecord
 from kits.observability.metrics import Metrics
 from kits.rpc.client import RpcClient
 from kits.rpc.errors import RpcTimeoutError, RpcUnavailableError
+from kits.rpc.health import RpcServerCheck
 from kits.rpc.metrics import CallMetrics, ServerMetrics
 from kits.rpc.over_kafka import rpc_client, rpc_producer, rpc_server
-from kits.rpc.server import RpcServer, RpcServerCheck
+from kits.rpc.server import RpcServer
 from kits.rpc.topics import reply_spec, request_spec
 from tests.integration.kafka.clients import own_kafka, soon, topic_admin
 from tests.rpc_services import Article, Patterns, articles, both_on_kafka, brokers_of, started
@@ -31,7 +33,7 @@ def patterns() -> Patterns:
 
 def new_server(
     servers: str, patterns: Patterns, controller: object, group: str = ""
-) -> tuple[object, RpcServer]:
+) -> tuple[RecordProducer, RpcServer]:
     """A server and its producer, as in a process of its own."""
     brokers = brokers_of(servers, f"{patterns.group}-service")
     producer = rpc_producer(brokers)
@@ -139,7 +141,8 @@ async def test_another_group_on_the_same_requests_is_refused_with_a_sentence(
         await eventually(lambda: served[1].trouble == "")
         async with started(*(rival := new_server(kafka_servers, patterns, controller, "rival"))):
             await eventually(lambda: "would be carried out twice" in rival[1].trouble)
-            assert f"the group {patterns.group} serves" in (await RpcServerCheck(rival[1]).check()).detail
+            found = await RpcServerCheck(rival[1], rival[0]).check()
+            assert f"the group {patterns.group} serves" in found.detail
             await first.aclose()
             await eventually(lambda: rival[1].trouble == "")
 

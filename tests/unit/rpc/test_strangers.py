@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from kits.kafka.records import OutgoingRecord, TopicPartition
 from kits.rpc.answers import ReplyPlaces
 from kits.rpc.errors import RpcError, RpcOverloadedError, RpcUnavailableError
-from kits.rpc.server import RpcServerCheck
+from kits.rpc.health import RpcServerCheck
 from kits.rpc.wire import ReplyAddress, UnreadableRequestError, read_reply
 from tests.rpc_services import Article, started
 from tests.unit.rpc.test_wire import with_headers
@@ -110,7 +110,7 @@ def test_a_partition_of_requests_goes_on_behind_damage() -> None:
         world.kafka.damage[TopicPartition(at.topic, at.partition)] = at.offset
         await asyncio.sleep(3)
         assert await world.client.send(PATTERNS.create, Article("next"), key="k") == Article("NEXT", 1)
-        assert (await RpcServerCheck(world.server).check()).detail == ""
+        assert (await RpcServerCheck(world.server, world.kafka).check()).detail == ""
 
     virtually(test)
 
