@@ -8,7 +8,7 @@ from litestar.di import Provide
 
 from app.api.catalogue import product_keeping_routes
 from app.api.coupons import coupon_routes
-from app.api.dependencies import CatalogueDesk, OrderEntry
+from app.api.dependencies import CatalogueDesk, OrderEntry, PaymentEntry
 from app.api.docs import shop_docs
 from app.api.orders import order_routes
 from app.api.problems import shop_problems
@@ -90,6 +90,9 @@ def _given(container: Container) -> dict[str, Provide]:
     def order_entry() -> OrderEntry:
         return OrderEntry(container.order_intake(), container.new_id())
 
+    def payment_entry() -> PaymentEntry:
+        return PaymentEntry(container.order_life(), container.settings().orders_self_pay)
+
     def order_life() -> OrderLife:
         return container.order_life()
 
@@ -105,6 +108,7 @@ def _given(container: Container) -> dict[str, Provide]:
 
     return {
         "order_entry": Provide(order_entry, sync_to_thread=False),
+        "payment_entry": Provide(payment_entry, sync_to_thread=False),
         "order_life": Provide(order_life, sync_to_thread=False),
         "catalogue": Provide(catalogue, sync_to_thread=False),
         "order_queries": Provide(order_queries, sync_to_thread=False),

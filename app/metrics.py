@@ -2,7 +2,7 @@
 
 from kits.observability.metrics import Metrics
 
-_OUTCOMES = ("created", "paid", "fulfilled", "cancelled", "expired", "replayed")
+_OUTCOMES = ("created", "paid", "fulfilled", "cancelled", "expired", "replayed", "payment_refused")
 _SOURCES = ("replica", "member-api", "cache", "fallback")
 
 
@@ -13,7 +13,8 @@ class AppMetrics:
         self.orders = metrics.counter(
             "orders_total",
             "Commands by outcome: created, or the status that was reached; replayed (the answer of their"
-            " Idempotency-Key); or the code of the refusal.",
+            " Idempotency-Key or payment reference); or the code of the refusal; a payment that is to be"
+            " given back also as payment_refused.",
             ["outcome"],
         )
         for outcome in _OUTCOMES:
@@ -26,3 +27,4 @@ class AppMetrics:
         self.sellers = {source: sellers.labels(source) for source in _SOURCES}
         self.orders_created = self.orders.labels("created")
         self.orders_replayed = self.orders.labels("replayed")
+        self.payments_refused = self.orders.labels("payment_refused")

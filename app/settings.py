@@ -131,6 +131,8 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     order: OrderSettings = OrderSettings()
     max_open_orders: NoneOrMore = 0
     """Orders of one customer that may wait for their payment at a time; 0: no limit."""
+    orders_self_pay: bool = False
+    """Whether customers may pay their own orders without a payment provider, for demonstrations."""
     orders_rpc: bool = False
     """Whether other services may place orders over Kafka, for any customer (the topic `orders.create`)."""
     outbox: OutboxSettings = OutboxSettings()

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chaos import disk
-from chaos.checker import Evidence
 from chaos.disk import NotPossibleError
 from chaos.faults import Faults
+from chaos.findings import Evidence
 from chaos.guardian import Guardian
 from chaos.plan import Kind, Phase, Plan, Step
 from chaos.recovery import Recovery

@@ -14,6 +14,8 @@ class ClientRecord:
     """Every Idempotency-Key that was sent; the orders that it was answered with."""
     statuses: dict[str, str] = field(default_factory=dict)
     """The last status that an order was told to have, by order id."""
+    payments: dict[str, bool] = field(default_factory=dict)
+    """By reference: whether the payment was answered as accepted or as refused."""
     answers: Counter[str] = field(default_factory=Counter)
     """By status and code; `lost` when nobody answered."""
     newest: list[str] = field(default_factory=list)

@@ -11,7 +11,7 @@ import aiohttp
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from chaos.checker import Event, Evidence, OrderRow
+from chaos.findings import Event, Evidence, OrderRow, PaymentRow
 from contracts.topics import DATA_PLATFORM_DLQ, ORDER_EVENTS, ORDER_EVENTS_PARTITIONS
 from kits.schemas.avro import AvroSchema
 from kits.schemas.framing import body_of, schema_id_of
@@ -24,7 +24,7 @@ SELECT id, status, version, coupon_code, lines,
        status = 'PENDING' AND expires_at < clock_timestamp() - interval '1 minute' AS overdue
   FROM orders"""
 _OUTBOX = """\
-SELECT event_id, aggregate_id, seq, payload, published_at
+SELECT event_id, aggregate_id, seq, event_type, payload, published_at
   FROM outbox_event WHERE abandoned_at IS NULL ORDER BY event_id"""
 _INBOX = """\
 SELECT event_id, CASE WHEN delivered_at IS NOT NULL THEN 'delivered'
@@ -32,6 +32,9 @@ SELECT event_id, CASE WHEN delivered_at IS NOT NULL THEN 'delivered'
                       WHEN dead_at IS NOT NULL THEN 'dead'
                       WHEN last_failed_at IS NOT NULL THEN 'retrying' ELSE 'held' END
   FROM delivery.inbox_event"""
+_PAYMENTS = """\
+SELECT reference, order_id::text, amount, total, outcome = 'accepted', payments.version
+  FROM payments JOIN orders ON orders.id = payments.order_id"""
 _CUSTOMER_USES = """\
 SELECT coupon_code, max(uses)
   FROM (SELECT coupon_code, count(*) AS uses FROM coupon_uses GROUP BY coupon_code, customer_id) AS counted
@@ -47,6 +50,7 @@ async def collect(
     initial_stock: Mapping[str, int],
     statuses: Mapping[str, str] | None = None,
     keys: Mapping[str, set[str]] | None = None,
+    payments_told: Mapping[str, bool] | None = None,
     within_seconds: float = _READ_SECONDS,
 ) -> Evidence:
     """Read everything; the pipeline should be at rest.
@@ -54,6 +58,7 @@ async def collect(
     Args:
         accepted: orders that were answered 202; `statuses`: the last status that a client was told of each.
         keys: every Idempotency-Key that was sent, with its answers; only if every request had one.
+        payments_told: by reference, whether a payment was answered as accepted or as refused.
 
     Raises:
         TimeoutError: a part did not answer within `within_seconds`.
@@ -63,6 +68,7 @@ async def collect(
         initial_stock=dict(initial_stock),
         statuses=dict(statuses or {}),
         keys=dict(keys or {}),
+        payments_told=dict(payments_told or {}),
     )
     async with asyncio.timeout(within_seconds):
         await _read_database(database_url, evidence)
@@ -79,9 +85,8 @@ async def _read_database(url: str, evidence: Evidence) -> None:
         await _read_orders(connection, evidence)
         for row in await connection.fetch(_OUTBOX):
             digest = _digest(json.loads(row["payload"]))
-            evidence.outbox.append(
-                Event(str(row["event_id"]), row["aggregate_id"], row["seq"], digest=digest)
-            )
+            named = {"digest": digest, "event_type": row["event_type"]}
+            evidence.outbox.append(Event(str(row["event_id"]), row["aggregate_id"], row["seq"], **named))
             if row["published_at"] is None:
                 evidence.unpublished.add(str(row["event_id"]))
         evidence.inbox = dict(await connection.fetch(_INBOX))
@@ -103,6 +108,7 @@ async def _read_orders(connection: Any, evidence: Evidence) -> None:
                 overdue=row["overdue"],
             )
         )
+    evidence.payments = [PaymentRow(*row) for row in await connection.fetch(_PAYMENTS)]
     evidence.key_owners = dict(await connection.fetch("SELECT key, order_id::text FROM idempotency_keys"))
 
 

@@ -18,8 +18,11 @@ CATALOGUE: Sequence[Mapping[str, Any]] = [
     {"type": "coupon", "code": EVERYONES_COUPON, "kind": "percent", "value": 10},
 ]  # fmt: skip
 CUSTOMERS = 40
-_LIVES = (("payment", "fulfilment"), ("cancellation",), ("payment",), ())
-"""What becomes of an order; without any step its time runs out."""
+_LIVES = (
+    ("payment", "fulfilment"), ("cancellation",), ("payment",), (),
+    ("payment", "payment"), ("cancellation", "payment"), ("payment", "fulfilment", "payment"),
+)  # fmt: skip
+"""What becomes of an order; without any step its time runs out. An order takes one payment."""
 
 
 def an_order(rng: random.Random) -> dict[str, Any]:
@@ -31,5 +34,5 @@ def an_order(rng: random.Random) -> dict[str, Any]:
 
 
 def a_life(rng: random.Random) -> Sequence[str]:
-    """The steps that its customer and the staff ask for."""
+    """The steps that its customer, the payment provider and the staff ask for."""
     return rng.choice(_LIVES)

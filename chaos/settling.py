@@ -5,9 +5,10 @@ from collections.abc import Collection
 
 import asyncpg
 
-from chaos.checker import Evidence, violations
+from chaos.checker import violations
 from chaos.client_record import ClientRecord
 from chaos.evidence import collect
+from chaos.findings import Evidence
 from chaos.goods import STOCK
 from chaos.system import System
 
@@ -58,6 +59,7 @@ async def judge(system: System, record: ClientRecord, refused: Collection[str]) 
             accepted=record.accepted,
             statuses=record.statuses,
             keys=record.keys,
+            payments_told=record.payments,
             initial_stock=STOCK,
             within_seconds=_READ_SECONDS,
         )

@@ -29,18 +29,8 @@ class ShopLoad:
         self._places = asyncio.Semaphore(_MOST_SHOPPERS)
         self._closed = asyncio.Event()
         self._campaign = f"{self._rng.getrandbits(32):08x}"
-        self._tokens = [
-            issue_token(
-                jwt_secret,
-                f"c-{number}",
-                issuer="order-pipeline",
-                audience="orders",
-                ttl_seconds=_TOKEN_SECONDS,
-                now=int(time.time()) - _TOKEN_AGE_SECONDS,
-                scopes=["orders:fulfil"],
-            )
-            for number in range(CUSTOMERS)
-        ]
+        self._tokens = [_token(jwt_secret, f"c-{number}", "orders:fulfil") for number in range(CUSTOMERS)]
+        self._pay_token = _token(jwt_secret, "psp", "orders:pay")
 
     def close(self) -> None:
         """Nobody comes in any more."""
@@ -55,7 +45,19 @@ class ShopLoad:
                 if self._closed.is_set():
                     return
                 token, seed = self._rng.choice(self._tokens), self._rng.getrandbits(32)
-                shopper = Shopper(session, self._doors, token, self.record, seed)
+                shopper = Shopper(session, self._doors, token, self.record, seed, pay_token=self._pay_token)
                 visit = inside.create_task(shopper.shop(f"{self._campaign}-{number}"))
                 visit.add_done_callback(lambda _: self._places.release())
                 await asyncio.sleep(self._pause_seconds)
+
+
+def _token(jwt_secret: str, sub: str, scope: str) -> str:
+    return issue_token(
+        jwt_secret,
+        sub,
+        issuer="order-pipeline",
+        audience="orders",
+        ttl_seconds=_TOKEN_SECONDS,
+        now=int(time.time()) - _TOKEN_AGE_SECONDS,
+        scopes=[scope],
+    )

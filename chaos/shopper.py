@@ -16,12 +16,13 @@ _PAUSE_SECONDS = (0.1, 0.6)
 _THINKING_SECONDS = (0.0, 4.0)
 _AGAIN = {401, 429, 500, 502, 503, 504}
 """401: the process has a wrong clock; another one will know the token."""
+_JUDGED = {200, 409}
 _IN_USE = "idempotency_key_in_use"
 Doors = Callable[[], Sequence[str]]
 
 
 class Shopper:
-    """One customer at the doors of all API processes; `token` may fulfil orders too."""
+    """One customer at the doors of all API processes; `token` may fulfil orders too, `pay_token` pays."""
 
     def __init__(
         self,
@@ -31,11 +32,13 @@ class Shopper:
         record: ClientRecord,
         seed: int,
         *,
+        pay_token: str = "",
         thinking_seconds: tuple[float, float] = _THINKING_SECONDS,
     ) -> None:
         self._session = session
         self._doors = doors
         self._headers = {"Authorization": f"Bearer {token}"}
+        self._payer = {"Authorization": f"Bearer {pay_token or token}"}
         self._record = record
         self._thinking_seconds = thinking_seconds
         self._rng = random.Random(seed)  # noqa: S311 - load, no secret
@@ -49,12 +52,16 @@ class Shopper:
             return
         order_id = str(answer[1]["orderId"])
         self._record.placed(key, order_id)
-        for step in a_life(self._rng):
+        for number, step in enumerate(a_life(self._rng)):
             await asyncio.sleep(self._rng.uniform(*self._thinking_seconds))
-            answer = await self._until_answered(f"/orders/{order_id}/{step}", None, {})
-            if answer is None or answer[0] != 200:
+            payment = _payment(answer[1], number) if step == "payment" else None
+            headers = self._payer if payment else {}
+            done = await self._until_answered(f"/orders/{order_id}/{step}", payment, headers)
+            if payment and done and done[0] in _JUDGED:
+                self._record.payments[payment["reference"]] = done[0] == 200
+            if done is None or done[0] != 200:
                 return  # refused, or done by a request whose answer was lost
-            self._record.moved(order_id, str(answer[1]["status"]))
+            self._record.moved(order_id, str(done[1]["status"]))
 
     async def _until_answered(
         self, path: str, body: Any, headers: dict[str, str]
@@ -84,3 +91,9 @@ class Shopper:
                 return answer.status, content if isinstance(content, dict) else {}
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return 0, {}
+
+
+def _payment(order: dict[str, Any], number: int) -> dict[str, Any]:
+    """Its total, under a name of its own: however often it is told, it is one payment."""
+    reference = f"{order['orderId']}-{number}"
+    return {"reference": reference, "amount": order["total"], "currency": order["currency"]}

@@ -69,10 +69,35 @@ class ReleasedV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     coupon_code: str | None
 
 
+class PaymentNameV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who took the money, and what they call it; null in an `order.paid` that an earlier build has made."""
+
+    provider: str
+    reference: str
+
+
+class RefusedPaymentV1(PaymentNameV1, frozen=True, kw_only=True, rename="camel"):
+    """Money that was taken and is to be given back."""
+
+    amount: MinorUnits
+    currency: Currency
+
+
 class PaidOrderV1(OrderTermsV1, frozen=True, kw_only=True, rename="camel"):
     """An order that was paid; `total` is what was paid."""
 
     status: Literal["PAID"]
+    payment: PaymentNameV1 | None = None
+
+
+class OrderOfRefusedPaymentV1(OrderTermsV1, frozen=True, kw_only=True, rename="camel"):
+    """An order that did not take a payment; it stands where it stood."""
+
+    status: Annotated[str, msgspec.Meta(description="Where the order stands, also after this.")]
+    payment: RefusedPaymentV1
+    reason: Annotated[
+        str, msgspec.Meta(description="`too_late`, `cancelled` or `paid_already`; others may come.")
+    ]
 
 
 class FulfilledOrderV1(OrderTermsV1, frozen=True, kw_only=True, rename="camel"):
@@ -96,25 +121,31 @@ class ExpiredOrderV1(OrderTermsV1, frozen=True, kw_only=True, rename="camel"):
 
 
 class OrderPaidV1(Envelope, frozen=True, kw_only=True, rename="camel"):
-    """The order was paid in time; only `order.fulfilled` can follow."""
+    """The order was paid in time; `order.fulfilled` can follow."""
 
     order: PaidOrderV1
 
 
+class OrderPaymentRefusedV1(Envelope, frozen=True, kw_only=True, rename="camel"):
+    """A payment came that the order does not take: its money is to be given back, nothing else changed."""
+
+    order: OrderOfRefusedPaymentV1
+
+
 class OrderFulfilledV1(Envelope, frozen=True, kw_only=True, rename="camel"):
-    """The order was handed over; always the last event of its order."""
+    """The order was handed over; only `order.payment_refused` can follow."""
 
     order: FulfilledOrderV1
 
 
 class OrderCancelledV1(Envelope, frozen=True, kw_only=True, rename="camel"):
-    """The order was called off before its payment; always the last event of its order."""
+    """The order was called off before its payment; only `order.payment_refused` can follow."""
 
     order: CancelledOrderV1
 
 
 class OrderExpiredV1(Envelope, frozen=True, kw_only=True, rename="camel"):
-    """Nobody paid the order in time; always the last event of its order."""
+    """Nobody paid the order in time; only `order.payment_refused` can follow."""
 
     order: ExpiredOrderV1
 
@@ -129,6 +160,7 @@ class OrderEventSkippedV1(Envelope, frozen=True, kw_only=True, rename="camel"):
 
 ORDER_CREATED = "order.created"
 ORDER_PAID = "order.paid"
+ORDER_PAYMENT_REFUSED = "order.payment_refused"
 ORDER_FULFILLED = "order.fulfilled"
 ORDER_CANCELLED = "order.cancelled"
 ORDER_EXPIRED = "order.expired"
@@ -137,6 +169,7 @@ ORDER_EVENT_SKIPPED = "order.event_skipped"
 SCHEMAS: dict[str, type[Envelope]] = {
     f"{ORDER_CREATED}.v1": OrderCreatedV1,
     f"{ORDER_PAID}.v1": OrderPaidV1,
+    f"{ORDER_PAYMENT_REFUSED}.v1": OrderPaymentRefusedV1,
     f"{ORDER_FULFILLED}.v1": OrderFulfilledV1,
     f"{ORDER_CANCELLED}.v1": OrderCancelledV1,
     f"{ORDER_EXPIRED}.v1": OrderExpiredV1,

@@ -13,6 +13,7 @@ GOLDEN = ROOT / "tests" / "contract" / "golden"
 _EVENTS = {
     "OrderCreatedV1": "order.created.v1",
     "OrderPaidV1": "order.paid.v1",
+    "OrderPaymentRefusedV1": "order.payment_refused.v1",
     "OrderFulfilledV1": "order.fulfilled.v1",
     "OrderCancelledV1": "order.cancelled.v1",
     "OrderExpiredV1": "order.expired.v1",

@@ -6,9 +6,10 @@ from uuid import uuid4
 
 from uuid_utils.compat import uuid7
 
-from app.application.commands import CreateOrder, RequestedItem
+from app.application.commands import CreateOrder, PayOrder, RequestedItem
 from app.domain.coupon import Coupon, CouponKind
 from app.domain.order import Order
+from app.domain.payment import Payment
 from app.domain.product import Product
 from contracts.envelope import EventMessage
 from contracts.topics import ORDER_EVENTS
@@ -43,6 +44,18 @@ def an_order(*selection: tuple[Product, int]) -> Order:
         now=NOW,
         time_to_live=timedelta(minutes=15),
     )
+
+
+def a_payment(order: Order, **values: Any) -> Payment:
+    """What a provider has taken for this order: its total, under a reference of its own."""
+    total = {"amount": order.total, "currency": order.currency}
+    return Payment(**{"provider": "psp-1", "reference": f"pay-{order.id}", **total, **values})
+
+
+def paying(order: Order, reference: str = "", **values: Any) -> PayOrder:
+    """Pay this order, as its provider says; another reference is another payment."""
+    payment = a_payment(order, reference=reference) if reference else a_payment(order)
+    return PayOrder(order.id, **{"customer_id": None, "payment": payment, **values})
 
 
 def a_message(order_id: str | None = None, seq: int = 1, **values: Any) -> EventMessage:

@@ -36,8 +36,17 @@ class CatalogueDesk:
     new_id: NewId
 
 
+@dataclass(frozen=True, slots=True)
+class PaymentEntry:
+    """What paying an order takes; with `self_pay` its customer may do so."""
+
+    order_life: OrderLife
+    self_pay: bool
+
+
 # The container is typed; checking its objects again on every request would cost without finding anything.
 GivenOrderEntry = NamedDependency[SkipValidation[OrderEntry]]
+GivenPaymentEntry = NamedDependency[SkipValidation[PaymentEntry]]
 GivenQueries = NamedDependency[SkipValidation[OrderQueries]]
 GivenQuotes = NamedDependency[SkipValidation[OrderQuotes]]
 GivenCatalogue = NamedDependency[SkipValidation[CatalogueDesk]]

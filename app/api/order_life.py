@@ -6,31 +6,34 @@ import msgspec
 from litestar import Request, post
 from litestar.openapi.spec import Operation
 
-from app.api.dependencies import GivenOrderLife
+from app.api.dependencies import GivenOrderLife, GivenPaymentEntry, PaymentEntry
 from app.api.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, has_key, idempotency_key
 from app.api.order_bodies import order_body
 from app.api.order_ids import OrderId, require_order_id
 from app.api.problems import customer_door
-from app.api.schemas import ORDER, OrderBody
-from app.application.commands import ChangeOrder, IdempotencyKey, ReplayedOrder
+from app.api.schemas import ORDER, PAYMENT_REQUEST, OrderBody, PaymentRequest
+from app.application.commands import ChangeOrder, PayOrder, ReplayedOrder
 from app.domain.order import Order
+from app.domain.payment import Payment
 from kits.observability.traces import current_traceparent
 from kits.web.documents.openapi import IF_MATCH, answer_header, door
 from kits.web.doors.answers import BytesAnswer, json_answer
-from kits.web.doors.json_body import read_body
+from kits.web.doors.json_body import JsonBody, read_body
 from kits.web.doors.preconditions import expected_versions, version_tag
 from kits.web.tokens.scopes import require_scope
 from kits.web.tokens.verifier import Identity
 
 FULFIL_SCOPE = "orders:fulfil"
+PAY_SCOPE = "orders:pay"
 VERSION_HEADER = answer_header("ETag", "The order's version, in quotes.")
 _MOVED = "The order as it is now, or as it was right after an earlier request with the same key."
 _MOVED_HEADERS = [VERSION_HEADER, REPLAYED_HEADER]
+_PAYMENT_REQUEST = JsonBody(PaymentRequest)
 
 CustomerRequest = Request[Any, Identity, Any]
 
 
-def _step(status: str, version: int, *codes: str) -> type[Operation]:
+def _step(status: str, version: int, *codes: str, reads: msgspec.Struct | None = None) -> type[Operation]:
     refusals = customer_door(
         *codes,
         "order_not_found",
@@ -43,7 +46,7 @@ def _step(status: str, version: int, *codes: str) -> type[Operation]:
         "idempotency_key_reused",
     )
     shows = msgspec.structs.replace(ORDER, status=status, version=version)
-    return door(refusals, shows=shows, headers=[IF_MATCH, KEY_HEADER])
+    return door(refusals, shows=shows, reads=reads, headers=[IF_MATCH, KEY_HEADER])
 
 
 @post(
@@ -52,16 +55,31 @@ def _step(status: str, version: int, *codes: str) -> type[Operation]:
     summary="Pay an order",
     response_description=_MOVED,
     response_headers=_MOVED_HEADERS,
-    operation_class=_step("PAID", 2),
+    operation_class=_step(
+        "PAID",
+        2,
+        "forbidden",
+        "malformed_body",
+        "unsupported_media_type",
+        "payment_amount_mismatch",
+        "payment_reference_used",
+        reads=PAYMENT_REQUEST,
+    ),
 )
 async def pay_order(
-    request: CustomerRequest, order_id: OrderId, order_life: GivenOrderLife
+    request: CustomerRequest, order_id: OrderId, payment_entry: GivenPaymentEntry
 ) -> BytesAnswer[OrderBody]:
-    """PENDING -> PAID, for one of the caller's own orders, before its `expiresAt`.
+    """PENDING -> PAID, before the order's `expiresAt`, for the order of any customer.
 
-    A payment that comes later is refused, and the order expires at once.
+    The token needs the scope `orders:pay`: it is the payment provider's, not the customer's. The same
+    `reference` again gets the same answer, whatever has become of the order. A payment that comes too late
+    (the order expires at once), or that the order does not take where it stands, is recorded, has its event
+    `order.payment_refused`, and is answered with `invalid_transition`: its money is to be given back.
     """
-    return _shown(await order_life.pay(await _change(request, order_id, customer_id=request.auth.subject)))
+    payment = await _payment(request, payment_entry)
+    customer_id = request.auth.subject if payment is None else None
+    asked = _asked(request, order_id, payment, customer_id=customer_id)
+    return _shown(await payment_entry.order_life.pay(PayOrder(payment=payment, **asked)))
 
 
 @post(
@@ -98,28 +116,36 @@ async def fulfil_order(
     return _shown(await order_life.fulfil(await _change(request, order_id, customer_id=None)))
 
 
+async def _payment(request: CustomerRequest, entry: PaymentEntry) -> Payment | None:
+    """What the body says was paid; None: a customer pays without a provider, where that is allowed."""
+    own = entry.self_pay and PAY_SCOPE not in request.auth.scopes
+    if own and not await read_body(request.receive):
+        return None
+    require_scope(request.auth, PAY_SCOPE)
+    body = await _PAYMENT_REQUEST.read(request)
+    return Payment(request.auth.subject, body.reference, body.amount, body.currency)
+
+
 async def _change(request: CustomerRequest, order_id: str, *, customer_id: str | None) -> ChangeOrder:
+    # These doors have no use for a body; with a key, another body is another request all the same.
+    body = await read_body(request.receive) if has_key(request.scope["headers"]) else b""
+    return ChangeOrder(**_asked(request, order_id, body, customer_id=customer_id))
+
+
+def _asked(
+    request: CustomerRequest, order_id: str, body: bytes | Payment | None, *, customer_id: str | None
+) -> dict[str, Any]:
     require_order_id(order_id)
     versions = expected_versions(request)
-    return ChangeOrder(
-        order_id=order_id,
-        customer_id=customer_id,
-        versions=versions,
-        traceparent=current_traceparent.get(),
-        caller_id=request.auth.subject,
-        idempotency=await _key(request, order_id, versions),
-    )
-
-
-async def _key(
-    request: CustomerRequest, order_id: str, versions: frozenset[int] | None
-) -> IdempotencyKey | None:
-    headers = request.scope["headers"]
-    if not has_key(headers):
-        return None
-    # These doors have no use for a body; with a key, another body is another request all the same.
-    body = await read_body(request.receive)
-    return idempotency_key(headers, (order_id, sorted(versions) if versions is not None else None, body))
+    asked = (order_id, sorted(versions) if versions is not None else None, body)
+    return {
+        "order_id": order_id,
+        "customer_id": customer_id,
+        "versions": versions,
+        "traceparent": current_traceparent.get(),
+        "caller_id": request.auth.subject,
+        "idempotency": idempotency_key(request.scope["headers"], asked),
+    }
 
 
 def _shown(outcome: Order | ReplayedOrder) -> BytesAnswer[OrderBody]:

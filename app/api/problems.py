@@ -41,7 +41,19 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
         "invalid_transition",
         "The order cannot go there from where it stands",
         "`current` is where it stands: somebody was first, or its time to be paid is over. Trying again "
-        "changes nothing.",
+        "changes nothing. Of a payment: it is recorded as refused, and its money is to be given back.",
+    ),
+    _kind(
+        409,
+        "payment_reference_used",
+        "The reference names the payment of another order",
+        "A provider gives each payment a `reference` of its own. Nothing was recorded: take another one.",
+    ),
+    _kind(
+        422,
+        "payment_amount_mismatch",
+        "The payment is not what the order costs",
+        "The order costs `total` in `currency`; `amount` in `sentCurrency` was paid. Nothing was recorded.",
     ),
     _kind(
         412,

@@ -12,6 +12,8 @@ from kits.patterns import whole
 
 MAX_QUANTITY = 1000
 COUPON_CODE = r"[A-Za-z0-9][A-Za-z0-9_\-]{0,31}"
+MAX_TOTAL = 10**15
+"""No order costs more: 100 products, 1,000 pieces of each, at the highest price."""
 PRODUCT_ID = r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}"
 
 ProductId = Annotated[str, Meta(pattern=whole(PRODUCT_ID), description="A product's id.", examples=["p-1"])]
@@ -47,6 +49,21 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
         """However it was spelled, it is the same order."""
         if self.coupon_code is not None:
             msgspec.structs.force_setattr(self, "coupon_code", normal_code(self.coupon_code))
+
+
+class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What was taken for an order. The provider is the token's subject."""
+
+    reference: Annotated[
+        str,
+        Meta(
+            pattern=whole("[!-~]{1,128}"),
+            description="The provider's own name for this payment; another payment has another one.",
+            examples=["pay-4711"],
+        ),
+    ]
+    amount: Annotated[int, Meta(ge=0, le=MAX_TOTAL, description="Its total, in minor units of the currency.")]
+    currency: Annotated[str, Meta(pattern=whole("[A-Z]{3}"), description="The order's.", examples=["KRW"])]
 
 
 class OrderLinks(msgspec.Struct, frozen=True, rename={"self_": "self"}):
@@ -145,6 +162,7 @@ ORDER_REQUEST = OrderRequest(
     items=[OrderItemRequest(product_id="p-1", quantity=2), OrderItemRequest(product_id="p-2", quantity=1)],
     coupon_code="WELCOME10",
 )
+PAYMENT_REQUEST = PaymentRequest(reference="pay-4711", amount=4500, currency="KRW")
 ACCEPTED_ORDER = AcceptedOrder(
     order_id=_ID,
     status="PENDING",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from app.application.commands import IdempotencyKey
-from app.application.ports import KeyClaim, KeyOwner
+from app.application.key_ports import KeyClaim, KeyOwner
 from app.domain.coupon import Coupon
 from app.domain.product import Product
 

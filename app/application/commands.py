@@ -6,6 +6,7 @@ import msgspec
 
 from app.application.errors import Row
 from app.domain.order import Order, OrderStatus
+from app.domain.payment import Payment
 
 
 class RequestedItem(msgspec.Struct, frozen=True):
@@ -44,13 +45,13 @@ class CreateOrder(msgspec.Struct, frozen=True):
 
 
 class ReplayedOrder(msgspec.Struct, frozen=True):
-    """The order as an earlier request with the same key and the same body has left it."""
+    """The order as an earlier request with the same key and body, or the same payment, has left it."""
 
     order: Order
 
 
 class ChangeOrder(msgspec.Struct, frozen=True):
-    """Let an order go on: pay it, fulfil it, cancel it.
+    """Let an order go on: fulfil it, cancel it; PayOrder pays it.
 
     `customer_id` is whose order it must be, None if it may be anybody's. `versions` are those that the caller
     has in mind, None if the order may have changed meanwhile. `traceparent` is the trace of the request.
@@ -63,6 +64,12 @@ class ChangeOrder(msgspec.Struct, frozen=True):
     traceparent: str = ""
     caller_id: str = ""
     idempotency: IdempotencyKey | None = None
+
+
+class PayOrder(ChangeOrder, frozen=True):
+    """Pay one order. `payment` is what its provider has taken; None: its customer pays without a provider."""
+
+    payment: Payment | None = None
 
 
 class OrderSearch(msgspec.Struct, frozen=True, kw_only=True):

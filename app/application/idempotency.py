@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from app.application.batch_attempts import Outcome
 from app.application.commands import ChangeOrder, CreateOrder, ReplayedOrder
 from app.application.errors import IdempotencyKeyInUseError, IdempotencyKeyReusedError, RowHeldError
-from app.application.ports import KeyClaim, UnitOfWork
+from app.application.key_ports import KeyClaim
+from app.application.order_moves import Step
+from app.application.ports import UnitOfWork
 from app.domain.errors import OrderError
 from app.domain.order import OrderStatus
 
@@ -15,6 +17,8 @@ _CHANGING = {
     OrderStatus.CANCELLED: "POST /orders/{id}/cancellation",
     OrderStatus.FULFILLED: "POST /orders/{id}/fulfilment",
 }
+# Of keys that were claimed before versions were noted: every step had the same number in all orders then.
+_VERSIONS_OF_OLD = {OrderStatus.PAID: 2, OrderStatus.CANCELLED: 2, OrderStatus.FULFILLED: 3}
 _REUSED = "This key was used for another request."
 _IN_USE = "A request with this key is still running."
 
@@ -81,7 +85,15 @@ async def answered_change(claim: KeyClaim, status: OrderStatus, uow: UnitOfWork)
     if owner.request_hash != claim.request_hash:
         raise IdempotencyKeyReusedError(_REUSED)
     order = (await uow.orders.find([owner.order_id]))[owner.order_id]
-    return ReplayedOrder(order.as_it_became(status))
+    return ReplayedOrder(order.as_it_was(status, owner.order_version or _VERSIONS_OF_OLD[status]))
+
+
+async def close_claim(claim: KeyClaim, step: Step, uow: UnitOfWork) -> None:
+    """Store with the key what its request has done; a refusal gives it back: the next try is no replay."""
+    if step.refusal is not None:
+        await uow.idempotency.release([claim])
+    else:
+        await uow.idempotency.note_version(claim, step.order.version)
 
 
 def _claims(commands: Sequence[CreateOrder]) -> list[KeyClaim]:

@@ -11,6 +11,7 @@ from app.domain.events import (
     OrderExpiredEvent,
     OrderFulfilledEvent,
     OrderPaidEvent,
+    OrderPaymentRefusedEvent,
 )
 from app.domain.order import Order
 from contracts.envelope import EventMessage
@@ -20,6 +21,7 @@ from contracts.order_events import (
     ORDER_EXPIRED,
     ORDER_FULFILLED,
     ORDER_PAID,
+    ORDER_PAYMENT_REFUSED,
     CancelledOrderV1,
     ExpiredOrderV1,
     FulfilledOrderV1,
@@ -28,9 +30,13 @@ from contracts.order_events import (
     OrderExpiredV1,
     OrderFulfilledV1,
     OrderItemV1,
+    OrderOfRefusedPaymentV1,
     OrderPaidV1,
+    OrderPaymentRefusedV1,
     PaidOrderV1,
+    PaymentNameV1,
     PlacedOrderV1,
+    RefusedPaymentV1,
     ReleasedItemV1,
     ReleasedV1,
     message_of,
@@ -57,14 +63,15 @@ class OrderContracts:
             order_id=event.order.id,
             seq=event.seq,
             occurred_at=wire_time(event.occurred_at),
-            order=body_of(event.order),
+            order=body_of(event),
         )
         return message_of(
             contract, topic=ORDER_EVENTS, occurred_at=event.occurred_at, traceparent=traceparent
         )
 
 
-def _placed(order: Order) -> PlacedOrderV1:
+def _placed(event: OrderCreatedEvent) -> PlacedOrderV1:
+    order = event.order
     return PlacedOrderV1(
         customer_id=order.customer_id,
         status="PENDING",
@@ -85,20 +92,33 @@ def _placed(order: Order) -> PlacedOrderV1:
     )
 
 
-def _paid(order: Order) -> PaidOrderV1:
-    return PaidOrderV1(status="PAID", **_terms(order))
+def _paid(event: OrderPaidEvent) -> PaidOrderV1:
+    payment = PaymentNameV1(provider=event.payment.provider, reference=event.payment.reference)
+    return PaidOrderV1(status="PAID", payment=payment, **_terms(event.order))
 
 
-def _fulfilled(order: Order) -> FulfilledOrderV1:
-    return FulfilledOrderV1(status="FULFILLED", **_terms(order))
+def _payment_refused(event: OrderPaymentRefusedEvent) -> OrderOfRefusedPaymentV1:
+    payment = RefusedPaymentV1(
+        provider=event.payment.provider,
+        reference=event.payment.reference,
+        amount=event.payment.amount,
+        currency=event.payment.currency,
+    )
+    return OrderOfRefusedPaymentV1(
+        status=event.order.status, payment=payment, reason=event.reason, **_terms(event.order)
+    )
 
 
-def _cancelled(order: Order) -> CancelledOrderV1:
-    return CancelledOrderV1(status="CANCELLED", released=_released(order), **_terms(order))
+def _fulfilled(event: OrderFulfilledEvent) -> FulfilledOrderV1:
+    return FulfilledOrderV1(status="FULFILLED", **_terms(event.order))
 
 
-def _expired(order: Order) -> ExpiredOrderV1:
-    return ExpiredOrderV1(status="EXPIRED", released=_released(order), **_terms(order))
+def _cancelled(event: OrderCancelledEvent) -> CancelledOrderV1:
+    return CancelledOrderV1(status="CANCELLED", released=_released(event.order), **_terms(event.order))
+
+
+def _expired(event: OrderExpiredEvent) -> ExpiredOrderV1:
+    return ExpiredOrderV1(status="EXPIRED", released=_released(event.order), **_terms(event.order))
 
 
 def _terms(order: Order) -> dict[str, Any]:
@@ -117,9 +137,10 @@ def _released(order: Order) -> ReleasedV1:
     return ReleasedV1(items=items, coupon_code=order.coupon_code)
 
 
-_CONTRACTS: Mapping[type[OrderEvent], tuple[str, type[Any], Callable[[Order], Any]]] = {
+_CONTRACTS: Mapping[type[OrderEvent], tuple[str, type[Any], Callable[[Any], Any]]] = {
     OrderCreatedEvent: (ORDER_CREATED, OrderCreatedV1, _placed),
     OrderPaidEvent: (ORDER_PAID, OrderPaidV1, _paid),
+    OrderPaymentRefusedEvent: (ORDER_PAYMENT_REFUSED, OrderPaymentRefusedV1, _payment_refused),
     OrderFulfilledEvent: (ORDER_FULFILLED, OrderFulfilledV1, _fulfilled),
     OrderCancelledEvent: (ORDER_CANCELLED, OrderCancelledV1, _cancelled),
     OrderExpiredEvent: (ORDER_EXPIRED, OrderExpiredV1, _expired),

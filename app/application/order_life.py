@@ -4,25 +4,24 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 
-from app.application.commands import ChangeOrder, ReplayedOrder
+from app.application.commands import ChangeOrder, PayOrder, ReplayedOrder
 from app.application.errors import (
     ApplicationError,
     IdempotencyKeyInUseError,
     IdempotencyKeyWaitError,
     LockWaitError,
-    OrderNotFoundError,
-    PreconditionFailedError,
     StorageError,
     StorageRefusedError,
     StorageStaleError,
 )
-from app.application.idempotency import answered_change, change_claim
-from app.application.order_moves import move_orders, releasable
+from app.application.idempotency import answered_change, change_claim, close_claim
+from app.application.key_ports import KeyClaim
+from app.application.order_moves import Step, move_orders, releasable
+from app.application.order_steps import take_step
 from app.application.order_turns import OrderTurns
-from app.application.ports import KeyClaim, Transactions
-from app.domain.errors import OrderError, PaymentTooLateError
+from app.application.ports import Transactions
+from app.domain.errors import OrderError
 from app.domain.order import Order, OrderStatus
 from app.metrics import AppMetrics
 from kits.observability.logs import get_logger
@@ -41,8 +40,8 @@ class OrderLife:
     """Every transition is one transaction that holds the order's row: of two at once, one comes second.
 
     The second one finds where the first has left the order. Locks are taken in the order that holds
-    everywhere: keys, order rows, products, coupons, each sorted. A command whose key has taken its step
-    already is answered with the order as it was right after that, whatever has become of it since.
+    everywhere: keys, order rows, products, coupons, payments, each sorted. A command whose key has taken its
+    step already is answered with the order as it was right after that, whatever has become of it since.
     """
 
     def __init__(self, transactions: Transactions, metrics: AppMetrics) -> None:
@@ -53,11 +52,16 @@ class OrderLife:
         self._passed_over: set[str] = set()
         self._careful = False
 
-    async def pay(self, command: ChangeOrder) -> Order | ReplayedOrder:
+    async def pay(self, command: PayOrder) -> Order | ReplayedOrder:
         """PENDING -> PAID, while the order has time by the database's clock, read under its lock.
 
+        A payment that was recorded already gets the answer of then, whatever has become of the order.
+
         Raises:
-            PaymentTooLateError: the time is over; this very transaction has expired the order.
+            PaymentRefusedError: the order takes no payment where it stands. It is recorded as refused, with
+                its event; if the time is over (PaymentTooLateError), the order has expired by it.
+            PaymentAmountMismatchError: it is not what the order costs; nothing is recorded.
+            PaymentReferenceUsedError: it names the payment of another order; nothing is recorded.
             Otherwise as `_change`.
         """
         return await self._change(command, OrderStatus.PAID)
@@ -197,38 +201,28 @@ class OrderLife:
     async def _attempt(
         self, command: ChangeOrder, status: OrderStatus, claim: KeyClaim | None
     ) -> Order | ReplayedOrder:
-        refusal: PaymentTooLateError | None = None
         async with self._transactions(hurried=True) as uow:
             if claim and (replayed := await answered_change(claim, status, uow)):
                 self._metrics.orders_replayed.inc()
                 return replayed
-            order = _wanted((await uow.orders.lock([command.order_id])).get(command.order_id), command)
-            moving = partial(
-                move_orders, [order], uow=uow, now=await uow.now(), traceparent=command.traceparent
-            )
-            try:
-                changed = await moving(status)
-            except PaymentTooLateError as too_late:
-                refusal, changed = too_late, await moving(OrderStatus.EXPIRED)
-                if claim:
-                    await uow.idempotency.release([claim])
-        self._note(changed)
-        if refusal is not None:
-            # Raised after the commit: the refusal itself has expired the order.
-            raise refusal
-        return changed[0]
+            step = await take_step(command, status, uow)
+            if claim:
+                await close_claim(claim, step, uow)
+        return self._outcome(step)
+
+    def _outcome(self, step: Step) -> Order | ReplayedOrder:
+        self._note(step.moved)
+        if step.refusal is not None:
+            if not step.replayed:
+                self._metrics.payments_refused.inc()
+            # Raised after the commit: the refusal is recorded, and may have expired the order.
+            raise step.refusal
+        if step.replayed:
+            self._metrics.orders_replayed.inc()
+            return ReplayedOrder(step.order)
+        return step.order
 
     def _note(self, orders: Sequence[Order]) -> None:
         for order in orders:
             self._metrics.orders.labels(order.status.value.lower()).inc()
             log.debug("order_moved", order_id=order.id, status=order.status.value, version=order.version)
-
-
-def _wanted(order: Order | None, command: ChangeOrder) -> Order:
-    if order is None or command.customer_id not in (None, order.customer_id):
-        raise OrderNotFoundError("There is no such order.")
-    if command.versions is not None and order.version not in command.versions:
-        raise PreconditionFailedError(
-            f"The order is at version {order.version} now.", version=order.version, current=order.status.value
-        )
-    return order

@@ -2,12 +2,27 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.application.held_rows import COUPON, PRODUCT, lock_free_rows
 from app.application.ports import UnitOfWork
+from app.domain.errors import PaymentRefusedError
 from app.domain.events import moved
 from app.domain.order import RELEASING, Order, OrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a command did to its order, which it leaves as `order`; to be committed, also when refused.
+
+    `moved` are the orders that changed their status by it. What was `replayed` changed nothing.
+    """
+
+    order: Order
+    moved: Sequence[Order] = ()
+    refusal: PaymentRefusedError | None = None
+    replayed: bool = False
 
 
 async def move_orders(

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from app.application.commands import FoundOrders, OrderSearch
+from app.application.key_ports import IdempotencyRepository
 from app.domain.coupon import Coupon
 from app.domain.events import OrderEvent
 from app.domain.order import Order
+from app.domain.payment import RecordedPayment
 from app.domain.product import Product
 from app.domain.seller import ListedProduct, Seller
 from contracts.envelope import EventMessage
@@ -98,42 +100,15 @@ class CouponRepository(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class KeyClaim:
-    """A caller's idempotency key, unique to a route, and what it is to name: a request and its order."""
+class PaymentRepository(Protocol):
+    """The payments of orders, accepted and refused; each is written once and never changes."""
 
-    customer_id: str
-    route: str
-    key: str
-    request_hash: bytes
-    order_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyOwner:
-    """The order that an idempotency key belongs to, and the hash of the request that it names."""
-
-    order_id: str
-    request_hash: bytes
-
-
-class IdempotencyRepository(Protocol):
-    """The idempotency keys, in the transaction of what they name; locked before anything else."""
-
-    async def claim(self, claims: Sequence[KeyClaim]) -> Mapping[str, KeyOwner]:
-        """Claim keys, each for an order of its own; the owners of those that are taken, by that order's id.
-
-        Raises:
-            IdempotencyKeyWaitError: another transaction holds a key and does not end.
-        """
+    async def find(self, provider: str, reference: str) -> RecordedPayment | None:
+        """The payment that this provider names so."""
         ...
 
-    async def claim_free(self, claims: Sequence[KeyClaim]) -> Mapping[str, KeyOwner | None]:
-        """As `claim`, but a key that an unfinished transaction holds is passed over: its owner is None."""
-        ...
-
-    async def release(self, claims: Sequence[KeyClaim]) -> None:
-        """Give back keys claimed in this transaction, so that the customer may try again."""
+    async def add(self, payment: RecordedPayment) -> bool:
+        """Insert one; False: another transaction has used the reference meanwhile, and nothing is stored."""
         ...
 
 
@@ -167,6 +142,7 @@ class UnitOfWork(Protocol):
     orders: OrderRepository
     products: ProductRepository
     coupons: CouponRepository
+    payments: PaymentRepository
     idempotency: IdempotencyRepository
     outbox: Outbox
 

@@ -12,7 +12,7 @@ from app.application.catalogue_ports import (
     StockMovement,
 )
 from app.application.errors import IdempotencyKeyReusedError, ProductNotFoundError
-from app.application.ports import KeyClaim
+from app.application.key_ports import KeyClaim
 from app.domain.product import Product
 
 LARGEST_STOCK = 2_000_000_000

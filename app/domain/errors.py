@@ -88,8 +88,44 @@ class InvalidTransitionError(OrderError):
         super().__init__(f"The order is {current}: it cannot become {wanted}.", current=current)
 
 
-class PaymentTooLateError(InvalidTransitionError):
+class PaymentRefusedError(InvalidTransitionError):
+    """The order takes no payment where it stands; this one is recorded, and its money is to be given back."""
+
+    def __init__(self, current: str) -> None:
+        OrderError.__init__(
+            self,
+            f"The order is {current}: it cannot become PAID. The payment is recorded as refused: give its"
+            " money back.",
+            current=current,
+        )
+
+
+class PaymentTooLateError(PaymentRefusedError):
     """The payment came when the order's time was over: the order is EXPIRED now, whoever noticed it first."""
 
     def __init__(self) -> None:
-        super().__init__("EXPIRED", "PAID")
+        super().__init__("EXPIRED")
+
+
+class PaymentAmountMismatchError(OrderError):
+    """What was paid is not what the order costs; nothing was recorded."""
+
+    code = "payment_amount_mismatch"
+
+    def __init__(self, *, total: int, currency: str, amount: int, sent_currency: str) -> None:
+        super().__init__(
+            f"The order costs {total} {currency}, the payment is of {amount} {sent_currency}.",
+            total=total,
+            currency=currency,
+            amount=amount,
+            sentCurrency=sent_currency,
+        )
+
+
+class PaymentReferenceUsedError(OrderError):
+    """The provider has used this reference for another order; nothing was recorded."""
+
+    code = "payment_reference_used"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__("This reference names the payment of another order.", reference=reference)

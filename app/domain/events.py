@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.order import Order, OrderStatus
+from app.domain.payment import Payment, RefusalReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,23 @@ class OrderMovedEvent:
         return self.order.version
 
 
+@dataclass(frozen=True, slots=True)
 class OrderPaidEvent(OrderMovedEvent):
-    """The customer has paid, in time."""
+    """The order was paid, in time."""
 
-    __slots__ = ()
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPaymentRefusedEvent(OrderMovedEvent):
+    """A payment came that the order does not take: it stays where it stands, and the money goes back."""
+
+    payment: Payment
+    reason: RefusalReason
 
 
 class OrderFulfilledEvent(OrderMovedEvent):
-    """What was paid has been handed over; nothing follows."""
+    """What was paid has been handed over."""
 
     __slots__ = ()
 
@@ -65,7 +75,6 @@ OrderEvent = OrderCreatedEvent | OrderMovedEvent
 """Any event of an order."""
 
 _MOVED: Mapping[OrderStatus, type[OrderMovedEvent]] = {
-    OrderStatus.PAID: OrderPaidEvent,
     OrderStatus.FULFILLED: OrderFulfilledEvent,
     OrderStatus.CANCELLED: OrderCancelledEvent,
     OrderStatus.EXPIRED: OrderExpiredEvent,
@@ -73,5 +82,5 @@ _MOVED: Mapping[OrderStatus, type[OrderMovedEvent]] = {
 
 
 def moved(order: Order, *, occurred_at: datetime) -> OrderMovedEvent:
-    """The event that tells how this order came to where it stands."""
+    """The event that tells how this order came to where it stands: fulfilled, cancelled or expired."""
     return _MOVED[order.status](order, occurred_at)

@@ -34,10 +34,6 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 }
 """Where an order may go from where it stands; nothing else is possible."""
 
-_VERSIONS = {OrderStatus.PENDING: 1}
-for _status in OrderStatus:
-    _VERSIONS |= dict.fromkeys(TRANSITIONS[_status], _VERSIONS[_status] + 1)
-
 RELEASING = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 """Where an order holds its pieces and its coupon use no longer."""
 
@@ -163,9 +159,10 @@ class Order:
             raise PaymentTooLateError
         return replace(self, status=status, version=self.version + 1)
 
-    def as_it_became(self, status: OrderStatus) -> "Order":
-        """The same order as it was right after it came to `status`, where it stands or has been.
+    def with_payment_refused(self) -> "Order":
+        """The same order one version later, where it stands: a payment that it does not take has a number."""
+        return replace(self, version=self.version + 1)
 
-        Each status is reached in one way and once, and nothing but status and version of an order changes.
-        """
-        return replace(self, status=status, version=_VERSIONS[status])
+    def as_it_was(self, status: OrderStatus, version: int) -> "Order":
+        """The same order as it was when it stood at `status` and `version`: nothing else of it changes."""
+        return replace(self, status=status, version=version)

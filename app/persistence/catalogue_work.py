@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, Text, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.application.catalogue_ports import CatalogueChange, RecordedMovement, StockMovement
-from app.application.ports import KeyClaim, KeyOwner
+from app.application.key_ports import KeyClaim, KeyOwner
 from app.domain.coupon import Coupon
 from app.domain.product import Product
 from app.persistence.catalogue_rows import coupon_of, movement_of

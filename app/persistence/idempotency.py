@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Text, bindparam, delete, func, literal_column, select
+from sqlalchemy import Text, bindparam, delete, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import Integer
 
 from app.application.errors import IdempotencyKeyWaitError
-from app.application.ports import KeyClaim, KeyOwner
+from app.application.key_ports import KeyClaim, KeyOwner
 from app.persistence.tables import idempotency_keys
 from kits.postgres.driver import DriverConnection, DriverStatement, driver_fetch
 from kits.postgres.errors import LockTimeoutError
@@ -30,7 +30,12 @@ _is_asked = (
     (_row.customer_id == _asked.c.customer_id) & (_row.route == _asked.c.route) & (_row.key == _asked.c.key)
 )
 _OWNERS = DriverStatement(
-    select(_asked.c.order_id, _row.order_id, _row.request_hash).join_from(_asked, idempotency_keys, _is_asked)
+    select(_asked.c.order_id, _row.order_id, _row.request_hash, _row.order_version).join_from(
+        _asked, idempotency_keys, _is_asked
+    )
+)
+_NOTE_VERSION = DriverStatement(
+    update(idempotency_keys).where(_is_asked).values(order_version=bindparam("version", type_=Integer))
 )
 _RELEASE = DriverStatement(delete(idempotency_keys).where(_is_asked, _row.order_id == _asked.c.order_id))
 _old = (
@@ -71,7 +76,7 @@ class SqlIdempotencyRepository:
         mine = {str(order_id) for (order_id,) in claimed}
         taken = [claim for claim in ordered if claim.order_id not in mine]
         found = await self._connection.fetch(_OWNERS, as_document(taken))
-        return {str(asked): KeyOwner(str(owner), request_hash) for asked, owner, request_hash in found}
+        return {str(asked): KeyOwner(str(owner), *rest) for asked, owner, *rest in found}
 
     async def claim_free(self, claims: Sequence[KeyClaim]) -> Mapping[str, KeyOwner | None]:
         """As `claim`, key by key: what another transaction has inserted can't be seen, only be run into.
@@ -90,6 +95,10 @@ class SqlIdempotencyRepository:
                 owners[claim.order_id] = None
         await self._connection.bound_locks(None)
         return owners
+
+    async def note_version(self, claim: KeyClaim, version: int) -> None:
+        """Store with a key that this transaction has claimed at which version its order was left."""
+        await self._connection.write(_NOTE_VERSION, {**as_document([claim]), "version": version})
 
     async def release(self, claims: Sequence[KeyClaim]) -> None:
         """Delete keys that this transaction has claimed."""

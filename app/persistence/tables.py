@@ -92,6 +92,27 @@ coupon_uses = Table(
     Index("ix_coupon_uses_coupon_code_customer_id", "coupon_code", "customer_id"),
 )
 
+payments = Table(
+    "payments",
+    shop,
+    Column("provider", Text, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("order_id", ForeignKey("orders.id"), nullable=False),
+    Column("amount", BigInteger, CheckConstraint("amount >= 0", "amount"), nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("outcome", Text, CheckConstraint("outcome IN ('accepted', 'refused')", "outcome"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Index("uq_payments_order_id_version", "order_id", "version", unique=True),
+    Index(
+        "uq_payments_accepted_order_id",
+        "order_id",
+        unique=True,
+        postgresql_where=text("outcome = 'accepted'"),
+    ),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     shop,
@@ -101,5 +122,6 @@ idempotency_keys = Table(
     Column("request_hash", LargeBinary, nullable=False),
     Column("order_id", Uuid(as_uuid=False), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("order_version", Integer),
     Index("ix_idempotency_keys_created_at", "created_at"),
 )

@@ -7,11 +7,12 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.application.key_ports import IdempotencyRepository
 from app.application.ports import (
     CouponRepository,
-    IdempotencyRepository,
     OrderRepository,
     Outbox,
+    PaymentRepository,
     ProductRepository,
 )
 from app.application.transactional_events import EventBus, RaisedEvent
@@ -19,6 +20,7 @@ from app.domain.events import OrderEvent
 from app.persistence.coupons import SqlCouponRepository
 from app.persistence.idempotency import SqlIdempotencyRepository
 from app.persistence.orders import SqlOrderRepository
+from app.persistence.payments import SqlPaymentRepository
 from app.persistence.products import SqlProductRepository
 from app.persistence.storage_errors import storage_errors
 from app.persistence.transaction_clock import TransactionClock
@@ -36,6 +38,7 @@ class SqlUnitOfWork:
         self.orders: OrderRepository = SqlOrderRepository(connection)
         self.products: ProductRepository = SqlProductRepository(connection, self._clock)
         self.coupons: CouponRepository = SqlCouponRepository(connection)
+        self.payments: PaymentRepository = SqlPaymentRepository(connection)
         self.idempotency: IdempotencyRepository = SqlIdempotencyRepository(connection)
         self.outbox = outbox
         self.events: list[RaisedEvent] = []

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table, Text, cast, func, insert
 
-from app.persistence.tables import coupon_uses, coupons, idempotency_keys, orders, products
+from app.persistence.tables import coupon_uses, coupons, idempotency_keys, orders, payments, products
 from kits.postgres.write_probe import WriteProbe
 
 _A_NEW_KEY = insert(idempotency_keys).values(
@@ -17,6 +17,7 @@ _RIGHTS = {
     coupons: ("SELECT", "UPDATE"),
     coupon_uses: ("SELECT", "INSERT", "DELETE"),
     orders: ("SELECT", "INSERT", "UPDATE"),
+    payments: ("SELECT", "INSERT"),
     idempotency_keys: ("SELECT", "INSERT", "UPDATE", "DELETE"),
 }
 

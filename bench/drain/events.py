@@ -14,6 +14,7 @@ from contracts.order_events import (
     OrderItemV1,
     OrderPaidV1,
     PaidOrderV1,
+    PaymentNameV1,
     PlacedOrderV1,
     encode,
 )
@@ -76,7 +77,7 @@ def _payload(event_id: str, order_id: str, seq: int) -> bytes:
         )
     paid = PaidOrderV1(
         customer_id=_CUSTOMER, status="PAID", currency="KRW", subtotal=30_000, discount=3_000, total=27_000,
-        coupon_code="WELCOME10",
+        coupon_code="WELCOME10", payment=PaymentNameV1(provider="psp-1", reference="pay-1"),
     )  # fmt: skip
     return encode(
         OrderPaidV1(

@@ -30,6 +30,8 @@ def welcome(
     """
     json_body = f"-H 'Content-Type: application/json' -d {shlex.quote(BODY)}"
     authorization = shlex.quote(f"Authorization: Bearer {token}")
+    amount, _, currency = orders[-1].total.partition(" ")
+    payment = f'{{"reference":"pay-1","amount":{amount},"currency":"{currency}"}}'
     named = "" if instance == Instance() else f" --instance {instance.name}"
     return "\n".join(
         [
@@ -49,7 +51,10 @@ def welcome(
             "Go on in another terminal:",
             f"  cd {shlex.quote(str(ROOT))}; source .venv/bin/activate",
             f'  eval "$(python -m devservices env{named})"',
-            "  python -m app token --sub c-1 --scope orders:fulfil     # for POST /orders/{id}/fulfilment",
+            "  python -m app token --sub staff --scope orders:fulfil     # for POST /orders/{id}/fulfilment",
+            '  PAY="Authorization: Bearer $(python -m app token --sub psp-1 --scope orders:pay)"',
+            "  curl -i -H \"$PAY\" -H 'Content-Type: application/json' \\",
+            f"    -d {shlex.quote(payment)} {api}/orders/{orders[-1].order_id}/payment",
             "  python -m worker dlq list",
             "",
             "Ctrl-C stops everything that this command started.",

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,15 @@ import msgspec
 
 from app.application.order_contracts import OrderContracts
 from app.domain.coupon import CouponKind
-from app.domain.events import OrderCreatedEvent, OrderEvent, moved
+from app.domain.events import (
+    OrderCreatedEvent,
+    OrderEvent,
+    OrderPaidEvent,
+    OrderPaymentRefusedEvent,
+    moved,
+)
 from app.domain.order import Order, OrderStatus
+from app.domain.payment import Payment, refusal_reason
 from contracts import member_events
 from contracts.envelope import EventMessage
 from contracts.json_schemas import SCHEMAS
@@ -29,10 +36,12 @@ EVENT_ID = "0199aaaa-0000-7000-8000-000000000001"
 ORDER_ID = "0199aaaa-0000-7000-8000-0000000000aa"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
+REFUSED = "refused"
 # Each event and the way that its order went.
-LIVES = {
+LIVES: dict[str, list[str]] = {
     "order.created": [],
     "order.paid": [OrderStatus.PAID],
+    "order.payment_refused": [OrderStatus.CANCELLED, REFUSED],
     "order.fulfilled": [OrderStatus.PAID, OrderStatus.FULFILLED],
     "order.cancelled": [OrderStatus.CANCELLED],
     "order.expired": [OrderStatus.EXPIRED],
@@ -58,11 +67,22 @@ def the_message(event_type: str = "order.created", *, coupon: bool = True) -> Ev
     """The last event of an order that went this way, a minute between any two steps."""
     order, now = the_order(coupon=coupon), NOW
     event: OrderEvent = OrderCreatedEvent(order)
-    for status in LIVES[event_type]:
+    for step in LIVES[event_type]:
         now += timedelta(minutes=1)
-        order = order.moved_to(status, now=now)
-        event = moved(order, occurred_at=now)
+        event = the_next_event(order, step, now)
+        order = event.order
     return OrderContracts(lambda: EVENT_ID).message(event, TRACEPARENT)
+
+
+def the_next_event(order: Order, step: str, now: datetime) -> OrderEvent:
+    """An order goes on to this status, or refuses a payment."""
+    payment = Payment("psp-1", "pay-4711", order.total, order.currency)
+    if step == REFUSED:
+        return OrderPaymentRefusedEvent(order.with_payment_refused(), now, payment, refusal_reason(order))
+    after = order.moved_to(OrderStatus(step), now=now)
+    if after.status is OrderStatus.PAID:
+        return OrderPaidEvent(after, now, payment)
+    return moved(after, occurred_at=now)
 
 
 def golden_file(event_type: str, *, coupon: bool) -> Path:

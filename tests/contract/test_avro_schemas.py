@@ -92,7 +92,7 @@ def test_a_new_field_that_may_be_missing_is_the_next_version_of_its_schema(copy:
     before = contracts(copy, "schemas", "check")
     assert (before.returncode, "run `python -m contracts`" in before.stderr) == (1, True)
     assert (contracts(copy).returncode, contracts(copy, "schemas", "check").returncode) == (0, 0)
-    newest = copy / "contracts/avro/published/OrderPaidV1.2.avsc"
+    newest = copy / "contracts/avro/published/OrderPaidV1.3.avsc"
     assert newest.read_text() == (copy / "contracts/avro/OrderPaidV1.avsc").read_text()
     assert "method" in newest.read_text()
 

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.envelope import Envelope, UnreadableEventError, headers_of, read_envelope
 from contracts.json_schemas import schema_file, schema_text
-from contracts.order_events import SCHEMAS, skip_notice_id
+from contracts.order_events import SCHEMAS, OrderPaidV1, skip_notice_id
 from tests.contract import golden_files
 from tests.contract.golden_files import (
     EVENT_ID,
@@ -151,6 +151,22 @@ def test_an_order_that_ends_unpaid_tells_what_it_released(event_type: str) -> No
         "items": [{"productId": "p-1", "quantity": 2}, {"productId": "p-2", "quantity": 1}],
         "couponCode": "WELCOME10",
     }
+
+
+@pytest.mark.parametrize("event_type", ["order.paid", "order.payment_refused"])
+def test_a_payment_is_told_by_its_provider_and_reference(event_type: str) -> None:
+    """What is to be given back also by its amount."""
+    payment = json.loads(the_message(event_type).payload)["order"]["payment"]
+    amount = {"amount": 27_630, "currency": "KRW"} if event_type == "order.payment_refused" else {}
+    assert payment == {"provider": "psp-1", "reference": "pay-4711"} | amount
+
+
+def test_an_order_that_an_earlier_build_has_told_to_be_paid_is_readable() -> None:
+    """Without its payment."""
+    event = json.loads(the_message("order.paid").payload)
+    del event["order"]["payment"]
+    read = msgspec.json.decode(json.dumps(event), type=OrderPaidV1)
+    assert (read.order.status, read.order.payment) == ("PAID", None)
 
 
 def test_a_reader_ignores_fields_that_it_does_not_know() -> None:

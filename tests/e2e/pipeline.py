@@ -13,8 +13,9 @@ import aiohttp
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from chaos.checker import Evidence, violations
+from chaos.checker import violations
 from chaos.evidence import collect
+from chaos.findings import Evidence
 from devservices.instance import ROOT
 from devservices.kafka import KafkaServer
 from devservices.ports import choose_free

@@ -4,13 +4,14 @@ import json
 import signal
 from typing import Any
 
+import aiohttp
 import asyncpg
 from aiokafka import AIOKafkaConsumer
 
 from contracts.topics import ORDER_EVENTS
 from devservices.ports import choose_free
 from tests.e2e.pipeline import Pipeline
-from tests.e2e.test_order_life import time_is_over
+from tests.e2e.test_order_life import a_token, time_is_over
 from tests.waiting import eventually
 
 GROUP = "cg-order"
@@ -49,6 +50,17 @@ def placed(pipeline: Pipeline, name: str) -> set[int]:
     return {line["partition"] for line in told if line["event"] == "partition_placed"}
 
 
+async def pay_too_late(pipeline: Pipeline) -> None:
+    """The refused payment of an expired order has a number, and the status stays."""
+    ((order_id, total),) = await rows(pipeline, "SELECT id::text, total FROM orders ORDER BY id LIMIT 1")
+    payment = {"reference": "late", "amount": total, "currency": "KRW"}
+    address = f"{pipeline.api_url}/orders/{order_id}/payment"
+    payer = a_token(pipeline, "psp-1", "orders:pay")
+    async with aiohttp.ClientSession() as session, session.post(address, json=payment, headers=payer) as got:
+        assert got.status == 409, await got.text()
+    assert await rows(pipeline, "SELECT max(version) FROM orders") == [(3,)]
+
+
 async def test_two_processes_share_a_group_and_every_group_gets_every_record(pipeline: Pipeline) -> None:
     """Beside the delivery; when one of the two dies the other goes on with all of it."""
     await pipeline.start_all()
@@ -63,12 +75,14 @@ async def test_two_processes_share_a_group_and_every_group_gets_every_record(pip
     await time_is_over(pipeline)
     await eventually(lambda: all_expired(pipeline, 30))
     await eventually(lambda: read_model_is_right(pipeline, 30))
+    await pay_too_late(pipeline)
+    await eventually(lambda: read_model_is_right(pipeline, 30))
     assert len(placed(pipeline, "status-2")) == 3
     pipeline.processes["status-2"].send_signal(signal.SIGTERM)
     await pipeline.ended("status-2")
 
     events = await rows(pipeline, "SELECT event_id::text FROM outbox_event ORDER BY 1")
-    assert len(events) == 60
+    assert len(events) == 61
     seen: set[tuple[str]] = set()
     analytics = AIOKafkaConsumer(
         ORDER_EVENTS, bootstrap_servers=pipeline.kafka.bootstrap_servers, group_id="cg-analytics",

@@ -21,17 +21,26 @@ async def live(
 ) -> None:
     """Place an order and take it through these steps, as its customer and as the staff."""
     order_id = await pipeline.order(number, session)
+    customer = a_token(pipeline, f"c-{number % 7}", "orders:fulfil")
+    address = f"{pipeline.api_url}/orders/{order_id}"
+    async with session.get(address, headers=customer) as answer:
+        total = (await answer.json())["total"]
     for step in steps:
-        token = issue_token(
-            pipeline.secret,
-            f"c-{number % 7}",
-            issuer="order-pipeline",
-            audience="orders",
-            scopes=["orders:fulfil"],
-        )
-        address = f"{pipeline.api_url}/orders/{order_id}/{step}"
-        async with session.post(address, headers={"Authorization": f"Bearer {token}"}) as answer:
+        paying = step == "payment"
+        headers = a_token(pipeline, "psp-1", "orders:pay") if paying else customer
+        body = {"reference": order_id, "amount": total, "currency": "KRW"} if paying else None
+        async with session.post(f"{address}/{step}", json=body, headers=headers) as answer:
             assert answer.status == 200, await answer.text()
+        if paying and number % 8 < 4:
+            second = {**(body or {}), "reference": f"{order_id}-again"}
+            async with session.post(f"{address}/{step}", json=second, headers=headers) as answer:
+                assert answer.status == 409, await answer.text()
+
+
+def a_token(pipeline: Pipeline, sub: str, scope: str) -> dict[str, str]:
+    """The header of somebody who may do this."""
+    token = issue_token(pipeline.secret, sub, issuer="order-pipeline", audience="orders", scopes=[scope])
+    return {"Authorization": f"Bearer {token}"}
 
 
 async def time_is_over(pipeline: Pipeline) -> None:
@@ -46,7 +55,10 @@ async def time_is_over(pipeline: Pipeline) -> None:
 async def test_whole_lives_of_orders_reach_the_platform_in_order_also_through_an_outage_of_kafka(
     pipeline: Pipeline,
 ) -> None:
-    """Paid, fulfilled, cancelled, expired: nothing is lost, seqs arrive as 1, 2, 3, and stock adds up."""
+    """Paid, fulfilled, cancelled, expired: nothing is lost, seqs arrive as 1, 2, 3, and stock adds up.
+
+    Some are paid twice: the second payment is refused, and that arrives too.
+    """
     await pipeline.start_all()
     lives = cycle(LIVES)
     async with aiohttp.ClientSession() as session:

@@ -14,8 +14,8 @@ import aiohttp
 import asyncpg
 import pytest
 
-from chaos.checker import Evidence
 from chaos.evidence import collect
+from chaos.findings import Evidence
 from devservices.kafka import KafkaServer
 from devservices.ports import choose_free
 from kits.web.tokens.verifier import issue_token

@@ -5,12 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.checker import Event, Evidence, OrderRow, violations
-from contracts.order_events import ORDER_EVENT_SKIPPED, skip_notice_id
+from chaos.checker import violations
+from chaos.findings import Event, Evidence, OrderRow, PaymentRow
+from contracts.order_events import ORDER_EVENT_SKIPPED, ORDER_PAYMENT_REFUSED, skip_notice_id
 from contracts.topics import DATA_PLATFORM_GROUP
 
 ONE, TWO = Event("e-1", "o-1", 1, digest="one"), Event("e-2", "o-1", 2, digest="two")
 SKIPPED_ONE = Event(skip_notice_id(DATA_PLATFORM_GROUP, "o-1", 1), "o-1", 1, event_type=ORDER_EVENT_SKIPPED)
+
+
+REFUSED = PaymentRow("pay-2", "o-1", 5, 5, accepted=False, version=3)
+REFUSAL = Event("e-3", "o-1", 3, event_type=ORDER_PAYMENT_REFUSED)
 
 
 def kept_promises() -> Evidence:
@@ -25,6 +30,8 @@ def kept_promises() -> Evidence:
         topic=[ONE, TWO],
         inbox={"e-1": "delivered", "e-2": "delivered"},
         arrivals=[ONE, TWO],
+        payments=[PaymentRow("pay-1", "o-1", 5, 5, accepted=True, version=2)],
+        payments_told={"pay-1": True},
         initial_stock={"p-1": 10},
         stock={"p-1": 8},
         coupon_used={"WELCOME10": 1},
@@ -61,6 +68,13 @@ def test_kept_promises_have_no_violation() -> None:
         (lambda e: e.inbox.update({"e-2": "held"}), "the inbox says held"),
         (lambda e: e.arrivals.reverse(), "At the data platform, seq 2"),
         (lambda e: e.topic.reverse(), "At the topic, seq 2"),
+        (lambda e: e.payments.clear(), "is PAID and has 0 accepted payments"),
+        (lambda e: e.payments.append(replace(e.payments[0], reference="two")), "has 2 accepted payments"),
+        (lambda e: e.payments_told.update({"pay-1": False}), "told to be refused and is accepted"),
+        (lambda e: e.payments_told.update({"pay-2": True}), "told to be accepted and is unknown"),
+        (lambda e: e.payments.append(REFUSED), "a refused payment or its event at 3, not both"),
+        (lambda e: e.outbox.append(REFUSAL), "a refused payment or its event at 3, not both"),
+        (lambda e: e.payments.append(replace(REFUSED, amount=4)), "is of 4, its order costs 5"),
         (lambda e: e.stock.update({"p-1": 9}), "had 10 pieces, sold 2 and has 9 left"),
         (lambda e: e.coupon_uses.update({"WELCOME10": 2}), "Coupon WELCOME10 counts 1 uses, recorded 2"),
         (lambda e: e.coupon_limits.update({"WELCOME10": 0}), "used 1 times, its limit is 0"),

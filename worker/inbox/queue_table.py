@@ -2,7 +2,6 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.order_events import ORDER_CANCELLED, ORDER_EXPIRED
 from kits.ordered_queue.columns import QueueTable
 from kits.postgres.schema import qualified
 from worker.inbox.error_class import ErrorClass
@@ -71,7 +70,6 @@ def inbox_queue(
         # A notice was never in the topic; what died once waits for its copy in the dead-letter topic.
         keeps_payload="q.notice_of IS NOT NULL OR (q.redriven_at IS NOT NULL AND q.dlq_copied_at IS NULL)",
         forgotten=("record_key", "headers"),
-        closed=f"q.event_type IN ('{ORDER_CANCELLED}', '{ORDER_EXPIRED}')",
         deletable="q.dlq_copied_at IS NOT NULL OR coalesce(q.dead_at, q.redriven_at) IS NULL",
         charged=_CHARGED.format(groups=qualified(inbox_group, engine), group=of_group),
         dies=_DIES.format(attempts=attempts, alone_seconds=alone_seconds),

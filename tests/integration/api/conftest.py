@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -45,14 +46,14 @@ class Shop:
         return await self.send(self.order_message(body, **headers))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served() -> AsyncIterator[Shop]:
-    """The shop on a free port, for one module."""
+@asynccontextmanager
+async def a_served_shop(*, self_pay: bool = False) -> AsyncIterator[Shop]:
+    """The shop on a free port."""
     behind = InMemoryShop()
     loop = asyncio.get_running_loop()
     port, ops_port = loop.create_future(), loop.create_future()
     stop = asyncio.Event()
-    container = container_of(behind)
+    container = container_of(behind, self_pay=self_pay)
     app = create_app(container)
     ops = Ops(app=create_ops_app(container), host="127.0.0.1", port=0, ready=ops_port.set_result)
     serving = asyncio.create_task(
@@ -63,6 +64,13 @@ async def served() -> AsyncIterator[Shop]:
     yield Shop(*ports, behind)
     stop.set()
     await asyncio.wait_for(serving, patient(60))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served() -> AsyncIterator[Shop]:
+    """The shop, for one module."""
+    async with a_served_shop() as shop:
+        yield shop
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ async def test_an_order_that_is_not_known_is_sent(shop: Shop, tags: str) -> None
 
 async def test_the_tag_of_before_is_no_longer_current_after_a_step(shop: Shop) -> None:
     address = await placed(shop)
-    await shop.send(message("POST", f"{address}/payment", authorization=f"Bearer {shop.token}"))
-    assert (await order(shop, address, '"1"')).json["status"] == "PAID"
+    await shop.send(message("POST", f"{address}/cancellation", authorization=f"Bearer {shop.token}"))
+    assert (await order(shop, address, '"1"')).json["status"] == "CANCELLED"
     assert (await order(shop, address, '"2"')).status == 304
 
 

@@ -102,7 +102,13 @@ async def test_a_step_that_is_repeated_with_its_key_is_answered_as_it_was_then(p
     placed = await order(port, '{"items":[{"productId":"p-1","quantity":1}],"couponCode":" welcome10"}')
     address = placed.headers["location"]
     token = {"authorization": f"Bearer {a_token(scopes=['orders:fulfil'])}", "idempotency_key": "k-1"}
-    payment = message("POST", f"{address}/payment", b"", if_match='"1"', **token)
+    payer = {
+        "authorization": f"Bearer {a_token('psp-1', scopes=['orders:pay'])}",
+        "content_type": "application/json",
+    }
+    total = placed.json["total"]
+    body = b'{"reference":"pay-1","amount":%d,"currency":"KRW"}' % total
+    payment = message("POST", f"{address}/payment", body, if_match='"1"', idempotency_key="k-1", **payer)
     paid = await exchange(port, payment)
     fulfilled = await exchange(port, message("POST", f"{address}/fulfilment", b"", **token))
     again = await exchange(port, payment)
@@ -110,8 +116,22 @@ async def test_a_step_that_is_repeated_with_its_key_is_answered_as_it_was_then(p
     assert (again.json, again.headers["etag"]) == (paid.json, '"2"')
     assert again.headers["idempotency-replayed"] == "true"
     assert (again.json["status"], again.json["couponCode"]) == ("PAID", "WELCOME10")
-    other = await exchange(port, message("POST", f"{address}/payment", b"", if_match='"2"', **token))
-    assert (other.status, other.problem()["code"]) == (422, "idempotency_key_reused")
+    other = message("POST", f"{address}/payment", body, if_match='"2"', idempotency_key="k-1", **payer)
+    reused = await exchange(port, other)
+    assert (reused.status, reused.problem()["code"]) == (422, "idempotency_key_reused")
+
+    by_name = await exchange(port, message("POST", f"{address}/payment", body, **payer))
+    assert (by_name.json, by_name.headers["idempotency-replayed"]) == (paid.json, "true")
+    second = body.replace(b"pay-1", b"pay-2")
+    for _ in range(2):
+        refused = await exchange(port, message("POST", f"{address}/payment", second, **payer))
+        assert (refused.status, refused.problem()["code"]) == (409, "invalid_transition")
+        assert refused.json["current"] == "FULFILLED"
+    shown = await exchange(port, message("GET", address, b"", authorization=f"Bearer {a_token()}"))
+    assert (shown.json["status"], shown.headers["etag"]) == ("FULFILLED", '"4"')
+    wrong = b'{"reference":"pay-3","amount":%d,"currency":"KRW"}' % (total + 1)
+    mismatch = await exchange(port, message("POST", f"{address}/payment", wrong, **payer))
+    assert (mismatch.status, mismatch.problem()["total"], mismatch.json["amount"]) == (422, total, total + 1)
 
 
 async def test_without_kafka_the_shop_is_degraded_and_ready(ports: tuple[int, int]) -> None:

@@ -1,6 +1,7 @@
 """A shop that serves while its database fails over, restarts, changes, or lacks something."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -82,6 +83,15 @@ class Shop:
         named = {"idempotency_key": key} if key else {}
         return await self.send("POST", "/orders", body, content_type="application/json", **named)
 
+    async def pay(self, address: str, placed: Reply) -> Reply:
+        """A payment of this order's total, told by its provider."""
+        told = {"reference": address, "amount": placed.json.get("total", 0), "currency": "KRW"}
+        payer = f"Bearer {a_token('psp-1', scopes=['orders:pay'])}"
+        body, json_type = json.dumps(told).encode(), "application/json"
+        return await self.send(
+            "POST", f"{address}/payment", body, content_type=json_type, authorization=payer
+        )
+
     async def life(self) -> list[int]:
         """The statuses of an order, its payment, another's cancellation, and of three reads."""
         placed, other = await asyncio.gather(self.order(), self.order())
@@ -89,7 +99,7 @@ class Shop:
         replies = [
             placed,
             other,
-            await self.send("POST", f"{paid}/payment"),
+            await self.pay(paid, placed),
             await self.send("POST", f"{cancelled}/cancellation"),
             await self.send("GET", paid),
             await self.send("GET", "/orders"),

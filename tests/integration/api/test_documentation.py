@@ -43,7 +43,7 @@ async def test_every_problem_that_is_answered_leads_to_its_explanation(shop: Sho
         ("GET", "/orders/x", b"", "/orders/{order_id}", 404),
         ("GET", "/orders", b"", "/orders", 200),
         ("GET", "/orders?cursor=x", b"", "/orders", 422),
-        ("POST", "/orders/x/payment", b"", "/orders/{order_id}/payment", 404),
+        ("POST", "/orders/x/payment", b"", "/orders/{order_id}/payment", 403),
         ("POST", "/orders/x/cancellation", b"", "/orders/{order_id}/cancellation", 404),
         ("POST", "/orders/x/fulfilment", b"", "/orders/{order_id}/fulfilment", 403),
         ("GET", "/products", b"", "/products", 200),

@@ -8,7 +8,8 @@ from tests.integration.api.bad_input import BadRequest, bad_requests
 from tests.integration.api.conftest import Shop
 from tests.unit.api.in_memory_shop import InMemoryShop, a_token, container_of
 
-STAFF = f"Bearer {a_token('c-1', scopes=['orders:fulfil', 'orders:read', 'catalogue:write'])}"
+SCOPES = ["orders:fulfil", "orders:pay", "orders:read", "catalogue:write"]
+STAFF = f"Bearer {a_token('c-1', scopes=SCOPES)}"
 DOCUMENT = openapi_document(create_app(container_of(InMemoryShop())))
 FOUND = bad_requests(DOCUMENT, STAFF)
 

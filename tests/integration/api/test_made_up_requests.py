@@ -61,7 +61,7 @@ async def test_no_made_up_request_fails_the_service_or_gets_an_answer_that_is_no
     while generated < CASES:
         report, said = await schemathesis(
             api.url,
-            a_token("c-1", "orders:fulfil", "catalogue:write"),
+            a_token("c-1", "orders:fulfil", "orders:pay", "catalogue:write"),
             tmp_path,
             seed=seed,
             per_operation=CASES * 2 // 3 // operations,

@@ -2,9 +2,11 @@
 
 import pytest
 
+from app.application.commands import PayOrder
 from app.application.errors import StorageUnavailableError
+from app.domain.payment import Payment
 from kits.observability.traces import trace_id
-from tests.integration.api.conftest import Shop
+from tests.integration.api.conftest import Shop, a_served_shop
 from tests.integration.api.raw import Reply, message
 from tests.unit.api.in_memory_shop import a_token
 
@@ -12,6 +14,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ORDER = b'{"items":[{"productId":"p-1","quantity":2}]}'
 STAFF = f"Bearer {a_token('staff', scopes=['orders:read', 'orders:fulfil'])}"
+PAYER = f"Bearer {a_token('psp-1', scopes=['orders:pay'])}"
+PAYMENT = b'{"reference":"pay-1","amount":30000,"currency":"KRW"}'
 STEPS = ["payment", "cancellation", "fulfilment"]
 
 
@@ -20,10 +24,13 @@ async def placed(shop: Shop) -> str:
     return (await shop.order(ORDER)).headers["location"]
 
 
-async def step(shop: Shop, path: str, body: bytes = b"", **headers: str) -> Reply:
-    """POST, as the customer unless another token is given."""
-    named = {"authorization": f"Bearer {shop.token}", **headers}
-    return await shop.send(message("POST", path, body, **named))
+async def step(shop: Shop, path: str, body: bytes | None = None, **headers: str) -> Reply:
+    """POST by whom the step belongs to, unless another token is given; a payment is of the order's total."""
+    name = path.rpartition("/")[2]
+    tokens = {"payment": PAYER, "fulfilment": STAFF}
+    named = {"authorization": tokens.get(name, f"Bearer {shop.token}"), "content_type": "application/json"}
+    sent = body if body is not None else PAYMENT if name == "payment" else b""
+    return await shop.send(message("POST", path, sent, **named | headers))
 
 
 async def test_a_payment_answers_with_the_order_and_its_new_version(shop: Shop) -> None:
@@ -38,7 +45,7 @@ async def test_a_payment_answers_with_the_order_and_its_new_version(shop: Shop) 
 async def test_an_order_is_paid_and_then_fulfilled_by_somebody_with_the_scope(shop: Shop) -> None:
     address = await placed(shop)
     await step(shop, f"{address}/payment")
-    reply = await step(shop, f"{address}/fulfilment", authorization=STAFF)
+    reply = await step(shop, f"{address}/fulfilment")
     assert (reply.status, reply.json["status"], reply.headers["etag"]) == (200, "FULFILLED", '"3"')
 
 
@@ -50,19 +57,25 @@ async def test_a_cancelled_order_can_be_paid_no_more_and_says_where_it_stands(sh
     assert (reply.status, problem["code"], problem["current"]) == (409, "invalid_transition", "CANCELLED")
 
 
-async def test_without_the_scope_nobody_fulfils_and_nobody_learns_of_an_order(shop: Shop) -> None:
+@pytest.mark.parametrize(("name", "scope"), [("fulfilment", "orders:fulfil"), ("payment", "orders:pay")])
+async def test_without_the_scope_there_is_no_such_step_and_nobody_learns_of_an_order(
+    shop: Shop, name: str, scope: str
+) -> None:
+    tokens = {f"Bearer {shop.token}", PAYER, STAFF} - {PAYER if name == "payment" else STAFF}
     for address in (await placed(shop), "/orders/019f8e6a-3d52-7c1e-9b4a-5f0c2d7e8a91", "/orders/x"):
-        reply = await step(shop, f"{address}/fulfilment")
-        assert (reply.status, reply.problem()["code"]) == (403, "forbidden")
-        assert 'error="insufficient_scope", scope="orders:fulfil"' in reply.headers["www-authenticate"]
+        for token in tokens:
+            for body in (b"", PAYMENT, b"{"):
+                reply = await step(shop, f"{address}/{name}", body, authorization=token)
+                assert (reply.status, reply.problem()["code"]) == (403, "forbidden")
+                challenge = f'error="insufficient_scope", scope="{scope}"'
+                assert challenge in reply.headers["www-authenticate"]
     assert shop.behind.changes == []
 
 
-@pytest.mark.parametrize("name", ["payment", "cancellation"])
-async def test_another_customers_order_is_not_found_whatever_the_scope(shop: Shop, name: str) -> None:
+async def test_another_customers_order_is_not_found_whatever_the_scope(shop: Shop) -> None:
     address = await placed(shop)
-    for token in (f"Bearer {a_token('c-2')}", STAFF):
-        reply = await step(shop, f"{address}/{name}", authorization=token)
+    for token in (f"Bearer {a_token('c-2')}", STAFF, PAYER):
+        reply = await step(shop, f"{address}/cancellation", authorization=token)
         assert (reply.status, reply.problem()["code"]) == (404, "order_not_found")
     assert (await shop.get(address)).json["status"] == "PENDING"
 
@@ -70,7 +83,7 @@ async def test_another_customers_order_is_not_found_whatever_the_scope(shop: Sho
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("order_id", ["x", "019f8e6a-3d52-7c1e-9b4a-5f0c2d7e8a91", "%00", "..%2fx"])
 async def test_an_order_that_does_not_exist_is_not_found(shop: Shop, name: str, order_id: str) -> None:
-    reply = await step(shop, f"/orders/{order_id}/{name}", authorization=STAFF)
+    reply = await step(shop, f"/orders/{order_id}/{name}")
     assert reply.status == 404
     reply.problem()
 
@@ -125,25 +138,25 @@ async def test_a_repeated_step_says_that_it_is_one(shop: Shop) -> None:
 async def test_a_key_stands_for_all_that_a_request_says(shop: Shop, name: str) -> None:
     """Order, If-Match and body make another request of it; the rest does not."""
     address = await placed(shop)
+    paying = name == "payment"
+    body, other = (PAYMENT, PAYMENT.replace(b"pay-1", b"pay-2")) if paying else (b"", b"{}")
     asked: list[tuple[str, bytes, dict[str, str]]] = [
-        (address, b"", {}),
-        (address, b"", {"if_match": "*", "accept": "text/html"}),
-        (address, b"", {"if_match": '"1", "2"'}),
-        (address, b"", {"if_match": 'W/"7", "2" ,"1"'}),
-        (address, b"{}", {"content_type": "text/plain"}),
-        (await placed(shop), b"", {}),
+        (address, body, {}),
+        (address, body.replace(b":", b" : "), {"if_match": "*", "accept": "text/html"}),
+        (address, body, {"if_match": '"1", "2"'}),
+        (address, body, {"if_match": 'W/"7", "2" ,"1"'}),
+        (address, other, {}),
+        (await placed(shop), body.replace(b"pay-1", b"pay-3"), {}),
     ]
-    for path, body, headers in asked:
-        named = {"authorization": STAFF if name == "fulfilment" else f"Bearer {shop.token}", **headers}
-        await step(shop, f"{path}/{name}", body, idempotency_key="k-1", **named)
+    for path, sent, headers in asked:
+        await step(shop, f"{path}/{name}", sent, idempotency_key="k-1", **headers)
     keys = [change.idempotency for change in shop.behind.changes]
     assert {key.key for key in keys if key} == {"k-1"}
     first, same, matched, matched_too, *others = [key.request_hash for key in keys if key]
     assert (first, matched) == (same, matched_too)
     assert len({first, matched, *others}) == 4
-    assert {change.caller_id for change in shop.behind.changes} == {
-        "staff" if name == "fulfilment" else "c-1"
-    }
+    callers = {"payment": "psp-1", "cancellation": "c-1", "fulfilment": "staff"}
+    assert {change.caller_id for change in shop.behind.changes} == {callers[name]}
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "k" * 256, "\xe9"])
@@ -154,8 +167,94 @@ async def test_a_key_that_is_none_is_refused_at_every_step(shop: Shop, key: str)
 
 
 async def test_a_body_that_nobody_asked_for_is_not_looked_at(shop: Shop) -> None:
-    reply = await step(shop, f"{await placed(shop)}/payment", b"{", content_type="text/plain")
+    reply = await step(shop, f"{await placed(shop)}/cancellation", b"{", content_type="text/plain")
     assert reply.status == 200
+
+
+async def test_a_payment_is_of_its_provider_whose_name_is_the_tokens(shop: Shop) -> None:
+    """For the order of any customer."""
+    order = await shop.order(ORDER, authorization=f"Bearer {a_token('c-2')}")
+    reply = await step(shop, f"{order.headers['location']}/payment")
+    assert (reply.status, reply.json["status"]) == (200, "PAID")
+    (change,) = shop.behind.changes
+    assert isinstance(change, PayOrder)
+    assert (change.customer_id, change.payment) == (None, Payment("psp-1", "pay-1", 30_000, "KRW"))
+
+
+async def test_where_it_is_allowed_a_customer_pays_without_a_body_and_nobody_elses_order() -> None:
+    async with a_served_shop(self_pay=True) as shop:
+        address, customer = await placed(shop), f"Bearer {shop.token}"
+        told = await step(shop, f"{address}/payment", authorization=customer)
+        assert (told.status, told.problem()["scope"]) == (403, "orders:pay")
+        stranger = f"Bearer {a_token('c-2')}"
+        hidden = await step(shop, f"{address}/payment", b"", authorization=stranger)
+        assert hidden.status == 404
+        paid = await step(shop, f"{address}/payment", b"", authorization=customer, idempotency_key="k-1")
+        assert paid.status == 200
+        reply = await step(shop, f"{address}/payment", b"", authorization=customer, idempotency_key="k-1")
+        assert (reply.json["status"], reply.headers["idempotency-replayed"]) == ("PAID", "true")
+        other = await placed(shop)
+        assert (await step(shop, f"{other}/payment")).status == 200
+
+
+async def test_the_same_payment_again_says_that_it_is_a_replay(shop: Shop) -> None:
+    address = await placed(shop)
+    paid = await step(shop, f"{address}/payment")
+    await step(shop, f"{address}/fulfilment")
+    again = await step(shop, f"{address}/payment")
+    assert (again.status, again.headers["idempotency-replayed"]) == (200, "true")
+    assert (again.json, again.headers["etag"]) == (paid.json, '"2"')
+
+
+@pytest.mark.parametrize(
+    ("body", "facts"),
+    [
+        (b'{"reference":"r","amount":29999,"currency":"KRW"}', (29_999, "KRW")),
+        (b'{"reference":"r","amount":0,"currency":"KRW"}', (0, "KRW")),
+        (b'{"reference":"r","amount":30000,"currency":"USD"}', (30_000, "USD")),
+    ],
+)
+async def test_a_payment_of_another_amount_is_refused_with_both_values(
+    shop: Shop, body: bytes, facts: tuple[int, str]
+) -> None:
+    reply = await step(shop, f"{await placed(shop)}/payment", body)
+    problem = reply.problem()
+    assert (reply.status, problem["code"]) == (422, "payment_amount_mismatch")
+    assert (problem["total"], problem["currency"]) == (30_000, "KRW")
+    assert (problem["amount"], problem["sentCurrency"]) == facts
+
+
+async def test_a_reference_of_another_order_is_refused(shop: Shop) -> None:
+    await step(shop, f"{await placed(shop)}/payment")
+    address = await placed(shop)
+    reply = await step(shop, f"{address}/payment")
+    assert (reply.status, reply.problem()["code"]) == (409, "payment_reference_used")
+    assert (await shop.get(address)).json["status"] == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"{}", 422),
+        (b'{"reference":"","amount":30000,"currency":"KRW"}', 422),
+        (b'{"reference":"a b","amount":30000,"currency":"KRW"}', 422),
+        (b'{"reference":"\\u00e9","amount":30000,"currency":"KRW"}', 422),
+        (b'{"reference":"' + b"r" * 129 + b'","amount":30000,"currency":"KRW"}', 422),
+        (b'{"reference":"r","amount":-1,"currency":"KRW"}', 422),
+        (b'{"reference":"r","amount":30000.0,"currency":"KRW"}', 422),
+        (b'{"reference":"r","amount":"30000","currency":"KRW"}', 422),
+        (b'{"reference":"r","amount":30000,"currency":"krw"}', 422),
+        (b'{"reference":"r","amount":30000,"currency":"KRW","provider":"psp-2"}', 422),
+        (b'{"reference":"r","reference":"r","amount":30000,"currency":"KRW"}', 400),
+    ],
+)
+async def test_a_payment_that_breaks_a_rule_is_none(shop: Shop, body: bytes, status: int) -> None:
+    reply = await step(shop, f"{await placed(shop)}/payment", body)
+    assert reply.status == status
+    assert reply.problem()["code"] == ("malformed_body" if status == 400 else "invalid_request")
+    assert shop.behind.changes == []
 
 
 async def test_a_database_that_is_away_is_a_503_that_may_be_tried_again(shop: Shop) -> None:

@@ -21,7 +21,7 @@ from app.application.stock_keeping import StockKeeping
 from app.domain.order import Order
 from app.persistence.catalogue_work import SqlCatalogueTransactions
 from kits.postgres.engine import _SESSION, create_engine
-from tests.builders import a_command, a_coupon, a_product
+from tests.builders import a_command, a_coupon, a_product, paying
 from tests.fakes import FakePublisher
 from tests.integration.app.conftest import Shop, a_shop
 from tests.waiting import eventually
@@ -238,10 +238,10 @@ async def test_a_crowd_at_a_held_order_is_refused_and_leaves_the_connections_to_
     held = [await stocked.place(a_command()) for _ in range(6)]
     free = await stocked.place(a_command(("p-0", 1)))
     release = await hold('UPDATE orders SET version = version WHERE lines @> \'[{"product_id": "p-1"}]\'')
-    payments = [ChangeOrder(held[0].id, "c-1")] * 30 + [ChangeOrder(order.id, "c-1") for order in held[1:]]
+    payments = [paying(held[0])] * 30 + [paying(order) for order in held[1:]]
     crowd = asyncio.gather(*map(stocked.life.pay, payments), return_exceptions=True)
     assert {type(one) for one in await order_all(intake_of(stocked), neighbours())} == {Order}
-    assert isinstance(await stocked.life.pay(ChangeOrder(free.id, "c-1")), Order)
+    assert isinstance(await stocked.life.pay(paying(free)), Order)
     assert all(isinstance(one, StorageBusyError) for one in await crowd)
     await release()
     assert isinstance(await stocked.life.pay(payments[0]), Order)

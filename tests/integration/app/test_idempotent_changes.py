@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from app.application.commands import ChangeOrder, IdempotencyKey, ReplayedOrder
+from app.application.commands import ChangeOrder, IdempotencyKey, PayOrder, ReplayedOrder
 from app.application.errors import (
     IdempotencyKeyInUseError,
     IdempotencyKeyReusedError,
@@ -22,7 +22,7 @@ from app.domain.order import Order, OrderStatus
 from app.metrics import AppMetrics
 from kits.observability.metrics import Metrics
 from kits.postgres.engine import _SESSION, create_engine
-from tests.builders import a_command, a_coupon, a_product
+from tests.builders import a_command, a_coupon, a_product, paying
 from tests.fakes import FakePublisher
 from tests.integration.app.conftest import Shop, a_shop, moved
 
@@ -36,14 +36,19 @@ def keyed(
     return ChangeOrder(order.id, customer, caller_id="c-1", idempotency=IdempotencyKey(key, asked))
 
 
+def pay_keyed(order: Order, key: str = "k-1", *, asked: bytes = b"one", reference: str = "") -> PayOrder:
+    """A payment of this order, told by its provider with a key."""
+    return paying(order, reference, caller_id="c-1", idempotency=IdempotencyKey(key, asked))
+
+
 async def test_a_repeated_step_is_answered_as_it_was_whatever_became_of_the_order(shop: Shop) -> None:
     """Paid, fulfilled, and the payment asked for again: the paid order of then, and no further event."""
     await shop.stock([a_product()])
     order = await shop.place(a_command())
-    paid = moved(await shop.life.pay(keyed(order)))
-    assert await shop.life.pay(keyed(order)) == ReplayedOrder(paid)
+    paid = moved(await shop.life.pay(pay_keyed(order)))
+    assert await shop.life.pay(pay_keyed(order)) == ReplayedOrder(paid)
     done = moved(await shop.life.fulfil(keyed(order, customer=None)))
-    assert await shop.life.pay(keyed(order)) == ReplayedOrder(paid)
+    assert await shop.life.pay(pay_keyed(order)) == ReplayedOrder(paid)
     assert await shop.life.fulfil(keyed(order, customer=None)) == ReplayedOrder(done)
     assert (paid.status, paid.version, done.version) == (OrderStatus.PAID, 2, 3)
     assert await shop.rows("SELECT count(*) FROM outbox_event") == [(3,)]
@@ -66,11 +71,11 @@ async def test_a_key_names_one_request(shop: Shop) -> None:
     """Another order, or anything else that the request says, is another one; nothing is done."""
     await shop.stock([a_product()])
     order, other = await shop.place(a_command()), await shop.place(a_command())
-    await shop.life.pay(keyed(order))
+    await shop.life.pay(pay_keyed(order))
     with pytest.raises(IdempotencyKeyReusedError):
-        await shop.life.pay(keyed(order, asked=b"two"))
+        await shop.life.pay(pay_keyed(order, asked=b"two"))
     with pytest.raises(IdempotencyKeyReusedError):
-        await shop.life.pay(keyed(other, asked=b"of the other"))
+        await shop.life.pay(pay_keyed(other, asked=b"of the other"))
     assert await shop.rows("SELECT count(*) FROM orders WHERE status = 'PAID'") == [(1,)]
 
 
@@ -80,10 +85,10 @@ async def test_a_key_belongs_to_its_caller_and_its_route(shop: Shop) -> None:
     key = IdempotencyKey("k-1", b"one")
     first = await shop.place(replace(a_command(), idempotency=key))
     second = await shop.place(a_command())
-    moved(await shop.life.pay(keyed(first)))
+    moved(await shop.life.pay(pay_keyed(first)))
     moved(await shop.life.cancel(keyed(second)))
     third = await shop.place(a_command())
-    moved(await shop.life.pay(replace(keyed(third), caller_id="c-9")))
+    moved(await shop.life.pay(replace(pay_keyed(third), caller_id="c-9")))
 
 
 async def test_a_refused_step_leaves_no_key(shop: Shop) -> None:
@@ -93,11 +98,11 @@ async def test_a_refused_step_leaves_no_key(shop: Shop) -> None:
     with pytest.raises(InvalidTransitionError):
         await shop.life.fulfil(keyed(order))
     with pytest.raises(PreconditionFailedError):
-        await shop.life.pay(replace(keyed(order), versions=frozenset({7})))
+        await shop.life.pay(replace(pay_keyed(order), versions=frozenset({7})))
     with pytest.raises(OrderNotFoundError):
-        await shop.life.pay(keyed(replaced(order, id="019f8e6a-3d52-7c1e-9b4a-5f0c2d7e8a91")))
+        await shop.life.pay(pay_keyed(replaced(order, id="019f8e6a-3d52-7c1e-9b4a-5f0c2d7e8a91")))
     assert await shop.rows(KEYS) == []
-    moved(await shop.life.pay(keyed(order)))
+    moved(await shop.life.pay(pay_keyed(order)))
 
 
 async def test_a_payment_that_comes_too_late_leaves_no_key_though_it_expires_the_order(shop: Shop) -> None:
@@ -106,10 +111,10 @@ async def test_a_payment_that_comes_too_late_leaves_no_key_though_it_expires_the
     await late.stock([a_product()])
     order = await late.place(a_command())
     with pytest.raises(PaymentTooLateError):
-        await late.life.pay(keyed(order))
+        await late.life.pay(pay_keyed(order))
     assert await shop.rows(KEYS) == []
     with pytest.raises(InvalidTransitionError):
-        await late.life.pay(keyed(order))
+        await late.life.pay(pay_keyed(order))
 
 
 async def test_of_many_repeats_at_once_one_takes_the_step(shop: Shop) -> None:
@@ -118,7 +123,7 @@ async def test_of_many_repeats_at_once_one_takes_the_step(shop: Shop) -> None:
     order = await shop.place(a_command())
     lives = [shop.life, OrderLife(shop.transactions, AppMetrics(Metrics()))]
     outcomes = await asyncio.gather(
-        *(lives[number % 2].pay(keyed(order)) for number in range(20)), return_exceptions=True
+        *(lives[number % 2].pay(pay_keyed(order)) for number in range(20)), return_exceptions=True
     )
     kinds = Counter(type(outcome) for outcome in outcomes)
     assert kinds[Order] == 1
@@ -143,7 +148,7 @@ async def test_a_key_that_somebody_holds_is_waited_for_a_moment_only(
             )
         )
         with pytest.raises(IdempotencyKeyInUseError):
-            await impatient.life.pay(keyed(order))
+            await impatient.life.pay(pay_keyed(order))
         await hanging.rollback()
-    moved(await impatient.life.pay(keyed(order)))
+    moved(await impatient.life.pay(pay_keyed(order)))
     await engine.dispose()

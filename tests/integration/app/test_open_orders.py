@@ -14,7 +14,7 @@ from app.domain.order import Order
 from app.persistence.orders import _COUNT_PENDING
 from kits.postgres.engine import create_engine
 from kits.postgres.migrations import History
-from tests.builders import a_command, a_product
+from tests.builders import a_command, a_product, paying
 from tests.fakes import FakePublisher
 from tests.integration.app.conftest import Shop, a_shop
 from tests.waiting import eventually
@@ -73,7 +73,7 @@ async def test_members_of_one_batch_count_each_other_and_ended_orders_do_not(lim
     outcomes = await limited.facade.create_orders([a_command() for _ in range(LIMIT + 1)])
     assert [type(one) for one in outcomes] == [Order] * LIMIT + [TooManyOpenOrdersError]
     first, second = (order for order in outcomes[:2] if isinstance(order, Order))
-    await limited.life.pay(ChangeOrder(first.id, "c-1"))
+    await limited.life.pay(paying(first))
     await limited.life.cancel(ChangeOrder(second.id, "c-1"))
     outcomes = await limited.facade.create_orders([a_command() for _ in range(3)])
     assert [type(one) for one in outcomes] == [Order, Order, TooManyOpenOrdersError]

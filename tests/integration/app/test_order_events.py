@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.application.commands import ChangeOrder
-from tests.builders import a_command, a_product
+from tests.builders import a_command, a_product, paying
 from tests.fakes import FakePublisher
 from tests.integration.app.conftest import Shop, a_shop
 from tests.integration.app.outbox_pipeline import Pipeline
@@ -26,7 +26,7 @@ async def test_created_paid_and_fulfilled_leave_in_this_order(engine: AsyncEngin
     shop = a_shop(engine, FakePublisher(accepting=accepting), enqueue=pipeline.enqueue)
     await shop.stock([a_product()])
     order = await shop.place(a_command())
-    await shop.life.pay(ChangeOrder(order.id, "c-1"))
+    await shop.life.pay(paying(order))
     await shop.life.fulfil(ChangeOrder(order.id, None))
     assert [claim.item.number for claim in shop.publisher.published] == ([1, 2, 3] if accepting else [])
 
@@ -50,7 +50,7 @@ async def test_a_step_after_the_publish_of_the_former_goes_out_at_once(engine: A
     await shops[0].stock([a_product()])
     order = await shops[0].place(a_command())
     await publish(shops[0], here)
-    await shops[1].life.pay(ChangeOrder(order.id, "c-1"))
+    await shops[1].life.pay(paying(order))
     await publish(shops[1], there)
     await shops[0].life.fulfil(ChangeOrder(order.id, None))
     await publish(shops[0], here)

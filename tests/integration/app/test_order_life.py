@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.application.commands import ChangeOrder, ReplayedOrder
+from app.application.commands import ChangeOrder, PayOrder, ReplayedOrder
 from app.application.errors import OrderNotFoundError, PreconditionFailedError, StorageUnavailableError
 from app.application.order_expiry import OrderExpiry
 from app.application.order_facade import OrderFacade
@@ -27,7 +27,7 @@ from app.persistence.orders import _LOCK_DUE
 from kits.observability.metrics import Metrics
 from kits.postgres.driver import DriverStatement, driver_transaction
 from kits.process.background import Supervisor
-from tests.builders import a_command, a_coupon, a_product
+from tests.builders import a_command, a_coupon, a_product, paying
 from tests.integration.app.conftest import Shop, moved
 from tests.waiting import eventually, patient
 
@@ -37,6 +37,12 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def change(order: Order, *, customer: str | None = "c-1", versions: set[int] | None = None) -> ChangeOrder:
     """Let this order go on, as its customer."""
     return ChangeOrder(order.id, customer, frozenset(versions) if versions is not None else None, TRACEPARENT)
+
+
+def pay(order: Order, reference: str = "", *, versions: set[int] | None = None) -> PayOrder:
+    """Pay this order, as its payment provider says."""
+    in_mind = frozenset(versions) if versions is not None else None
+    return paying(order, reference, versions=in_mind, traceparent=TRACEPARENT)
 
 
 async def overdue(shop: Shop, *orders: Order) -> None:
@@ -58,7 +64,7 @@ async def test_an_order_goes_on_step_by_step_and_each_step_is_an_event(shop: Sho
     """Version, status and the numbers of the events agree; the trace of each request is kept."""
     await shop.stock([a_product(stock=5)])
     order = await shop.place(a_command(("p-1", 2)))
-    paid = moved(await shop.life.pay(change(order)))
+    paid = moved(await shop.life.pay(pay(order)))
     done = moved(await shop.life.fulfil(change(order, customer=None)))
     assert [(each.status, each.version) for each in (order, paid, done)] == [
         (OrderStatus.PENDING, 1),
@@ -84,9 +90,10 @@ async def test_commands_are_counted_by_what_became_of_them(shop: Shop) -> None:
     order, refused = await facade.create_orders([a_command(("p-1", 2)), a_command(("p-1", 4))])
     assert isinstance(order, Order)
     assert isinstance(refused, OutOfStockError)
-    await OrderLife(shop.transactions, counted).pay(change(order))
+    await OrderLife(shop.transactions, counted).pay(pay(order))
     found = [line for line in metrics.render().decode().splitlines() if line.startswith("orders_")]
     numbers = {"created": 1, "paid": 1, "fulfilled": 0, "cancelled": 0, "expired": 0, "replayed": 0}
+    numbers |= {"payment_refused": 0}
     assert sorted(found) == sorted(
         f'orders_total{{outcome="{outcome}"}} {float(number)}'
         for outcome, number in (numbers | {refused.code: 1}).items()
@@ -118,7 +125,7 @@ async def test_an_order_that_was_paid_keeps_its_pieces_and_its_coupon_use(shop: 
     """It can't be cancelled, and its time has no meaning any more."""
     await shop.stock([a_product(stock=5)], [a_coupon()])
     order = await shop.place(a_command(("p-1", 2), coupon="WELCOME10"))
-    await shop.life.pay(change(order))
+    await shop.life.pay(pay(order))
     await overdue(shop)
     assert not await shop.life.expire_due()
     with pytest.raises(InvalidTransitionError) as refused:
@@ -136,15 +143,18 @@ async def test_a_payment_after_the_time_is_refused_and_expires_the_order_in_the_
     order = await shop.place(a_command(("p-1", 2), coupon="WELCOME10"))
     await overdue(shop)
     with pytest.raises(PaymentTooLateError) as refused:
-        await shop.life.pay(change(order))
+        await shop.life.pay(pay(order))
     assert (refused.value.code, refused.value.facts) == ("invalid_transition", {"current": "EXPIRED"})
     assert await shop.rows("SELECT status, version, stock, used FROM orders, products, coupons") == [
-        ("EXPIRED", 2, 5, 0)
+        ("EXPIRED", 3, 5, 0)
     ]
-    assert await shop.rows("SELECT event_type FROM outbox_event WHERE seq = 2") == [("order.expired",)]
-    with pytest.raises(InvalidTransitionError):
-        await shop.life.pay(change(order))
-    assert await shop.rows("SELECT count(*) FROM outbox_event") == [(2,)]
+    assert await shop.rows("SELECT seq, event_type FROM outbox_event WHERE seq > 1 ORDER BY seq") == [
+        (2, "order.expired"),
+        (3, "order.payment_refused"),
+    ]
+    with pytest.raises(PaymentTooLateError):
+        await shop.life.pay(pay(order))
+    assert await shop.rows("SELECT count(*) FROM outbox_event") == [(3,)]
 
 
 @pytest.mark.parametrize("step", ["pay", "cancel"])
@@ -153,10 +163,10 @@ async def test_another_customers_order_is_not_found_and_stays_as_it_is(shop: Sho
     await shop.stock([a_product()])
     order = await shop.place(a_command())
     await overdue(shop)
-    with pytest.raises(OrderNotFoundError):
-        await getattr(shop.life, step)(change(order, customer="c-2"))
-    with pytest.raises(OrderNotFoundError):
-        await getattr(shop.life, step)(ChangeOrder("0199aaaa-0000-7000-8000-000000000001", "c-1"))
+    ask = {"pay": PayOrder, "cancel": ChangeOrder}[step]
+    for command in (ask(order.id, "c-2"), ask("0199aaaa-0000-7000-8000-000000000001", "c-1")):
+        with pytest.raises(OrderNotFoundError):
+            await getattr(shop.life, step)(command)
     assert await shop.rows("SELECT status, version FROM orders") == [("PENDING", 1)]
 
 
@@ -166,11 +176,11 @@ async def test_a_caller_who_has_another_version_in_mind_changes_nothing(shop: Sh
     order = await shop.place(a_command())
     for versions in (set(), {2}, {2, 3}):
         with pytest.raises(PreconditionFailedError) as failed:
-            await shop.life.pay(change(order, versions=versions))
+            await shop.life.pay(pay(order, versions=versions))
         assert failed.value.facts == {"version": 1, "current": "PENDING"}
-    assert moved(await shop.life.pay(change(order, versions={1, 7}))).version == 2
+    assert moved(await shop.life.pay(pay(order, versions={1, 7}))).version == 2
     with pytest.raises(PreconditionFailedError):
-        await shop.life.pay(change(order, versions={1}))
+        await shop.life.pay(pay(order, "another", versions={1}))
 
 
 async def test_of_many_who_move_one_order_at_once_exactly_one_wins(shop: Shop) -> None:
@@ -180,8 +190,8 @@ async def test_of_many_who_move_one_order_at_once_exactly_one_wins(shop: Shop) -
     for turn in range(16):
         order = await shop.place(a_command(("p-1", 2), coupon="WELCOME10"))
         moves: list[Coroutine[Any, Any, Order | ReplayedOrder]] = []
-        for _ in range(6):
-            moves += [shop.life.pay(change(order)), shop.life.cancel(change(order))]
+        for number in range(6):
+            moves += [shop.life.pay(pay(order, f"{turn}-{number}")), shop.life.cancel(change(order))]
         outcomes = await asyncio.gather(*(moves if turn % 2 else moves[::-1]), return_exceptions=True)
         won = [outcome for outcome in outcomes if isinstance(outcome, Order)]
         lost = [outcome for outcome in outcomes if isinstance(outcome, InvalidTransitionError)]
@@ -202,16 +212,18 @@ async def test_an_overdue_order_is_cancelled_or_expired_but_never_both_and_never
         order = await shop.place(a_command(("p-1", 3), coupon="WELCOME10"))
         await overdue(shop, order)
         moves: list[Coroutine[Any, Any, Any]] = [shop.life.expire_due(), shop.life.expire_due()]
-        moves += [shop.life.pay(change(order)), shop.life.cancel(change(order)), shop.life.pay(change(order))]
+        payments = [shop.life.pay(pay(order)) for _ in range(2)]
+        moves += [*payments, shop.life.cancel(change(order))]
         outcomes = await asyncio.gather(*moves, return_exceptions=True)
         for outcome in outcomes:
             assert isinstance(outcome, bool | Order | InvalidTransitionError), outcome
         ((status, version),) = await shop.rows(
             "SELECT status, version FROM orders WHERE id = CAST(:id AS uuid)", id=order.id
         )
-        assert (status in {"EXPIRED", "CANCELLED"}, version) == (True, 2)
+        # One payment, sent twice: it is refused once.
+        assert (status in {"EXPIRED", "CANCELLED"}, version) == (True, 3)
         assert await shop.rows("SELECT stock, used FROM products, coupons") == [(100, 0)]
-    assert await shop.rows("SELECT count(*) FROM outbox_event") == [(20,)]
+    assert await shop.rows("SELECT count(*) FROM outbox_event") == [(30,)]
 
 
 async def test_expiry_takes_the_overdue_orders_in_batches_and_says_when_there_is_more(shop: Shop) -> None:

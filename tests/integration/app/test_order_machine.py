@@ -5,7 +5,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -18,20 +18,24 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from app.application.commands import ChangeOrder, CreateOrder
+from app.application.commands import ChangeOrder, CreateOrder, PayOrder, ReplayedOrder
 from app.application.errors import OrderNotFoundError, PreconditionFailedError
 from app.domain.coupon import Coupon
 from app.domain.errors import (
     CouponExhaustedError,
     InvalidTransitionError,
+    OrderError,
     OutOfStockError,
-    PaymentTooLateError,
+    PaymentAmountMismatchError,
+    PaymentReferenceUsedError,
+    PaymentRefusedError,
 )
 from app.domain.order import RELEASING, TRANSITIONS, Order, OrderStatus
 from kits.postgres.engine import create_engine
-from tests.builders import a_command, a_coupon, a_product
+from tests.builders import a_command, a_coupon, a_payment, a_product, paying
 from tests.fakes import FakePublisher
 from tests.integration.app.conftest import Shop, a_shop, moved
+from tests.integration.app.expected_orders import Expected
 
 EXAMPLES, STEPS = 24, 25
 STOCK = {"p-1": 6, "p-2": 9, "p-3": 4}
@@ -48,19 +52,9 @@ PEOPLE = st.sampled_from(CUSTOMERS)
 # Who wins a race is not drawn: what is drawn must not depend on it, so orders are picked by number.
 NUMBERS = st.integers(0, 63)
 VERSIONS = st.sampled_from([None, None, 0, 1])
+WRONG = st.sampled_from([0, 0, 0, 0, 1])
 MOVES = st.sampled_from([OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.CANCELLED])
 Outcome = Order | BaseException
-
-
-@dataclass
-class Expected:
-    """What the shop must know of an order."""
-
-    order: Order
-    overdue: bool = False
-
-    def move(self, status: OrderStatus) -> None:
-        self.order = replace(self.order, status=status, version=self.order.version + 1)
 
 
 class ShopMachine(RuleBasedStateMachine):
@@ -72,6 +66,7 @@ class ShopMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.Runner()
         self.known: dict[str, Expected] = {}
+        self.rushed = 0
         self.shop: Shop = self.run(self.open())
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -82,7 +77,7 @@ class ShopMachine(RuleBasedStateMachine):
         engine = create_engine(self.database_url, application_name="machine", pool_size=6)
         shop = a_shop(engine, FakePublisher())
         async with shop.engine.begin() as connection:
-            await connection.execute(text("TRUNCATE products, coupons, orders, coupon_uses, outbox_event"))
+            await connection.execute(text("TRUNCATE products, coupons, orders, outbox_event CASCADE"))
         await shop.stock([a_product(name, stock=pieces) for name, pieces in STOCK.items()], COUPONS)
         return shop
 
@@ -138,8 +133,7 @@ class ShopMachine(RuleBasedStateMachine):
         placing = [self.shop.facade.create_orders([command]) for command in commands]
         if leaving is None:
             return [outcome for (outcome,) in await asyncio.gather(*placing)]
-        order = leaving.order
-        cancelling = self.attempt(order, OrderStatus.CANCELLED, customer=order.customer_id)
+        cancelling = self.attempt_of(leaving.order, OrderStatus.CANCELLED)
         cancelled, placed = await asyncio.gather(cancelling, asyncio.gather(*placing))
         assert isinstance(cancelled, Order), cancelled
         return [outcome for (outcome,) in placed]
@@ -157,10 +151,44 @@ class ShopMachine(RuleBasedStateMachine):
         own = coupon.customer_limit is not None and users[command.customer_id] >= coupon.customer_limit
         return CouponExhaustedError if total or own else None
 
-    @rule(number=NUMBERS, by_version=VERSIONS, stranger=st.integers(0, 7))
-    def pay(self, number: int, by_version: int | None, stranger: int) -> None:
-        """Perhaps with a version in mind, right or wrong, perhaps as somebody else."""
-        self.move(number, OrderStatus.PAID, by_version, stranger)
+    @rule(number=NUMBERS, by_version=VERSIONS, reference=st.integers(0, 2), other=NUMBERS, much=WRONG)
+    def pay(self, number: int, by_version: int | None, reference: int, other: int, much: int) -> None:
+        """Perhaps again, with a wrong amount, with another order's reference, or a version in mind."""
+        expected, namesake = self.pick(number), self.pick(other)
+        if expected is None or namesake is None:
+            return
+        order = expected.order
+        name = f"{(namesake if reference == 2 else expected).order.id}-{reference % 2}"
+        versions = None if by_version is None else frozenset({order.version + by_version})
+        payment = a_payment(order, reference=name, amount=order.total + much)
+        outcome = self.run(self.attempt(PayOrder(order.id, None, versions, payment=payment)))
+        known = expected.payments.get(name)
+        if any(name in each.payments for each in self.known.values() if each is not expected):
+            assert isinstance(outcome, PaymentReferenceUsedError), outcome
+        elif much:
+            assert isinstance(outcome, PaymentAmountMismatchError), outcome
+        elif isinstance(known, Order):
+            assert outcome == replace(known, expires_at=order.expires_at)
+        elif known is not None:
+            assert isinstance(outcome, PaymentRefusedError), outcome
+            assert outcome.facts == {"current": known}
+        elif by_version == 1:
+            assert isinstance(outcome, PreconditionFailedError), outcome
+        else:
+            self.check_payment(expected, name, outcome)
+
+    def check_payment(self, expected: Expected, reference: str, outcome: Outcome) -> None:
+        """Taken in time; else refused with a number of its own, after that of the expiry if there is one."""
+        if expected.order.status is OrderStatus.PENDING and not expected.overdue:
+            expected.move(OrderStatus.PAID)
+            expected.payments[reference] = expected.order
+            assert outcome == expected.order
+            return
+        if expected.order.status is OrderStatus.PENDING:
+            expected.move(OrderStatus.EXPIRED)
+        expected.refuse(reference)
+        assert isinstance(outcome, PaymentRefusedError), outcome
+        assert outcome.facts == {"current": expected.order.status}
 
     @rule(number=NUMBERS, by_version=VERSIONS)
     def fulfil(self, number: int, by_version: int | None) -> None:
@@ -169,7 +197,7 @@ class ShopMachine(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, by_version=VERSIONS, stranger=st.integers(0, 7))
     def cancel(self, number: int, by_version: int | None, stranger: int) -> None:
-        """As `pay`."""
+        """Perhaps with a version in mind, right or wrong, perhaps as somebody else."""
         self.move(number, OrderStatus.CANCELLED, by_version, stranger)
 
     def move(self, number: int, status: OrderStatus, by_version: int | None, stranger: int = 1) -> None:
@@ -179,7 +207,8 @@ class ShopMachine(RuleBasedStateMachine):
             return
         customer = "c-9" if stranger == 0 else expected.order.customer_id
         versions = None if by_version is None else frozenset({expected.order.version + by_version})
-        outcome = self.run(self.attempt(expected.order, status, customer=customer, versions=versions))
+        owner = None if status is OrderStatus.FULFILLED else customer
+        outcome = self.run(self.attempt(ChangeOrder(expected.order.id, owner, versions), status))
         if stranger == 0:
             assert isinstance(outcome, OrderNotFoundError), outcome
         elif by_version == 1:
@@ -188,13 +217,10 @@ class ShopMachine(RuleBasedStateMachine):
             self.check_outcome(expected, status, outcome)
 
     def check_outcome(self, expected: Expected, status: OrderStatus, outcome: Outcome) -> None:
-        """The table decides, and the order's time."""
+        """The table decides."""
         if status not in TRANSITIONS[expected.order.status]:
             assert isinstance(outcome, InvalidTransitionError), outcome
             assert outcome.facts == {"current": expected.order.status}
-        elif status is OrderStatus.PAID and expected.overdue:
-            assert isinstance(outcome, PaymentTooLateError), outcome
-            expected.move(OrderStatus.EXPIRED)
         else:
             expected.move(status)
             assert outcome == expected.order
@@ -208,6 +234,7 @@ class ShopMachine(RuleBasedStateMachine):
         before = expected.order
         outcomes: list[Outcome] = self.run(self.rush(before, moves, expiring))
         ((status, version),) = self.rows("SELECT status, version FROM orders WHERE id = :id", id=before.id)
+        refused = [each for each in outcomes if isinstance(each, PaymentRefusedError)]
         won = sorted((each for each in outcomes if isinstance(each, Order)), key=lambda order: order.version)
         path = [order.status for order in won]
         if OrderStatus.EXPIRED == status != before.status:
@@ -216,6 +243,8 @@ class ShopMachine(RuleBasedStateMachine):
             assert step in TRANSITIONS[expected.order.status], path
             assert not (expected.overdue and step is OrderStatus.PAID)
             expected.move(step)
+        # Refused payments have numbers too, wherever they came between.
+        expected.order = replace(expected.order, version=expected.order.version + len(refused))
         losers = [each for each in outcomes if not isinstance(each, Order)]
         assert all(isinstance(each, InvalidTransitionError) for each in losers), losers
         assert (expected.order.status, expected.order.version) == (status, version)
@@ -223,7 +252,7 @@ class ShopMachine(RuleBasedStateMachine):
             self.note_expired()
 
     async def rush(self, order: Order, moves: list[OrderStatus], expiring: int) -> list[Outcome]:
-        attempts = [self.attempt(order, status, customer=order.customer_id) for status in moves]
+        attempts = [self.attempt_of(order, status) for status in moves]
         expiries = [self.shop.life.expire_due() for _ in range(expiring)]
         outcomes = await asyncio.gather(*attempts, *expiries)
         # What both tasks passed over because somebody held it.
@@ -231,19 +260,22 @@ class ShopMachine(RuleBasedStateMachine):
             await self.shop.life.expire_due()
         return [outcome for outcome in outcomes if not isinstance(outcome, bool)]
 
-    async def attempt(
-        self, order: Order, status: OrderStatus, *, customer: str, versions: frozenset[int] | None = None
-    ) -> Outcome:
+    def attempt_of(self, order: Order, status: OrderStatus) -> Coroutine[Any, Any, Outcome]:
+        """One of a rush: each payment has a name of its own."""
+        self.rushed += 1
+        if status is OrderStatus.PAID:
+            return self.attempt(paying(order, f"rush-{self.rushed}"))
+        return self.attempt(ChangeOrder(order.id, None), status)
+
+    async def attempt(self, command: ChangeOrder, status: OrderStatus = OrderStatus.PAID) -> Outcome:
         life = self.shop.life
-        steps = {
-            OrderStatus.PAID: life.pay,
-            OrderStatus.FULFILLED: life.fulfil,
-            OrderStatus.CANCELLED: life.cancel,
-        }
-        owner = None if status is OrderStatus.FULFILLED else customer
         try:
-            return moved(await steps[status](ChangeOrder(order.id, owner, versions)))
-        except (InvalidTransitionError, OrderNotFoundError, PreconditionFailedError) as refusal:
+            if isinstance(command, PayOrder):
+                outcome = await life.pay(command)
+                return outcome.order if isinstance(outcome, ReplayedOrder) else outcome
+            step = life.fulfil if status is OrderStatus.FULFILLED else life.cancel
+            return moved(await step(command))
+        except (OrderError, OrderNotFoundError, PreconditionFailedError) as refusal:
             return refusal
 
     @rule(number=NUMBERS, then=st.none() | st.sampled_from(["pay", "cancel", "expire"]))
@@ -257,8 +289,15 @@ class ShopMachine(RuleBasedStateMachine):
         if then == "expire":
             assert not self.run(self.shop.life.expire_due())
             self.note_expired()
-        elif then is not None:
-            self.move(number, OrderStatus.PAID if then == "pay" else OrderStatus.CANCELLED, None)
+        elif then == "pay":
+            self.pay_late(expected)
+        elif then == "cancel":
+            self.move(number, OrderStatus.CANCELLED, None)
+
+    def pay_late(self, expected: Expected) -> None:
+        self.rushed += 1
+        name = f"late-{self.rushed}"
+        self.check_payment(expected, name, self.run(self.attempt(paying(expected.order, name))))
 
     async def end_time(self, order_id: str) -> None:
         query = "UPDATE orders SET expires_at = created_at - interval '1 s' WHERE id = :id"
@@ -316,6 +355,17 @@ class ShopMachine(RuleBasedStateMachine):
         recorded = self.rows("SELECT order_id::text, coupon_code, customer_id FROM coupon_uses")
         living = [(each.id, each.coupon_code, each.customer_id) for each in self.alive() if each.coupon_code]
         assert sorted(recorded) == sorted(living)
+
+    @invariant()
+    def every_paid_order_has_one_payment_that_was_accepted(self) -> None:
+        paid = sorted(
+            each.id for each in self.alive() if each.status in {OrderStatus.PAID, OrderStatus.FULFILLED}
+        )
+        accepted = "SELECT order_id::text FROM payments WHERE outcome = 'accepted' ORDER BY 1"
+        assert [order_id for (order_id,) in self.rows(accepted)] == paid
+        refusals = "SELECT aggregate_id, seq FROM outbox_event WHERE event_type = 'order.payment_refused'"
+        refused = "SELECT order_id::text, version FROM payments WHERE outcome = 'refused'"
+        assert sorted(self.rows(refusals)) == sorted(self.rows(refused))
 
     @invariant()
     def each_order_has_one_event_per_version(self) -> None:

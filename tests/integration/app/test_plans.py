@@ -4,22 +4,32 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.application.commands import ChangeOrder, CreateOrder, IdempotencyKey, OrderSearch
 from app.domain.coupon import Coupon, CouponKind
+from app.domain.errors import PaymentRefusedError
 from app.domain.order import Order
 from app.persistence.idempotency import SqlIdempotencyKeys
 from app.persistence.offers import SqlOfferReader
 from app.persistence.queries import SqlOrderReader
 from kits.ordered_queue.item import Claim, Kind, Result, Settlement
 from kits.postgres.engine import create_engine
-from tests.builders import a_command, a_product
+from tests.builders import a_command, a_product, paying
 from tests.fakes import FakePublisher
 from tests.integration.app.conftest import Shop, a_shop
 from tests.integration.app.outbox_pipeline import Pipeline
 
-GROWING = {"orders", "outbox_event", "idempotency_keys", "coupon_uses", "products", "member_replica"}
+GROWING = {
+    "orders",
+    "payments",
+    "outbox_event",
+    "idempotency_keys",
+    "coupon_uses",
+    "products",
+    "member_replica",
+}
 # They hold the backlog and nothing else: a bounded part of it may be read.
 OF_THE_BACKLOG = {"ix_outbox_event_unpublished", "ix_outbox_event_waiting", "ix_outbox_event_dead"}
 # What an index must be asked for, or it is read as a whole: its first column is the same in all rows.
@@ -62,7 +72,9 @@ async def live(shop: Shop, publisher: FakePublisher) -> None:
         await uow.products.lock_free(["p-1"])
         await uow.coupons.lock_free(["LIMITED"])
         await uow.coupons.lock_free_uses([placed.id])
-    await shop.life.pay(ChangeOrder(other.id, "c-1", caller_id="c-1", idempotency=key))
+    await shop.life.pay(paying(other, caller_id="psp-1", idempotency=key))
+    with pytest.raises(PaymentRefusedError):
+        await shop.life.pay(paying(other, "another"))
     await shop.life.cancel(ChangeOrder(placed.id, "c-1"))
     await shop.life.expire_due()
     await SqlIdempotencyKeys(shop.engine).forget_old(limit=10)

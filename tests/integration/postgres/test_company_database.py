@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.application.commands import ChangeOrder
 from app.command_container import DatabaseContainer
 from app.outbox.table import outbox
 from app.persistence.tables import shop
@@ -18,7 +17,7 @@ from kits.observability.health import Status
 from kits.postgres.engine import DatabaseSettings, create_engine
 from kits.postgres.migrations import History, MigrationRefusedError
 from kits.settings import Secret
-from tests.builders import a_command, a_product
+from tests.builders import a_command, a_product, paying
 from tests.commands import run_command
 from tests.conftest import database_address, execute
 from tests.earlier_history import EarlierHistory
@@ -94,7 +93,7 @@ async def sell(engine: AsyncEngine, schema: str = "public") -> None:
     counter = a_shop(engine, FakePublisher(accepting=False), enqueue=pipeline.enqueue)
     await counter.stock([a_product()])
     order = await counter.place(a_command(("p-1", 2), coupon="NONE"))
-    await counter.life.pay(ChangeOrder(order.id, order.customer_id))
+    await counter.life.pay(paying(order))
     await pipeline.relay_all()
     assert pipeline.seqs() == [1, 2]
 

@@ -11,7 +11,7 @@ from app.application.catalogue_ports import (
     RecordedMovement,
     StockMovement,
 )
-from app.application.ports import KeyClaim, KeyOwner
+from app.application.key_ports import KeyClaim, KeyOwner
 from app.domain.coupon import Coupon
 from app.domain.product import Product
 from tests.builders import NOW

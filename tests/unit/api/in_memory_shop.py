@@ -11,7 +11,14 @@ from app.application.batch_attempts import Outcome
 from app.application.catalogue_keeping import CatalogueKeeping
 from app.application.catalogue_ports import CatalogueReader, CatalogueTransactions
 from app.application.catalogue_queries import CatalogueQueries
-from app.application.commands import ChangeOrder, CreateOrder, FoundOrders, OrderSearch, ReplayedOrder
+from app.application.commands import (
+    ChangeOrder,
+    CreateOrder,
+    FoundOrders,
+    OrderSearch,
+    PayOrder,
+    ReplayedOrder,
+)
 from app.application.errors import OrderNotFoundError, PreconditionFailedError
 from app.application.order_intake import OrderIntake
 from app.application.order_life import OrderLife
@@ -21,8 +28,14 @@ from app.application.ports import Offer, OrderReader
 from app.application.stock_keeping import StockKeeping
 from app.command_container import make_id
 from app.container import Container
-from app.domain.errors import OrderError, OutOfStockError, UnknownProductError
+from app.domain.errors import (
+    OrderError,
+    OutOfStockError,
+    PaymentReferenceUsedError,
+    UnknownProductError,
+)
 from app.domain.order import Order, OrderStatus
+from app.domain.payment import own_payment
 from app.domain.product import Product
 from app.domain.seller import ListedProduct, Seller
 from app.settings import AppSettings, CorsSettings
@@ -56,6 +69,7 @@ class InMemoryShop:
         self.replica: dict[str, Seller] = {}
         self.members: dict[str, Seller] = {}
         self.orders: dict[str, Order] = {}
+        self.payments: dict[tuple[str, str], Order] = {}
         self.commands: list[CreateOrder] = []
         self.changes: list[ChangeOrder] = []
         self.searches: list[OrderSearch] = []
@@ -94,9 +108,22 @@ class InMemoryShop:
             self.by_key[command.customer_id, command.idempotency.key] = order.id
         return order
 
-    async def pay(self, command: ChangeOrder) -> Order | ReplayedOrder:
-        """PENDING -> PAID."""
-        return self._move(command, OrderStatus.PAID)
+    async def pay(self, command: PayOrder) -> Order | ReplayedOrder:
+        """PENDING -> PAID; a payment that was taken already gets the order as it was."""
+        if (order := self.orders.get(command.order_id)) is None or self.failure or self.replayed:
+            return self._move(command, OrderStatus.PAID)
+        payment = command.payment or own_payment(order)
+        known = self.payments.get((payment.provider, payment.reference))
+        if known is not None and known.id != order.id:
+            raise PaymentReferenceUsedError(payment.reference)
+        payment.require_total_of(order)
+        if known is not None:
+            self.changes.append(command)
+            return ReplayedOrder(known)
+        paid = self._move(command, OrderStatus.PAID)
+        assert isinstance(paid, Order)
+        self.payments[payment.provider, payment.reference] = paid
+        return paid
 
     async def cancel(self, command: ChangeOrder) -> Order | ReplayedOrder:
         """PENDING -> CANCELLED."""
@@ -195,13 +222,14 @@ def _desk(shop: InMemoryShop) -> CatalogueDesk:
     )
 
 
-def container_of(shop: InMemoryShop, *, cors: str = "") -> Container:
+def container_of(shop: InMemoryShop, *, cors: str = "", self_pay: bool = False) -> Container:
     """The real container with this shop in the place of everything that needs a server."""
     settings = AppSettings(
         database=DatabaseSettings(url=Secret("postgresql://nowhere/none")),
         kafka=KafkaSettings(bootstrap_servers="nowhere:9092"),
         jwt=TokenSettings(secret=SECRET, issuer=ISSUER, audience=AUDIENCE),
         cors=CorsSettings(allow_origins=cors),
+        orders_self_pay=self_pay,
     )
     container = Container(settings=settings)
     container.order_intake.override(providers.Object(OrderIntake(shop.create_orders)))

@@ -125,7 +125,8 @@ def test_a_step_of_an_orders_life_says_what_it_takes_and_what_may_come(step: str
     door = DOCUMENT["paths"][f"/orders/{{order_id}}/{step}"]["post"]
     assert {"200", "401", "404", "409", "412", "422", "500", "503"} <= set(door["responses"])
     assert set(door["responses"]["200"]["headers"]) == {"ETag", "Idempotency-Replayed"}
-    assert ("403" in door["responses"]) == (step == "fulfilment")
+    assert ("403" in door["responses"]) == (step != "cancellation")
+    assert ("requestBody" in door) == (step == "payment")
     for name in ("If-Match", "Idempotency-Key"):
         header = {"name": name, "in": "header", "required": False}
         assert any(header.items() <= parameter.items() for parameter in door["parameters"])
@@ -133,7 +134,7 @@ def test_a_step_of_an_orders_life_says_what_it_takes_and_what_may_come(step: str
 
 def test_the_page_shows_how_to_call_a_door_that_takes_no_body() -> None:
     page = openapi_page(DOCUMENT)
-    assert f"curl -i -X POST http://localhost:8000/orders/{schemas.ORDER.order_id}/payment" in page
+    assert f"curl -i -X POST http://localhost:8000/orders/{schemas.ORDER.order_id}/cancellation" in page
     assert "curl -i http://localhost:8000/orders \\" in page
 
 

@@ -1,23 +1,21 @@
 """The life of an order: every pair of statuses, and the event of each step."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
 import pytest
 
-from app.domain.errors import InvalidTransitionError, PaymentTooLateError
+from app.domain.errors import InvalidTransitionError, PaymentAmountMismatchError, PaymentTooLateError
 from app.domain.events import (
     OrderCancelledEvent,
     OrderExpiredEvent,
     OrderFulfilledEvent,
     OrderMovedEvent,
-    OrderPaidEvent,
     moved,
 )
-from app.domain.order import RELEASING, TRANSITIONS, Order, OrderStatus
-from tests.builders import NOW, an_order
+from app.domain.order import RELEASING, TRANSITIONS, OrderStatus
+from tests.builders import NOW, a_payment, an_order
 
 POSSIBLE = {
     (OrderStatus.PENDING, OrderStatus.PAID),
@@ -78,7 +76,6 @@ def test_a_payment_just_before_the_end_of_the_time_is_in_time() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (OrderStatus.PAID, OrderPaidEvent),
         (OrderStatus.FULFILLED, OrderFulfilledEvent),
         (OrderStatus.CANCELLED, OrderCancelledEvent),
         (OrderStatus.EXPIRED, OrderExpiredEvent),
@@ -93,16 +90,30 @@ def test_each_step_has_an_event_of_its_own_numbered_by_the_version(
     assert (type(event), event.seq, event.occurred_at) == (kind, 3, NOW)
 
 
-def walks_from(order: Order) -> Iterator[list[Order]]:
-    """Every way that an order can go on from here, with all that it was on it."""
-    yield [order]
-    for status in TRANSITIONS[order.status]:
-        yield from ([order, *walk] for walk in walks_from(order.moved_to(status, now=NOW)))
+def test_a_payment_that_is_refused_has_a_number_and_changes_nothing_else() -> None:
+    """Wherever the order stands."""
+    for status in OrderStatus:
+        order = replace(an_order(), status=status, version=4)
+        assert order.with_payment_refused() == replace(order, version=5)
 
 
-def test_an_order_can_be_shown_as_it_became_whatever_has_become_of_it() -> None:
-    """On every way that it can go: what it was after each of its steps."""
-    walks = list(walks_from(an_order()))
-    assert {walk[-1].status for walk in walks} == set(OrderStatus)
-    for walk in walks:
-        assert [walk[-1].as_it_became(then.status) for then in walk] == walk
+def test_an_order_can_be_shown_as_it_was_whatever_has_become_of_it() -> None:
+    """By status and version: nothing else of it changes."""
+    order = an_order()
+    paid = order.moved_to(OrderStatus.PAID, now=NOW)
+    done = paid.with_payment_refused().moved_to(OrderStatus.FULFILLED, now=NOW)
+    assert done.version == 4
+    for then in (order, paid, done):
+        assert done.as_it_was(then.status, then.version) == then
+
+
+def test_a_payment_is_of_the_orders_total_in_its_currency() -> None:
+    """To the minor unit; the refusal tells both sides."""
+    order = an_order()
+    a_payment(order).require_total_of(order)
+    for wrong in ({"amount": order.total - 1}, {"amount": order.total + 1}, {"currency": "USD"}):
+        with pytest.raises(PaymentAmountMismatchError) as refused:
+            a_payment(order, **wrong).require_total_of(order)
+        told = {"total": order.total, "currency": "KRW", "amount": order.total, "sentCurrency": "KRW"}
+        sent = {"sentCurrency" if name == "currency" else name: value for name, value in wrong.items()}
+        assert refused.value.facts == told | sent

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import pytest
@@ -22,6 +23,7 @@ class FakeShop:
     answers: list[tuple[int, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    payments: list[tuple[str, Any]] = field(default_factory=list)
     url: str = ""
 
     async def place(self, request: web.Request) -> web.Response:
@@ -29,10 +31,13 @@ class FakeShop:
         status, code = self.answers.pop(0) if self.answers else (202, "")
         if status == LOST and request.transport is not None:
             request.transport.abort()
-        return web.json_response({"orderId": "o-1", "code": code}, status=status or 500)
+        answer = {"orderId": "o-1", "code": code, "total": 5, "currency": "KRW"}
+        return web.json_response(answer, status=status or 500)
 
     async def move(self, request: web.Request) -> web.Response:
         self.steps.append(request.match_info["step"])
+        if self.steps[-1] == "payment":
+            self.payments.append((request.headers["Authorization"], await request.json()))
         status = {"payment": "PAID", "fulfilment": "FULFILLED", "cancellation": "CANCELLED"}
         return web.json_response({"status": status[self.steps[-1]]})
 
@@ -55,7 +60,15 @@ async def visit(shop: FakeShop, *, seed: int = 4) -> ClientRecord:
     """One shopper, without time to think."""
     record = ClientRecord()
     async with aiohttp.ClientSession() as session:
-        shopper = Shopper(session, lambda: [shop.url], "token", record, seed, thinking_seconds=(0.0, 0.0))
+        shopper = Shopper(
+            session,
+            lambda: [shop.url],
+            "token",
+            record,
+            seed,
+            pay_token="payer",
+            thinking_seconds=(0.0, 0.0),
+        )
         await asyncio.wait_for(shopper.shop("k-1"), patient(60))
     return record
 
@@ -82,6 +95,18 @@ async def test_a_refusal_is_an_answer(shop: FakeShop) -> None:
 
 async def test_each_step_of_a_life_is_asked_for_and_what_was_told_is_kept(shop: FakeShop) -> None:
     """The last status told is what the order must have, or what may come after it."""
-    told = {(await visit(shop, seed=seed)).statuses["o-1"] for seed in range(12)}
+    told = {(await visit(shop, seed=seed)).statuses["o-1"] for seed in range(24)}
     assert told == {"PENDING", "PAID", "FULFILLED", "CANCELLED"}
     assert set(shop.steps) == {"payment", "fulfilment", "cancellation"}
+    assert {authorization for authorization, _ in shop.payments} == {"Bearer payer"}
+    bodies = [body for _, body in shop.payments]
+    assert {"reference": "o-1-0", "amount": 5, "currency": "KRW"} in bodies
+
+
+async def test_what_a_payments_provider_was_told_is_kept(shop: FakeShop) -> None:
+    """By the payment's own name."""
+    told: dict[str, bool] = {}
+    for seed in range(12):
+        told |= (await visit(shop, seed=seed)).payments
+    assert {reference for reference, accepted in told.items() if accepted} == set(told)
+    assert "o-1-0" in told

@@ -19,7 +19,8 @@ PAID = AvroSchema(avro_schemas()["order.paid.v1"])
 WHEN, LATER = "2026-11-21T07:00:00.000Z", "2026-11-21T07:00:00.001Z"
 PAID_BYTES = (
     b'{"eventId":"e","eventType":"order.paid","eventVersion":1,"orderId":"o","seq":2,"occurredAt":%s,"order":'
-    b'{"customerId":"c","currency":"EUR","subtotal":1,"discount":0,"total":1,"couponCode":null,"status":"PAID"}}'
+    b'{"customerId":"c","currency":"EUR","subtotal":1,"discount":0,"total":1,"couponCode":null,"status":"PAID",'
+    b'"payment":{"provider":"p","reference":"r"}}}'
 )
 
 
