@@ -13,7 +13,7 @@ from app.application.catalogue_errors import CatalogueChangedError, CouponLimits
 from app.application.catalogue_keeping import CatalogueKeeping, Precondition
 from app.application.catalogue_ports import Editor, RecordedMovement, StockMovement
 from app.application.commands import IdempotencyKey
-from app.application.errors import IdempotencyKeyReusedError
+from app.application.errors import IdempotencyKeyReusedError, StorageUnavailableError
 from app.application.stock_keeping import StockKeeping
 from app.persistence.catalogue_reading import SqlCatalogueReader
 from app.persistence.catalogue_work import SqlCatalogueTransactions
@@ -88,6 +88,29 @@ async def test_twenty_repeats_at_once_are_one_movement(shop: Shop, stock: StockK
     assert len({one.at for one in outcomes}) == 1
     (other,) = await at_once(stock, [a_movement(-5, key="same")])
     assert isinstance(other, IdempotencyKeyReusedError)
+    assert await shop.rows("SELECT stock, (SELECT count(*) FROM stock_audit) FROM products") == [(6, 1)]
+
+
+async def test_a_movement_whose_outcome_was_not_learned_is_done_once_when_it_is_sent_again(
+    shop: Shop, stock: StockKeeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller is told at once that it is unknown; the repeat, with an id of its own, finds the first."""
+    await shop.stock([a_product("p-1", stock=10)])
+    add, tries = stock._add, 0
+
+    async def lose_the_first_answer(movement: StockMovement) -> RecordedMovement:
+        nonlocal tries
+        tries += 1
+        done = await add(movement)
+        if tries == 1:
+            raise StorageUnavailableError("the connection broke right after COMMIT")
+        return done
+
+    monkeypatch.setattr(stock, "_add", lose_the_first_answer)
+    (unknown,) = await at_once(stock, [a_movement(-4, key="same")])
+    assert (type(unknown), tries) == (StorageUnavailableError, 1)
+    again = await stock.add_for_caller(a_movement(-4, key="same"))
+    assert (again.stock_after, again.replayed) == (6, True)
     assert await shop.rows("SELECT stock, (SELECT count(*) FROM stock_audit) FROM products") == [(6, 1)]
 
 
