@@ -36,6 +36,7 @@ class PlacedOrderV1(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     total: MinorUnits
     coupon_code: str | None
     items: Annotated[list[OrderItemV1], msgspec.Meta(min_length=1)]
+    client_reference: str | None = None
 
 
 class OrderCreatedV1(Envelope, frozen=True, kw_only=True, rename="camel"):

@@ -34,6 +34,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
     items: Annotated[list[WantedItem], msgspec.Meta(min_length=1, max_length=MAX_ITEMS)]
     coupon_code: CouponText | None = None
     idempotency_key: Key | None = None
+    client_reference: Annotated[str, msgspec.Meta(pattern=whole("[!-~]{1,64}"))] | None = None
 
 
 class PlacedOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -45,6 +46,7 @@ class PlacedOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     discount: MinorUnits
     total: MinorUnits
     coupon_code: str | None
+    client_reference: str | None = None
 
 
 CREATE_ORDER = Pattern("orders.create", PlaceOrder, PlacedOrder)

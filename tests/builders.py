@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from uuid_utils.compat import uuid7
 
-from app.application.commands import CreateOrder, PayOrder, RequestedItem
+from app.application.commands import CreateOrder, IdempotencyKey, PayOrder, RequestedItem
 from app.domain.coupon import Coupon, CouponKind
 from app.domain.order import Order
 from app.domain.payment import Payment
@@ -29,10 +29,23 @@ def a_coupon(code: str = "WELCOME10", **values: Any) -> Coupon:
     return Coupon(**{"code": code, "kind": CouponKind.PERCENT, "value": 10, **values})
 
 
-def a_command(*items: tuple[str, int], coupon: str | None = None, customer: str = "c-1") -> CreateOrder:
+def a_command(
+    *items: tuple[str, int],
+    coupon: str | None = None,
+    customer: str = "c-1",
+    reference: str | None = None,
+    key: str | None = None,
+) -> CreateOrder:
     """Order these (product, quantity) pairs; one piece of p-1 without any."""
     requested = tuple(RequestedItem(product, quantity) for product, quantity in items or (("p-1", 1),))
-    return CreateOrder(str(uuid7()), customer, requested, coupon)
+    return CreateOrder(
+        str(uuid7()),
+        customer,
+        requested,
+        coupon,
+        idempotency=IdempotencyKey(key, b"h" * 32) if key else None,
+        client_reference=reference,
+    )
 
 
 def an_order(*selection: tuple[Product, int]) -> Order:

@@ -43,6 +43,7 @@ def _as_placed(order: Order) -> dict[str, Any]:
         "discount": order.discount,
         "total": order.total,
         "coupon_code": order.coupon_code,
+        "client_reference": order.client_reference,
         "created_at": order.created_at,
         "expires_at": order.expires_at,
         "links": OrderLinks(order_address(order.id)),

@@ -57,6 +57,13 @@ Customer = Annotated[
 Product = Annotated[
     str | None, QueryParameter(pattern=whole(PRODUCT_ID), description="One of their products.")
 ]
+Reference = Annotated[
+    str | None,
+    QueryParameter(
+        pattern=whole("[!-~]{1,64}"),
+        description="Their `clientReference`: one order of a customer; for staff, one of each customer.",
+    ),
+]
 Key = Annotated[
     str | None,
     QueryParameter(
@@ -107,6 +114,7 @@ async def list_orders(
     until: Until = None,
     customer: Customer = None,
     product: Product = None,
+    reference: Reference = None,
     key: Key = None,
     limit: PageLimit = DEFAULT_LIMIT,
     after: PageAfter = None,
@@ -127,6 +135,7 @@ async def list_orders(
         since=first,
         until=end,
         product_id=product,
+        reference=reference,
         caller_id=request.auth.subject,
         key=key,
     )

@@ -39,6 +39,7 @@ _REFUSALS = customer_door(
     "coupon_not_applicable",
     "coupon_exhausted",
     "too_many_open_orders",
+    "client_reference_used",
     "order_refused",
     "storage_refused",
     "event_too_large",
@@ -94,6 +95,7 @@ async def create_order(request: CustomerRequest, order_entry: GivenOrderEntry) -
         coupon_code=body.coupon_code,
         traceparent=current_traceparent.get(),
         idempotency=idempotency_key(request.scope["headers"], body),
+        client_reference=body.client_reference or None,
     )
     outcome = await order_entry.order_intake.create_order(command)
     if isinstance(outcome, ReplayedOrder):

@@ -32,6 +32,13 @@ SHOP_PROBLEMS: tuple[ProblemKind, ...] = (
     ),
     _kind(
         409,
+        "client_reference_used",
+        "Another order has this reference",
+        "The customer's order `orderId` has this `clientReference`. Nothing was ordered: look at that one, "
+        "which may be the same, sent before.",
+    ),
+    _kind(
+        409,
         "coupon_exhausted",
         "The coupon is used up",
         "It was used as often as it may be, in all or by this customer. Order without it.",

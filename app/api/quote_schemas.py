@@ -16,7 +16,7 @@ class QuotedLineBody(OrderLineBody, frozen=True, kw_only=True, rename="camel"):
     enough: bool
 
 
-class QuoteProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class QuoteProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """What keeps the order from being placed now, with the code and the facts of its refusal."""
 
     code: str
@@ -26,6 +26,7 @@ class QuoteProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     coupon: str | UnsetType = UNSET
     minimum: int | UnsetType = UNSET
     limit: int | UnsetType = UNSET
+    order_id: str | UnsetType = UNSET
 
 
 class QuotedCouponBody(msgspec.Struct, frozen=True, kw_only=True):

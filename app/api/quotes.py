@@ -39,13 +39,19 @@ async def quote_order(
 ) -> BytesAnswer[QuoteBody]:
     """The same body and the same check-out as for an order, and nothing is taken, kept or stored.
 
-    What only the moment refuses (stock, the coupon, too many unpaid orders) is answered with 200 and listed
-    in `problems`, all of it at once, with the codes that the order would get; a coupon that does not apply
-    takes nothing off. What can never be an order is refused as `POST /orders` refuses it.
+    What only the moment refuses (stock, the coupon, a used reference, too many unpaid orders) is answered
+    with 200 and listed in `problems`, all of it at once, with the codes that the order would get; a coupon
+    that does not apply takes nothing off. What can never be an order is refused as `POST /orders` refuses it.
     """
     body = await ORDER_BODY.read(request)
     # It is never placed: it needs no id.
-    command = CreateOrder("", request.auth.subject, merged_items(body.items), body.coupon_code)
+    command = CreateOrder(
+        order_id="",
+        customer_id=request.auth.subject,
+        items=merged_items(body.items),
+        coupon_code=body.coupon_code,
+        client_reference=body.client_reference or None,
+    )
     return json_answer(_shown(await order_quotes.quote(command), body.coupon_code))
 
 

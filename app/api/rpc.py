@@ -43,6 +43,7 @@ class OrderController:
                     coupon_code=asked.coupon_code,
                     traceparent=current_traceparent.get(),
                     idempotency=_key(command, asked, call),
+                    client_reference=asked.client_reference or None,
                 )
             )
         except (OrderError, ApplicationError, ProblemError) as error:
@@ -60,7 +61,8 @@ def _order_request(command: PlaceOrder) -> OrderRequest:
             msgspec.convert({"productId": each.product_id, "quantity": each.quantity}, OrderItemRequest)
             for each in command.items
         ]
-        return msgspec.convert({"items": items, "couponCode": command.coupon_code}, OrderRequest)
+        members = {"couponCode": command.coupon_code, "clientReference": command.client_reference}
+        return msgspec.convert({"items": items, **members}, OrderRequest)
     except msgspec.ValidationError as error:
         raise RpcError(422, "invalid_request", str(error)) from error
 
@@ -79,4 +81,5 @@ def _placed(order: Order) -> PlacedOrder:
         discount=order.discount,
         total=order.total,
         coupon_code=order.coupon_code,
+        client_reference=order.client_reference,
     )

@@ -26,6 +26,14 @@ CouponCode = Annotated[
         examples=["WELCOME10"],
     ),
 ]
+ClientReference = Annotated[
+    str,
+    Meta(
+        pattern=whole("[!-~]{1,64}"),
+        description="The customer's own name for the order; no other order of theirs may have it.",
+        examples=["cart-4711"],
+    ),
+]
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Amount = Annotated[int, Meta(description="In minor units of the currency.")]
 
@@ -44,9 +52,13 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
 
     items: Annotated[list[OrderItemRequest], Meta(min_length=1, max_length=100)]
     coupon_code: CouponCode | None = None
+    client_reference: ClientReference | UnsetType | None = UNSET
 
     def __post_init__(self) -> None:
         """However it was spelled, it is the same order."""
+        if self.client_reference is None:
+            # Left out when it is encoded: without one it is the body that it was before there were any.
+            msgspec.structs.force_setattr(self, "client_reference", UNSET)
         if self.coupon_code is not None:
             msgspec.structs.force_setattr(self, "coupon_code", normal_code(self.coupon_code))
 
@@ -82,6 +94,7 @@ class AcceptedOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     discount: Amount
     total: Amount
     coupon_code: str | None
+    client_reference: str | None
     created_at: datetime
     expires_at: Annotated[datetime, Meta(description="Until when it can be paid.")]
     links: OrderLinks
@@ -161,6 +174,7 @@ _LINKS = OrderLinks(f"/orders/{_ID}")
 ORDER_REQUEST = OrderRequest(
     items=[OrderItemRequest(product_id="p-1", quantity=2), OrderItemRequest(product_id="p-2", quantity=1)],
     coupon_code="WELCOME10",
+    client_reference="cart-4711",
 )
 PAYMENT_REQUEST = PaymentRequest(reference="pay-4711", amount=4500, currency="KRW")
 ACCEPTED_ORDER = AcceptedOrder(
@@ -171,6 +185,7 @@ ACCEPTED_ORDER = AcceptedOrder(
     discount=500,
     total=4500,
     coupon_code="WELCOME10",
+    client_reference="cart-4711",
     created_at=_PLACED,
     expires_at=_EXPIRES,
     links=_LINKS,
@@ -184,6 +199,7 @@ ORDER = OrderBody(
     discount=500,
     total=4500,
     coupon_code="WELCOME10",
+    client_reference="cart-4711",
     created_at=_PLACED,
     expires_at=_EXPIRES,
     links=_LINKS,

@@ -7,7 +7,6 @@ from app.application.commands import CreateOrder, ReplayedOrder
 from app.application.errors import (
     ApplicationError,
     LockWaitError,
-    RowHeldError,
     StorageBusyError,
     StorageConflictError,
     StorageNotReadyError,
@@ -68,8 +67,8 @@ async def attempt_batch(
                 # What the lost attempt has committed stays unknown, however the next one fails.
                 raise lost or error from None
         else:
-            # Its own transaction, which has not ended yet, may be what holds the row.
-            return [lost if lost and isinstance(one, RowHeldError) else one for one in outcomes]
+            # Its own transaction, which has not ended yet, may be what holds the row or the reference.
+            return [lost if lost and isinstance(one, StorageBusyError) else one for one in outcomes]
 
 
 async def _one_by_one(

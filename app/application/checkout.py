@@ -8,10 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.application.client_references import References
 from app.application.commands import CreateOrder
-from app.application.errors import Row, RowHeldError
+from app.application.errors import ReferenceHeldError, Row, RowHeldError, StorageBusyError
 from app.domain.coupon import Coupon
-from app.domain.errors import CouponNotFoundError, OrderError, TooManyOpenOrdersError, UnknownProductError
+from app.domain.errors import (
+    ClientReferenceUsedError,
+    CouponNotFoundError,
+    OrderError,
+    TooManyOpenOrdersError,
+    UnknownProductError,
+)
 from app.domain.order import Order
 from app.domain.product import Product
 
@@ -44,13 +51,16 @@ class Checkout:
     held: AbstractSet[Row] = frozenset()
     max_open_orders: int = 0
     open_orders: Counter[str] = field(default_factory=Counter)
+    references: References = field(default_factory=References)
     placed: list[tuple[Order, CreateOrder]] = field(default_factory=list)
     taken: Counter[str] = field(default_factory=Counter)
 
-    def attempt(self, command: CreateOrder) -> Order | OrderError | RowHeldError:
+    def attempt(self, command: CreateOrder) -> Order | OrderError | StorageBusyError:
         """The placed order, or why the shop refuses it, or what stands in its way."""
         if self.held and (in_the_way := command.rows & self.held):
             return RowHeldError(in_the_way)
+        if command.reference in self.references.held:
+            return ReferenceHeldError()
         try:
             return self._place(command)
         except OrderError as refusal:
@@ -68,6 +78,8 @@ class Checkout:
         order = Order.priced(selection=selection, **self._terms(command))
         refusals: list[OrderError] = []
         with _gathered(refusals):
+            self._require_new_reference(command)
+        with _gathered(refusals):
             self._require_few_open_orders(command.customer_id)
         for product, quantity in selection:
             with _gathered(refusals):
@@ -84,6 +96,7 @@ class Checkout:
 
     def _place(self, command: CreateOrder) -> Order:
         customer_id = command.customer_id
+        self._require_new_reference(command)
         self._require_few_open_orders(customer_id)
         selection = self._selection(command)
         order = Order.place(selection=selection, **self._terms(command))
@@ -95,8 +108,14 @@ class Checkout:
             product.take(quantity)
             self.taken[product.id] += quantity
         self.open_orders[customer_id] += 1
+        if command.reference:
+            self.references.used[command.reference] = order.id
         self.placed.append((order, command))
         return order
+
+    def _require_new_reference(self, command: CreateOrder) -> None:
+        if command.reference in self.references.used:
+            raise ClientReferenceUsedError(self.references.used[command.reference])
 
     def _require_few_open_orders(self, customer_id: str) -> None:
         if self.max_open_orders and self.open_orders[customer_id] >= self.max_open_orders:
@@ -111,6 +130,7 @@ class Checkout:
             "customer_id": command.customer_id,
             "now": self.now,
             "time_to_live": self.time_to_live,
+            "client_reference": command.client_reference,
         }
 
     def _discounted(self, order: Order, command: CreateOrder) -> Order:

@@ -8,6 +8,9 @@ from app.application.errors import Row
 from app.domain.order import Order, OrderStatus
 from app.domain.payment import Payment
 
+Reference = tuple[str, str]
+"""A customer, and their own name for one of their orders."""
+
 
 class RequestedItem(msgspec.Struct, frozen=True):
     """So many pieces of one product."""
@@ -27,7 +30,8 @@ class CreateOrder(msgspec.Struct, frozen=True):
     """Place one order.
 
     `order_id` (UUIDv7) is fixed before the first attempt: another attempt can find what the first did.
-    `items` names each product once. `traceparent` is the trace of the request.
+    `items` names each product once. `traceparent` is the trace of the request. `client_reference` is the
+    customer's own name for the order.
     """
 
     order_id: str
@@ -36,6 +40,12 @@ class CreateOrder(msgspec.Struct, frozen=True):
     coupon_code: str | None = None
     traceparent: str = ""
     idempotency: IdempotencyKey | None = None
+    client_reference: str | None = None
+
+    @property
+    def reference(self) -> Reference | None:
+        """What no other order may have."""
+        return (self.customer_id, self.client_reference) if self.client_reference else None
 
     @property
     def rows(self) -> set[Row]:
@@ -86,6 +96,7 @@ class OrderSearch(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     product_id: str | None = None
+    reference: str | None = None
     caller_id: str = ""
     key: str | None = None
 

@@ -83,6 +83,13 @@ class RowHeldError(StorageBusyError):
         super().__init__(f"Somebody else is working on {names}: nothing was stored. Try again in a moment.")
 
 
+class ReferenceHeldError(StorageBusyError):
+    """Another session is placing an order with the same reference: nothing of the command was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("An order with this clientReference is being placed. Try again in a moment.")
+
+
 class StorageConflictError(StorageError):
     """Serialisation failure or deadlock: nothing was committed, the same work may run again."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.application.batch_attempts import Outcome
 from app.application.commands import ChangeOrder, CreateOrder, ReplayedOrder
-from app.application.errors import IdempotencyKeyInUseError, IdempotencyKeyReusedError, RowHeldError
+from app.application.errors import IdempotencyKeyInUseError, IdempotencyKeyReusedError, StorageBusyError
 from app.application.key_ports import KeyClaim
 from app.application.order_moves import Step
 from app.application.ports import UnitOfWork
@@ -58,7 +58,7 @@ async def release_refused(
 ) -> None:
     """Give back the keys of commands without an order: a failure is never stored as an answer."""
     answers = zip(commands, outcomes, strict=True)
-    without = OrderError | RowHeldError
+    without = OrderError | StorageBusyError
     refused = _claims([command for command, outcome in answers if isinstance(outcome, without)])
     if refused:
         await uow.idempotency.release(refused)

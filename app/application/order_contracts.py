@@ -89,6 +89,7 @@ def _placed(event: OrderCreatedEvent) -> PlacedOrderV1:
             )
             for line in order.lines
         ],
+        client_reference=order.client_reference,
     )
 
 

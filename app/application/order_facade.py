@@ -6,6 +6,7 @@ from logging import DEBUG
 
 from app.application.batch_attempts import Outcome, attempt_batch
 from app.application.checkout import Checkout
+from app.application.client_references import references_of
 from app.application.commands import CreateOrder, ReplayedOrder
 from app.application.errors import Row, RowHeldError
 from app.application.held_rows import COUPON, PRODUCT, lock_free_rows
@@ -40,8 +41,9 @@ class OrderFacade:
 
         A refused command changes nothing and does not disturb its neighbours. An Order among the outcomes is
         committed, and so is its event. A command whose key has an order already gets that one, replayed. One
-        that names a row which another session holds gets a RowHeldError or an IdempotencyKeyInUseError, and
-        nothing of it is stored; its neighbours have their orders, a moment later than usual.
+        that names what another session holds gets a RowHeldError, a ReferenceHeldError or an
+        IdempotencyKeyInUseError, and nothing of it is stored; its neighbours have their orders, a moment
+        later than usual.
 
         Raises:
             StorageUnavailableError: which of them were committed is unknown.
@@ -89,7 +91,8 @@ class OrderFacade:
                 self._metrics.orders.labels(outcome.code).inc()
 
     async def _check_out(self, commands: Sequence[CreateOrder], uow: UnitOfWork, careful: bool) -> Checkout:
-        # The lock order that holds everywhere: keys, orders, products, coupons, each sorted.
+        # The lock order that holds everywhere: keys, references, orders, products, coupons, each sorted.
+        references = await references_of(commands, uow, careful=careful)
         ids = {item.product_id for command in commands for item in command.items}
         asked = {(command.coupon_code, command.customer_id) for command in commands if command.coupon_code}
         held: set[Row] = set()
@@ -99,7 +102,9 @@ class OrderFacade:
             asked = {pair for pair in asked if (COUPON, pair[0]) not in held}
         products = await uow.products.lock(ids)
         coupons = await uow.coupons.lock(asked) if asked else {}
-        checkout = Checkout(products, coupons, await uow.now(), self._time_to_live, held)
+        checkout = Checkout(
+            products, coupons, await uow.now(), self._time_to_live, held, references=references
+        )
         if self._max_open_orders:
             checkout.max_open_orders = self._max_open_orders
             checkout.open_orders.update(

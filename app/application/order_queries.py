@@ -2,7 +2,7 @@
 
 from app.application.commands import FoundOrders, OrderSearch
 from app.application.errors import OrderNotFoundError, ProductNotFoundError
-from app.application.ports import Members, OrderReader
+from app.application.read_ports import Members, OrderReader
 from app.domain.order import Order
 from app.domain.seller import ListedProduct, Seller, unknown_seller
 from app.metrics import AppMetrics

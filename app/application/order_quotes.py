@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from app.application.checkout import Checkout, Quote
 from app.application.commands import CreateOrder
-from app.application.ports import OfferReader
+from app.application.read_ports import OfferReader
 
 
 class OrderQuotes:
@@ -22,12 +22,7 @@ class OrderQuotes:
             OrderError: no state of the shop could make it an order.
             StorageError: the database cannot be read now.
         """
-        offer = await self._offers.offer(
-            [item.product_id for item in command.items],
-            command.coupon_code,
-            command.customer_id,
-            with_open_orders=self._max_open_orders > 0,
-        )
+        offer = await self._offers.offer(command, with_open_orders=self._max_open_orders > 0)
         checkout = Checkout(
             offer.products,
             offer.coupons,
@@ -36,4 +31,6 @@ class OrderQuotes:
             max_open_orders=self._max_open_orders,
         )
         checkout.open_orders[command.customer_id] = offer.open_orders
+        if command.reference and offer.reference_of:
+            checkout.references.used[command.reference] = offer.reference_of
         return checkout.quote(command)

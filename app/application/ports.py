@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from app.application.commands import FoundOrders, OrderSearch
+from app.application.commands import Reference
 from app.application.key_ports import IdempotencyRepository
 from app.domain.coupon import Coupon
 from app.domain.events import OrderEvent
 from app.domain.order import Order
 from app.domain.payment import RecordedPayment
 from app.domain.product import Product
-from app.domain.seller import ListedProduct, Seller
 from contracts.envelope import EventMessage
 
 
@@ -34,6 +32,18 @@ class OrderRepository(Protocol):
 
     async def find(self, order_ids: Iterable[str]) -> Mapping[str, Order]:
         """Those of the orders that exist, by id."""
+        ...
+
+    async def lock_references(self, references: Iterable[Reference]) -> None:
+        """Wait until no other transaction is placing orders with these, and keep others waiting."""
+        ...
+
+    async def lock_free_references(self, references: Iterable[Reference]) -> set[Reference]:
+        """As above for those that are free, without waiting; returns the others."""
+        ...
+
+    async def find_references(self, references: Iterable[Reference]) -> Mapping[Reference, str]:
+        """The ids of the orders that have one of these."""
         ...
 
     async def count_pending(self, customer_ids: Iterable[str]) -> Mapping[str, int]:
@@ -168,57 +178,4 @@ class Transactions(Protocol):
             StorageUnavailableError: whether it was committed is unknown.
             StorageBusyError, StorageConflictError, StorageRefusedError: nothing was committed.
         """
-        ...
-
-
-class Members(Protocol):
-    """What is known of members beyond the shop's own copy."""
-
-    async def seller(self, member_id: str) -> Seller | None:
-        """The member, within a second; None: not known. Never raises."""
-        ...
-
-
-class OrderReader(Protocol):
-    """Reads for the shop's pages, outside of any transaction of a use case."""
-
-    async def order(self, order_id: str) -> Order | None:
-        """One order."""
-        ...
-
-    async def search(self, search: OrderSearch) -> FoundOrders:
-        """A page of the orders that are searched, newest first; it may be short with more to follow."""
-        ...
-
-    async def product(self, product_id: str) -> ListedProduct | None:
-        """One product; its seller is None also if the shop's copy of the members lacks them."""
-        ...
-
-    async def products(self, *, after: str | None, limit: int) -> list[ListedProduct]:
-        """Up to `limit` products with an id above `after`, in id order, as above."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What one customer's order would find at one moment; a coupon comes with that customer's uses."""
-
-    products: Mapping[str, Product]
-    coupons: Mapping[str, Coupon]
-    open_orders: int
-    now: datetime
-
-
-class OfferReader(Protocol):
-    """Reads what a check-out works with, without a lock."""
-
-    async def offer(
-        self,
-        product_ids: Sequence[str],
-        coupon_code: str | None,
-        customer_id: str,
-        *,
-        with_open_orders: bool,
-    ) -> Offer:
-        """What exists of these, by the database's clock; unpaid orders are counted only if asked for."""
         ...

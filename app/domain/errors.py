@@ -49,6 +49,15 @@ class TooManyOpenOrdersError(OrderError):
         )
 
 
+class ClientReferenceUsedError(OrderError):
+    """The customer has an order with this reference already, `order_id`."""
+
+    code = "client_reference_used"
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} of this customer has this reference.", orderId=order_id)
+
+
 class MixedCurrenciesError(OrderError):
     """The products of one order are priced in different currencies."""
 

@@ -50,7 +50,10 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order at one version; discount + total = subtotal, all in minor units of `currency`."""
+    """An order at one version; discount + total = subtotal, all in minor units of `currency`.
+
+    `client_reference` is the customer's own name for it; no other order of theirs has it.
+    """
 
     id: str
     customer_id: str
@@ -64,6 +67,7 @@ class Order:
     lines: tuple[OrderLine, ...]
     created_at: datetime
     expires_at: datetime
+    client_reference: str | None = None
 
     @staticmethod
     def place(
@@ -73,6 +77,7 @@ class Order:
         selection: Sequence[tuple[Product, int]],
         now: datetime,
         time_to_live: timedelta,
+        client_reference: str | None = None,
     ) -> "Order":
         """A PENDING order (version 1) over these products and quantities, which must be in stock.
 
@@ -86,6 +91,7 @@ class Order:
             selection=selection,
             now=now,
             time_to_live=time_to_live,
+            client_reference=client_reference,
         )
         for product, quantity in selection:
             product.require(quantity)
@@ -99,6 +105,7 @@ class Order:
         selection: Sequence[tuple[Product, int]],
         now: datetime,
         time_to_live: timedelta,
+        client_reference: str | None = None,
     ) -> "Order":
         """As `place`, whatever is in stock.
 
@@ -131,6 +138,7 @@ class Order:
             lines=tuple(lines),
             created_at=now,
             expires_at=now + time_to_live,
+            client_reference=client_reference,
         )
 
     def discounted_by(self, coupon: Coupon) -> "Order":

@@ -1,13 +1,13 @@
 """Persistence: what a check-out works with, read in one snapshot that can neither lock nor write."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy import ARRAY, Select, Text, and_, bindparam, case, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.application.ports import Offer
+from app.application.commands import CreateOrder, Reference
+from app.application.read_ports import Offer
 from app.domain.coupon import Coupon, CouponKind
 from app.persistence.orders import PENDING
 from app.persistence.products import product_of
@@ -38,6 +38,11 @@ _open_orders = select(func.count()).where(
 )
 _NOW_AND_OPEN_ORDERS = select(func.clock_timestamp(), _open_orders.scalar_subquery())
 
+_REFERENCE_OF = select(orders.c.id).where(
+    orders.c.client_reference == bindparam("client_reference", type_=Text),
+    orders.c.customer_id == bindparam("customer_id", type_=Text),
+)
+
 
 class SqlOfferReader:
     """Reads what is committed; rows that others hold are read as they were."""
@@ -45,42 +50,35 @@ class SqlOfferReader:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def offer(
-        self,
-        product_ids: Sequence[str],
-        coupon_code: str | None,
-        customer_id: str,
-        *,
-        with_open_orders: bool,
-    ) -> Offer:
-        """One moment's products, coupon and unpaid orders, by up to three statements.
+    async def offer(self, command: CreateOrder, *, with_open_orders: bool) -> Offer:
+        """One moment's products, coupon, reference and unpaid orders, by up to four statements.
 
         Raises:
             StorageError: the database cannot be read now.
         """
         clock = _NOW_AND_OPEN_ORDERS if with_open_orders else _NOW
         with storage_errors():
-            return await run_again_once(
-                partial(self._offer_once, clock, list(product_ids), coupon_code, customer_id)
-            )
+            return await run_again_once(partial(self._offer_once, clock, command))
 
-    async def _offer_once(
-        self,
-        clock: Select[Any],
-        product_ids: list[str],
-        coupon_code: str | None,
-        customer_id: str,
-    ) -> Offer:
+    async def _offer_once(self, clock: Select[Any], command: CreateOrder) -> Offer:
         async with self._engine.connect() as connection:
             await connection.execution_options(**_SNAPSHOT)
-            found = (await connection.execute(_PRODUCTS, {"ids": product_ids})).mappings()
-            offered = {row["id"]: product_of(row) for row in found}
-            coupon = await _coupon(connection, coupon_code, customer_id) if coupon_code else {}
-            moment, open_orders = (await connection.execute(clock, {"customer_id": customer_id})).one()
-            return Offer(offered, coupon, open_orders, as_told(moment))
+            found = await connection.execute(_PRODUCTS, {"ids": [item.product_id for item in command.items]})
+            offered = {row["id"]: product_of(row) for row in found.mappings()}
+            customer = {"customer_id": command.customer_id}
+            moment, open_orders = (await connection.execute(clock, customer)).one()
+            return Offer(
+                offered,
+                await _coupon(connection, command.coupon_code, command.customer_id),
+                open_orders,
+                await _reference_of(connection, command.reference),
+                as_told(moment),
+            )
 
 
-async def _coupon(connection: AsyncConnection, code: str, customer_id: str) -> dict[str, Coupon]:
+async def _coupon(connection: AsyncConnection, code: str | None, customer_id: str) -> dict[str, Coupon]:
+    if code is None:
+        return {}
     row = (await connection.execute(_COUPON, {"code": code, "customer_id": customer_id})).one_or_none()
     if row is None:
         return {}
@@ -88,3 +86,13 @@ async def _coupon(connection: AsyncConnection, code: str, customer_id: str) -> d
     coupon = Coupon(found_code, CouponKind(kind), *rest)
     coupon.used_by[customer_id] = uses
     return {coupon.code: coupon}
+
+
+async def _reference_of(connection: AsyncConnection, reference: Reference | None) -> str | None:
+    if reference is None:
+        return None
+    customer_id, client_reference = reference
+    found: str | None = await connection.scalar(
+        _REFERENCE_OF, {"customer_id": customer_id, "client_reference": client_reference}
+    )
+    return found

@@ -45,7 +45,7 @@ _MOST_MILLISECONDS = 2**48 - 1
 
 def page_of(search: OrderSearch) -> Select[Any]:
     """Up to `limit` + 1 orders that are searched, and the last one that may be looked at."""
-    ordered = ("customer_id", "id") if _by_customer(search) else ("id",)
+    ordered = _ordered_by(search)
     direction = [orders.c[name].desc() for name in ordered]
     looked = (
         select(orders, func.row_number().over(order_by=direction).label("place"))
@@ -79,8 +79,12 @@ def found_orders(rows: Sequence[Mapping[Any, Any]], limit: int) -> FoundOrders:
     return FoundOrders(found, last_looked_at)
 
 
-def _by_customer(search: OrderSearch) -> bool:
-    return search.key is None and search.customer_id is not None
+def _ordered_by(search: OrderSearch) -> tuple[str, ...]:
+    if search.key is not None:
+        return ("id",)
+    if search.reference is not None:
+        return "client_reference", "customer_id"
+    return ("id",) if search.customer_id is None else ("customer_id", "id")
 
 
 def _within(search: OrderSearch) -> list[ColumnElement[bool]]:
@@ -92,6 +96,8 @@ def _within(search: OrderSearch) -> list[ColumnElement[bool]]:
             keys.customer_id == search.caller_id, keys.route == PLACING, keys.key == search.key
         )
         return [orders.c.id == named.scalar_subquery(), orders.c.id < high]
+    if search.reference is not None:
+        return list(_referred(search.reference, search))
     if search.customer_id is None:
         return [orders.c.id >= low, orders.c.id < high]
     # As pairs, and not by `customer_id = …`: only the customers' own index has this order, whatever the
@@ -99,6 +105,19 @@ def _within(search: OrderSearch) -> list[ColumnElement[bool]]:
     pair = tuple_(orders.c.customer_id, orders.c.id)
     whose = literal(search.customer_id)
     return [pair >= tuple_(whose, low), pair < tuple_(whose, high)]
+
+
+def _referred(reference: str, search: OrderSearch) -> Iterator[ColumnElement[bool]]:
+    """Whoever's order has this reference, customer by customer: each has one at most."""
+    name, customer_id = orders.c.client_reference, orders.c.customer_id
+    yield from (name.is_not(None), name >= reference, name <= reference)
+    pair = tuple_(name, customer_id)
+    if search.customer_id is not None:
+        yield pair >= tuple_(literal(reference), literal(search.customer_id))
+        yield pair <= tuple_(literal(reference), literal(search.customer_id))
+    elif search.before is not None:
+        last = select(customer_id).where(orders.c.id == literal(search.before, _ID)).scalar_subquery()
+        yield pair < tuple_(literal(reference), last)
 
 
 def _bounds(search: OrderSearch) -> tuple[str, str]:
@@ -117,6 +136,8 @@ def _first_id(moment: datetime, shift: timedelta) -> str:
 def _wanted(search: OrderSearch, looked: FromClause) -> Iterator[ColumnElement[bool]]:
     if search.key is not None and search.customer_id is not None:
         yield looked.c.customer_id == search.customer_id
+    if search.key is not None and search.reference is not None:
+        yield looked.c.client_reference == search.reference
     if search.status is not None:
         yield looked.c.status == search.status.value
     if search.since is not None:

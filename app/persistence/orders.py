@@ -1,11 +1,13 @@
 """Persistence: orders, one row each; the lines are a snapshot of their moment and stay one document."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, Integer, Text, bindparam, func, literal_column, select, update
+from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, func, literal_column, select, update
 
+from app.application.commands import Reference
 from app.domain.order import Order, OrderLine, OrderStatus
 from app.persistence.tables import orders
 from kits.postgres.driver import DriverConnection, DriverStatement
@@ -40,6 +42,19 @@ _UPDATE = DriverStatement(
     update(orders).where(orders.c.id == _moved.c.id).values(status=_moved.c.status, version=_moved.c.version)
 )
 
+_numbers = func.unnest(bindparam("numbers", type_=ARRAY(BigInteger))).column_valued("number")
+_LOCK_REFERENCES = DriverStatement(select(func.pg_advisory_xact_lock(_numbers)))
+_LOCK_FREE_REFERENCES = DriverStatement(select(_numbers).where(~func.pg_try_advisory_xact_lock(_numbers)))
+_named = rows_from_document("named", customer_id=Text(), client_reference=Text())
+_FIND_REFERENCES = DriverStatement(
+    select(orders.c.customer_id, orders.c.client_reference, orders.c.id).join_from(
+        _named,
+        orders,
+        (orders.c.client_reference == _named.c.client_reference)
+        & (orders.c.customer_id == _named.c.customer_id),
+    )
+)
+
 
 class SqlOrderRepository:
     """Orders of one transaction."""
@@ -55,6 +70,26 @@ class SqlOrderRepository:
         """Those of the orders that exist, by id."""
         found = await self._connection.fetch(_FIND, {"ids": sorted(order_ids)})
         return {order.id: order for order in map(order_of, found)}
+
+    async def lock_references(self, references: Iterable[Reference]) -> None:
+        """Lock references that may have no order yet, by number; waits for other transactions' to end."""
+        numbers = sorted(map(_number_of, references))
+        await self._connection.fetch(_LOCK_REFERENCES, {"numbers": numbers})
+
+    async def lock_free_references(self, references: Iterable[Reference]) -> set[Reference]:
+        """Lock those that nobody holds, without waiting; the others."""
+        numbered = {_number_of(reference): reference for reference in references}
+        held = await self._connection.fetch(_LOCK_FREE_REFERENCES, {"numbers": sorted(numbered)})
+        return {numbered[number] for (number,) in held}
+
+    async def find_references(self, references: Iterable[Reference]) -> Mapping[Reference, str]:
+        """The ids of the orders that have one of these."""
+        named = [
+            {"customer_id": customer_id, "client_reference": reference}
+            for customer_id, reference in references
+        ]
+        found = await self._connection.fetch(_FIND_REFERENCES, as_document(named))
+        return {(customer_id, reference): str(order_id) for customer_id, reference, order_id in found}
 
     async def count_pending(self, customer_ids: Iterable[str]) -> Mapping[str, int]:
         """How many PENDING orders each of these customers has, out of an index that holds no others."""
@@ -88,6 +123,12 @@ def order_of(row: Mapping[Any, Any]) -> Order:
     values["status"] = OrderStatus(values["status"])
     values["lines"] = msgspec.convert(values["lines"], tuple[OrderLine, ...])
     return Order(**values)
+
+
+def _number_of(reference: Reference) -> int:
+    """What the server locks it by; that two have the same number is harmless: they wait for each other."""
+    digest = blake2b("\0".join(reference).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def _id_of(order: Order) -> str:

@@ -76,11 +76,20 @@ orders = Table(
     Column("lines", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("client_reference", Text),
     CheckConstraint("status IN ('PENDING', 'PAID', 'FULFILLED', 'CANCELLED', 'EXPIRED')", "status"),
     CheckConstraint("discount BETWEEN 0 AND subtotal AND total = subtotal - discount", "amounts"),
     Index("ix_orders_customer_id_id", "customer_id", "id"),
     Index("ix_orders_pending_customer_id", "customer_id", postgresql_where=text("status = 'PENDING'")),
     Index("ix_orders_pending_expires_at", "expires_at", postgresql_where=text("status = 'PENDING'")),
+    # The reference first: staff look for one without knowing whose it is.
+    Index(
+        "uq_orders_client_reference_customer_id",
+        "client_reference",
+        "customer_id",
+        unique=True,
+        postgresql_where=text("client_reference IS NOT NULL"),
+    ),
 )
 
 coupon_uses = Table(

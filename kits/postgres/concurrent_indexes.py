@@ -25,6 +25,7 @@ class ConcurrentIndex(NamedTuple):
     name: str
     table: str
     definition: str
+    is_unique: bool = False
 
 
 async def build_indexes(engine: AsyncEngine, schema: str, indexes: Iterable[ConcurrentIndex]) -> None:
@@ -62,6 +63,7 @@ async def _build(driver: Any, schema: str, index: ConcurrentIndex) -> None:
         await driver.execute(f"DROP INDEX CONCURRENTLY {name}", timeout=_BUILD_SECONDS)
     if not valid:
         log.info("index_building", index=index.name)
-        create = f"CREATE INDEX CONCURRENTLY {quoted(index.name)} ON {table} {index.definition}"
+        kind = "UNIQUE INDEX" if index.is_unique else "INDEX"
+        create = f"CREATE {kind} CONCURRENTLY {quoted(index.name)} ON {table} {index.definition}"
         await driver.execute(create, timeout=_BUILD_SECONDS)
     await driver.fetchval(_UNLOCK)

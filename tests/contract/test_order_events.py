@@ -10,7 +10,7 @@ import pytest
 
 from contracts.envelope import Envelope, UnreadableEventError, headers_of, read_envelope
 from contracts.json_schemas import schema_file, schema_text
-from contracts.order_events import SCHEMAS, OrderPaidV1, skip_notice_id
+from contracts.order_events import SCHEMAS, OrderCreatedV1, OrderPaidV1, skip_notice_id
 from tests.contract import golden_files
 from tests.contract.golden_files import (
     EVENT_ID,
@@ -141,6 +141,17 @@ def test_no_other_event_is_valid_by_a_schema(ce_type: str) -> None:
     for other in SCHEMAS:
         named = event | {"eventType": other.removesuffix(".v1")}
         assert schema.is_valid(named) == (other == ce_type)
+
+
+def test_an_order_of_before_there_were_references_has_none() -> None:
+    """Its event is read as it was written."""
+    golden = golden_file("order.created", coupon=True).read_bytes()
+    before = golden.replace(b',"clientReference":null', b"")
+    assert before != golden
+    read = msgspec.json.decode(before, type=OrderCreatedV1)
+    assert (read.order.client_reference, read.order.total) == (None, 27630)
+    schema = json.loads(schema_file("order.created.v1").read_text())
+    jsonschema.Draft202012Validator(schema).validate(json.loads(before))
 
 
 @pytest.mark.parametrize("event_type", ["order.cancelled", "order.expired"])

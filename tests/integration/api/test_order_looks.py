@@ -81,6 +81,16 @@ async def test_after_an_unknown_outcome_the_key_leads_to_the_order(shop: Shop) -
     assert await listed(shop, "?idempotencyKey=k-1", authorization=OTHER) == []
 
 
+async def test_a_reference_leads_to_its_order(shop: Shop) -> None:
+    """The customer's own; for staff, that of each customer."""
+    body = ORDER[:-1] + b',"clientReference":"cart-1"}'
+    mine, other = await placed(shop, body), await placed(shop, body, authorization=OTHER)
+    await placed(shop)
+    assert await listed(shop, "?reference=cart-1") == [mine]
+    assert await listed(shop, "?reference=cart-1", authorization=STAFF) == [other, mine]
+    assert await listed(shop, "?reference=cart-2") == []
+
+
 async def test_the_cursor_goes_by_either_name_and_by_one_of_them(shop: Shop) -> None:
     ids = [await placed(shop) for _ in range(3)]
     following = (await shop.get("/orders?limit=2")).json["next"]
@@ -104,6 +114,9 @@ async def test_the_cursor_goes_by_either_name_and_by_one_of_them(shop: Shop) -> 
         ("from=2026-11-21T07:00:01Z&to=2026-11-21T07:00:00Z", "from"),
         ("product=", "product"),
         ("product=-", "product"),
+        ("reference=", "reference"),
+        ("reference=a%20b", "reference"),
+        ("reference=" + "a" * 65, "reference"),
         ("idempotencyKey=", "idempotencyKey"),
         ("idempotencyKey=a%20b", "idempotencyKey"),
         ("idempotency_key=a", "idempotency_key"),

@@ -40,6 +40,7 @@ async def test_an_order_is_accepted(shop: Shop) -> None:
         "discount": 3_000,
         "total": 27_000,
         "couponCode": "WELCOME10",
+        "clientReference": None,
         "createdAt": "2026-11-21T07:00:00Z",
         "expiresAt": "2026-11-21T07:15:00Z",
         "links": {"self": f"/orders/{order_id}"},
@@ -73,6 +74,29 @@ async def test_an_order_without_a_coupon_says_null(shop: Shop) -> None:
     for body in (b'{"items":[{"productId":"p-1","quantity":1}]}', ORDER.replace(b'"WELCOME10"', b"null")):
         reply = await shop.order(body)
         assert (reply.status, reply.json["couponCode"]) == (202, None)
+
+
+async def test_an_order_has_the_name_that_its_customer_gives_it(shop: Shop) -> None:
+    """And none has it again; null is none."""
+    body = b'{"items":[{"productId":"p-1","quantity":1}],"clientReference":"~cart/4711!"}'
+    accepted = await shop.order(body)
+    assert (accepted.status, accepted.json["clientReference"]) == (202, "~cart/4711!")
+    assert (await shop.get(accepted.headers["location"])).json["clientReference"] == "~cart/4711!"
+    again = await shop.order(body)
+    problem = again.problem()
+    assert (again.status, problem["code"]) == (409, "client_reference_used")
+    assert problem["orderId"] == accepted.json["orderId"]
+    for _ in range(2):
+        nameless = await shop.order(body.replace(b'"~cart/4711!"', b"null"))
+        assert (nameless.status, nameless.json["clientReference"]) == (202, None)
+
+
+@pytest.mark.parametrize("reference", ['""', '"a b"', '"\u00e9"', '"' + "a" * 65 + '"', '"a\\n"', "1", "[]"])
+async def test_a_reference_is_up_to_64_visible_characters(shop: Shop, reference: str) -> None:
+    body = f'{{"items":[{{"productId":"p-1","quantity":1}}],"clientReference":{reference}}}'.encode()
+    reply = await shop.order(body)
+    assert (reply.status, reply.problem()["code"]) == (422, "invalid_request")
+    assert reply.json["errors"][0]["pointer"] == "#/clientReference"
 
 
 async def test_too_few_pieces_name_the_product_and_what_is_left(shop: Shop) -> None:
@@ -139,7 +163,7 @@ async def test_a_missing_order_is_not_found(shop: Shop) -> None:
     [
         ("DELETE", "/orders", "GET, HEAD, OPTIONS, POST"),
         ("GET", "/orders/x/payment", "OPTIONS, POST"),
-        ("PUT", "/products/p-1", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/products/p-1", "GET, HEAD, OPTIONS, PUT"),
         ("PROPFIND", "/docs", "GET, HEAD, OPTIONS"),
     ],
 )

@@ -42,7 +42,8 @@ async def test_orders_are_placed_and_refused_over_kafka_as_over_http(
     client: RpcClient, database_url: str, kafka_servers: str
 ) -> None:
     """The same rules and codes; the same key is one order; an operator asks by a command."""
-    placed = await client.send(CREATE_ORDER, an_order(quantity=2), timeout=LONG)
+    placed = await client.send(CREATE_ORDER, an_order(quantity=2, client_reference="r-1"), timeout=LONG)
+    assert placed.client_reference == "r-1"
     connection = await asyncpg.connect(database_url)
     try:
         owner = "SELECT customer_id FROM orders WHERE id = $1"
@@ -55,6 +56,8 @@ async def test_orders_are_placed_and_refused_over_kafka_as_over_http(
             (an_order(quantity=900), 409, "out_of_stock"),
             (an_order("c-2", quantity=2, idempotency_key="k-1"), 422, "idempotency_key_reused"),
             (an_order(coupon_code="NONE"), 422, "coupon_not_found"),
+            (an_order(client_reference="r-1"), 409, "client_reference_used"),
+            (an_order(client_reference="r 1"), 422, "unreadable_request"),
         ):
             with pytest.raises(RpcError) as refused:
                 await client.send(CREATE_ORDER, wrong, timeout=LONG)

@@ -22,12 +22,14 @@ FIRST = datetime(2026, 11, 1, tzinfo=UTC)
 # One of three customers has few orders, the oldest; the first of the other names is hard to estimate.
 FILL = """
 INSERT INTO orders (
-    id, customer_id, status, version, currency, subtotal, discount, total, lines, created_at, expires_at)
+    id, customer_id, status, version, client_reference, currency, subtotal, discount, total, lines,
+    created_at, expires_at)
 SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
         || '70008' || lpad(to_hex(n), 15, '0'))::uuid,
     CASE WHEN n < 600 THEN 'a' WHEN n % 2 = 0 THEN 'b' ELSE 'm' END,
     CASE WHEN n % 10000 = 1 THEN 'FULFILLED' ELSE 'CANCELLED' END,
-    2, 'KRW', 5, 0, 5, '[{"product_id": "p-1", "name": "Thing", "unit_price": 5, "quantity": 1}]', at, at
+    2, CASE WHEN n % 10 = 0 THEN 'r-' || n END, 'KRW', 5, 0, 5,
+    '[{"product_id": "p-1", "name": "Thing", "unit_price": 5, "quantity": 1}]', at, at
 FROM (
     SELECT n, CAST(:first AS timestamptz) + n * interval '10 seconds' AS at
     FROM generate_series(0, :many - 1) AS n
@@ -102,6 +104,9 @@ SEARCHES: list[dict[str, Any]] = [
     {"customer_id": "b", "product_id": "p-9"},
     {"customer_id": "a"},
     {"customer_id": "nobody"},
+    {"reference": "r-50"},
+    {"reference": "r-50", "before": born(30_000)},
+    {"reference": "r-30000", "customer_id": "b"},
     {"before": born(30_000), "product_id": "p-9"},
     {"before": born(30_000), "customer_id": "b", "product_id": "p-9"},
     {"since": FIRST + timedelta(hours=5), "until": FIRST + timedelta(hours=6)},
@@ -172,6 +177,27 @@ async def test_orders_are_found_by_status_product_and_customer_together(shop: Sh
     rest = await reader.search(OrderSearch(limit=1, before=page.next_before, **asked))  # type: ignore[arg-type]
     assert ([order.id for order in rest.orders], rest.next_before) == ([mine[0].id], None)
     assert len(ids(await pages(shop.engine, product_id="p-2"))) == 5
+
+
+async def test_a_reference_finds_its_order_and_for_staff_one_of_each_customer(shop: Shop) -> None:
+    """Page by page too, whatever is placed meanwhile."""
+    await shop.stock([a_product()])
+    placed = {
+        name: await shop.place(a_command(customer=name, reference="r-1")) for name in ("c-2", "c-3", "c-1")
+    }
+    await shop.place(a_command(reference="r-2"))
+    await shop.place(a_command())
+    found = ids(await pages(shop.engine, limit=1, reference="r-1"))
+    assert found == [placed[name].id for name in ("c-3", "c-2", "c-1")]
+    assert ids(await pages(shop.engine, reference="r-1", customer_id="c-2")) == [placed["c-2"].id]
+    for nothing in (
+        {"reference": "r-9"},
+        {"reference": "r-2", "customer_id": "c-2"},
+        {"reference": "r-1", "status": OrderStatus.PAID},
+        {"reference": "r-1", "until": placed["c-2"].created_at},
+        {"reference": "r-1", "caller_id": "c-1", "key": "k-1"},
+    ):
+        assert ids(await pages(shop.engine, **nothing)) == []
 
 
 async def test_after_an_unknown_outcome_the_key_finds_the_order_it_has_made(shop: Shop) -> None:

@@ -79,14 +79,19 @@ async def live(shop: Shop, publisher: FakePublisher) -> None:
     await shop.life.expire_due()
     await SqlIdempotencyKeys(shop.engine).forget_old(limit=10)
     await send(shop.engine, publisher.published)
+    named = CreateOrder(a_command().order_id, "c-1", a_command().items, "LIMITED", client_reference="r-1")
+    await shop.place(named)
+    async with shop.transactions() as uow:
+        await uow.orders.lock_free_references([("c-1", "r-1")])
     reader = SqlOrderReader(shop.engine)
     await reader.order(placed.id)
     await reader.search(OrderSearch(limit=10))
     await reader.search(OrderSearch(limit=10, customer_id="c-1", before=placed.id))
     await reader.search(OrderSearch(limit=10, caller_id="c-1", key=key.key))
+    await reader.search(OrderSearch(limit=10, reference="r-1", before=placed.id))
     await reader.product("p-1")
     await reader.products(after=None, limit=10)
-    await SqlOfferReader(shop.engine).offer(["p-1"], "LIMITED", "c-1", with_open_orders=True)
+    await SqlOfferReader(shop.engine).offer(named, with_open_orders=True)
 
 
 def replaced(key: IdempotencyKey) -> IdempotencyKey:

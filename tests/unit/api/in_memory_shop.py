@@ -24,11 +24,12 @@ from app.application.order_intake import OrderIntake
 from app.application.order_life import OrderLife
 from app.application.order_queries import OrderQueries
 from app.application.order_quotes import OrderQuotes
-from app.application.ports import Offer, OrderReader
+from app.application.read_ports import Offer, OrderReader
 from app.application.stock_keeping import StockKeeping
 from app.command_container import make_id
 from app.container import Container
 from app.domain.errors import (
+    ClientReferenceUsedError,
     OrderError,
     OutOfStockError,
     PaymentReferenceUsedError,
@@ -95,12 +96,16 @@ class InMemoryShop:
             return refusal
 
     def _place(self, command: CreateOrder) -> Order:
+        for other in self.orders.values():
+            if command.reference == (other.customer_id, other.client_reference):
+                raise ClientReferenceUsedError(other.id)
         order = Order.place(
             order_id=command.order_id,
             customer_id=command.customer_id,
             selection=[(self._take(item.product_id, item.quantity), item.quantity) for item in command.items],
             now=NOW,
             time_to_live=timedelta(minutes=15),
+            client_reference=command.client_reference,
         )
         order = order.discounted_by(a_coupon(command.coupon_code)) if command.coupon_code else order
         self.orders[order.id] = order
@@ -172,6 +177,7 @@ class InMemoryShop:
             and (search.before is None or order.id < search.before)
             and search.status in (None, order.status)
             and (search.product_id is None or search.product_id in {line.product_id for line in order.lines})
+            and search.reference in (None, order.client_reference)
             and (search.key is None or order.id == named)
         ]
         page = found[: search.limit]
@@ -187,14 +193,18 @@ class InMemoryShop:
         ids = sorted(one for one in self.products_by_id if after is None or one > after)
         return [self._listed(self.products_by_id[one]) for one in ids[:limit]]
 
-    async def offer(
-        self, product_ids: Sequence[str], coupon_code: str | None, customer_id: str, *, with_open_orders: bool
-    ) -> Offer:
+    async def offer(self, command: CreateOrder, *, with_open_orders: bool) -> Offer:
         """What an order would find."""
         if self.failure:
             raise self.failure
-        products = {one: self.products_by_id[one] for one in product_ids if one in self.products_by_id}
-        return Offer(products, self.coupons, len(self.orders), NOW)
+        named = {item.product_id for item in command.items}
+        products = {one: product for one, product in self.products_by_id.items() if one in named}
+        mine = [
+            order.id
+            for order in self.orders.values()
+            if command.reference == (order.customer_id, order.client_reference)
+        ]
+        return Offer(products, self.coupons, len(self.orders), next(iter(mine), None), NOW)
 
     def _listed(self, product: Product) -> ListedProduct:
         return ListedProduct(product, self.replica.get(product.seller_id or ""))
