@@ -19,6 +19,7 @@ from app.domain.errors import (
     CouponExhaustedError,
     InvalidTransitionError,
     OutOfStockError,
+    PaymentRefusedError,
     PaymentTooLateError,
 )
 from app.domain.order import Order, OrderStatus
@@ -90,10 +91,14 @@ async def test_commands_are_counted_by_what_became_of_them(shop: Shop) -> None:
     order, refused = await facade.create_orders([a_command(("p-1", 2)), a_command(("p-1", 4))])
     assert isinstance(order, Order)
     assert isinstance(refused, OutOfStockError)
-    await OrderLife(shop.transactions, counted).pay(pay(order))
+    life = OrderLife(shop.transactions, counted)
+    await life.pay(pay(order))
+    for _ in range(2):
+        with pytest.raises(PaymentRefusedError):
+            await life.pay(pay(order, "again"))
     found = [line for line in metrics.render().decode().splitlines() if line.startswith("orders_")]
     numbers = {"created": 1, "paid": 1, "fulfilled": 0, "cancelled": 0, "expired": 0, "replayed": 0}
-    numbers |= {"payment_refused": 0}
+    numbers |= {"payment_refused": 1, PaymentRefusedError.code: 2}
     assert sorted(found) == sorted(
         f'orders_total{{outcome="{outcome}"}} {float(number)}'
         for outcome, number in (numbers | {refused.code: 1}).items()
