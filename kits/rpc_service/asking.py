@@ -21,7 +21,7 @@ def add_ask_parser(commands: Commands) -> argparse.ArgumentParser:
     """Add `rpc ask PATTERN [REQUEST]`; its caller says by which command it is run."""
     family = commands.add_parser("rpc", help="ask services over Kafka").add_subparsers(required=True)
     ask = family.add_parser("ask", help="send one request and print its reply")
-    ask.add_argument("pattern", type=topic_name, help="its topic, as orders.create")
+    ask.add_argument("pattern", type=_topic, help="its topic, as orders.create")
     ask.add_argument("request", nargs="?", help="JSON or text, as it travels; none: an empty request")
     ask.add_argument(
         "--timeout", type=_seconds, default=DEFAULT_SECONDS, help="seconds (default 5, at most 60)"
@@ -41,6 +41,13 @@ def ask_and_print(kafka: KafkaSettings, client_id: str, options: argparse.Namesp
         return _FAILED
     say("" if reply is None else reply.decode(errors="replace"))
     return 0
+
+
+def _topic(text: str) -> str:
+    try:
+        return topic_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _seconds(text: str) -> float:
