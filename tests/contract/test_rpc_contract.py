@@ -108,6 +108,8 @@ async def test_a_reply_that_is_too_large_is_an_error_and_no_hang(pair: Pair) -> 
 
 async def test_nobody_answers_in_time(pair: Pair) -> None:
     """The caller waits no longer than it said, and the late reply disturbs nobody."""
+    # Both sides are there: a caller that cannot read replies yet is told of that.
+    assert await pair.client.send(pair.patterns.count, "one", timeout=LONG) == 1
     pair.controller.release.clear()
     with pytest.raises(RpcTimeoutError, match="look whether its service runs"):
         await pair.client.send(pair.patterns.create, Article("slow"), timeout=patient(1.0))
