@@ -10,7 +10,8 @@ from tests.unit.conduit.in_memory_services import write_keys
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting from outside."""
+    """No setting from outside, and the log of pytest's process stays as it is for whoever comes after."""
+    monkeypatch.setattr("conduit.gateway.program.configure_logging", lambda **_: None)
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "CONDUIT_GATEWAY_KEYS_FILE"):
         monkeypatch.delenv(name, raising=False)
 
