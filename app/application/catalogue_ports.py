@@ -143,6 +143,10 @@ class CatalogueReader(Protocol):
         """Up to `limit` movements of this product (None: of any), newest first, from `before` it on."""
         ...
 
+
+class CatalogueAuditReader(CatalogueReader, Protocol):
+    """What an operator's command reads besides."""
+
     async def changes(self, *, product_id: str | None, code: str | None, limit: int) -> list[RecordedChange]:
         """Up to `limit` changes of this product or this coupon (both None: of any), newest first."""
         ...

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from app.application.catalogue_ports import CatalogueReader, RecordedChange, RecordedMovement
+from app.application.catalogue_ports import CatalogueAuditReader, RecordedChange, RecordedMovement
 from app.cli.environment import database, settings_of
 from app.domain.coupon import normal_code
 from app.settings import DatabaseCommandSettings
@@ -58,7 +58,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 async def _reading(options: argparse.Namespace) -> list[Audited]:
     async with database(settings_of(DatabaseCommandSettings)) as container:
-        reader: CatalogueReader = container.catalogue_reader()
+        reader: CatalogueAuditReader = container.catalogue_reader()
         code = normal_code(options.coupon) if options.coupon else None
         changes = await reader.changes(product_id=options.product, code=code, limit=options.limit)
         moved = [] if code else await reader.movements(options.product, limit=options.limit)

@@ -106,9 +106,9 @@ class SqlArticles:
         rows = await self._connection.fetch(_ADD, values | texts)
         if not rows:
             return None
-        ((article_id, created_at),) = rows
-        await self._add_tags(article_id, created_at, tags)
-        return created_at  # type: ignore[no-any-return]
+        created_at: datetime = rows[0]["created_at"]
+        await self._add_tags(rows[0]["id"], created_at, tags)
+        return created_at
 
     async def hold(self, slug: str) -> HeldArticle | None:
         """See Articles."""

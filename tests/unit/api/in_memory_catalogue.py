@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from app.application.catalogue_ports import (
     CatalogueChange,
-    RecordedChange,
     RecordedMovement,
     StockMovement,
 )
@@ -96,7 +95,3 @@ class InMemoryCatalogue:
         moved = [one for one in reversed(self.done.values()) if one.movement.product_id == product_id]
         ids = [one.movement.movement_id for one in moved]
         return moved[ids.index(before) + 1 if before in ids else 0 :][:limit]
-
-    async def changes(self, *, product_id: str | None, code: str | None, limit: int) -> list[RecordedChange]:
-        """Read by commands alone."""
-        raise NotImplementedError
